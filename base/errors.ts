@@ -1,0 +1,122 @@
+/**
+ * Operational failures: a stable code, what the program does about it, and what a person can do.
+ * docs/operations.md prints this table; a test keeps the two equal.
+ *
+ * Dispositions: `retry` the program tries again by itself; `degrade` it goes on with less; `fatal` it ends, and
+ * starting it again is the repair; `usage` the person at the command line has to change something.
+ */
+export type Disposition = "retry" | "degrade" | "fatal" | "usage";
+
+export interface ErrorEntry {
+  readonly disposition: Disposition;
+  readonly meaning: string;
+  readonly remedy: string;
+}
+
+export const ERROR_TABLE = {
+  CONFIG_UNREADABLE: {
+    disposition: "usage",
+    meaning: "The configuration file cannot be read or is not JSON.",
+    remedy: "Check the path after --config and the JSON syntax at the place named.",
+  },
+  CONFIG_INVALID: {
+    disposition: "usage",
+    meaning: "The configuration does not fit the schema.",
+    remedy: "Correct the field named in the message; --print-config shows every key with its default.",
+  },
+  USAGE: {
+    disposition: "usage",
+    meaning: "The command line is not understood.",
+    remedy: "See --help of the command.",
+  },
+  IDENTITY_UNREADABLE: {
+    disposition: "fatal",
+    meaning: "The identity key file is damaged, missing a part, or readable by others.",
+    remedy: "Restore the file from a backup with mode 0600, or move it away to start as a new identity.",
+  },
+  STORE_LOCKED: {
+    disposition: "fatal",
+    meaning: "Another process holds the store open.",
+    remedy: "Stop the other process; two writers would fork the chain.",
+  },
+  STORE_DAMAGED: {
+    disposition: "fatal",
+    meaning: "The store cannot be opened, or the tail of a chain does not verify.",
+    remedy: "Copy the directory away for evidence and run `paddock gateway chain verify`.",
+  },
+  STORE_WRITE_FAILED: {
+    disposition: "fatal",
+    meaning: "A durable write failed, so it is unknown what is on disk.",
+    remedy: "The process ends and recovers from disk at the next start; check the disk if it repeats.",
+  },
+  STORE_FULL: {
+    disposition: "degrade",
+    meaning: "The quota or the free-space floor is reached and the lane's policy is to refuse.",
+    remedy: "Restore an uplink, raise store.maxBytes, or choose evict-oldest for the lane.",
+  },
+  LISTEN_FAILED: {
+    disposition: "fatal",
+    meaning: "A listening address or socket cannot be bound.",
+    remedy: "Check that the address exists on this machine and that nothing else listens there.",
+  },
+  COLLECTOR_UNREACHABLE: {
+    disposition: "retry",
+    meaning: "No connection to the collector on this path.",
+    remedy: "None needed: the buffer keeps everything and the path is tried again with back-off.",
+  },
+  COLLECTOR_IDENTITY: {
+    disposition: "retry",
+    meaning: "The peer does not prove to be the configured collector.",
+    remedy: "Compare collector.publicKey with `paddock collector id`; if they should match, suspect the path.",
+  },
+  COLLECTOR_REFUSED: {
+    disposition: "retry",
+    meaning: "The collector refused a request for a reason that trying another path does not change.",
+    remedy: "Read the reason in the event: enrolment needs the operator's yes, a fork needs an investigation.",
+  },
+  STATUS_UNREACHABLE: {
+    disposition: "usage",
+    meaning: "The status socket of a running gateway cannot be reached.",
+    remedy: "Check that the gateway runs and that --config or --socket names its status socket.",
+  },
+  SCENARIO_INVALID: {
+    disposition: "usage",
+    meaning: "The scenario file does not fit its schema.",
+    remedy: "Correct the field named in the message.",
+  },
+  PROOF_INVALID: {
+    disposition: "usage",
+    meaning: "A proof file does not verify, or is not a proof file.",
+    remedy: "Export it again from the collector; if it still fails, the evidence does not hold.",
+  },
+  BFD_INVALID: {
+    disposition: "usage",
+    meaning: "A BFD session or command has a value that RFC 5880 or this machine does not allow.",
+    remedy: "Correct the field named in the message.",
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERROR_TABLE;
+
+/** A failure that operation can meet; anything else that is thrown is a programmer error and ends the process. */
+export class PaddockError extends Error {
+  readonly code: ErrorCode;
+  readonly disposition: Disposition;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = "PaddockError";
+    this.code = code;
+    this.disposition = ERROR_TABLE[code].disposition;
+  }
+
+  /** One line with everything a person needs, for the edge of a program. */
+  explain(): string {
+    return `${this.code}: ${this.message} ${ERROR_TABLE[this.code].remedy}`;
+  }
+}
+
+/** What went wrong, as text, whatever was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,48 @@
+/**
+ * Every bound of the wire formats, with its unit and its source. Values that no operator should tune live here; the
+ * relations between them are checked when the module loads.
+ */
+
+/** Bytes of a SHA-256 hash and of the ids derived from one. */
+export const HASH_BYTES = 32;
+/** Bytes of a raw Ed25519 public key (RFC 8032 §5.1.5). */
+export const PUBLIC_KEY_BYTES = 32;
+/** Bytes of an Ed25519 signature (RFC 8032 §5.1.6). */
+export const SIGNATURE_BYTES = 64;
+
+/** Bytes of one frame: what a sensor sent in one message, after Block1 assembly. docs/protocol.md §2. */
+export const FRAME_BYTES_MAX = 60 * 1024;
+/** Bytes of a batch payload. A write of 256 KiB is where LevelDB's cost per byte levels off. */
+export const PAYLOAD_BYTES_MAX = 256 * 1024;
+/** Records of one batch; the smallest record is about 8 bytes, so this binds before the payload size does. */
+export const RECORDS_MAX = 16_384;
+/** Bytes of an encoded batch header. C2SP tlog entries allow 65,535; small headers keep chains cheap to keep. */
+export const HEADER_BYTES_MAX = 512;
+/** Bytes of a sensor id in UTF-8. */
+export const SENSOR_ID_BYTES_MAX = 64;
+/** CBOR overhead of one record around its frame and source: array head, offset, format, string heads. */
+export const RECORD_OVERHEAD_BYTES_MAX = 1 + 9 + 3 + 3 + 5;
+
+/** Ranges in one receipt; a gateway that has more gaps than this gets the first ones and asks again. */
+export const RECEIPT_RANGES_MAX = 1024;
+/** Bytes of an encoded receipt. */
+export const RECEIPT_BYTES_MAX = 32 * 1024;
+/** Bytes of one request body to the collector, after decompression: a bounded number of batches. */
+export const UPLOAD_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Bytes of a UDP datagram that a listener takes (IPv6 payload limit without jumbograms, RFC 8200 §4). */
+export const DATAGRAM_BYTES_MAX = 65_527;
+/** Nesting of CBOR that the scanners follow before they refuse. SenML needs 3. */
+export const CBOR_DEPTH_MAX = 16;
+
+const relations: readonly [boolean, string][] = [
+  [
+    FRAME_BYTES_MAX + SENSOR_ID_BYTES_MAX + RECORD_OVERHEAD_BYTES_MAX <= PAYLOAD_BYTES_MAX,
+    "the largest record fits an empty batch",
+  ],
+  [HEADER_BYTES_MAX < 65_535, "a header fits a tlog entry"],
+  [PAYLOAD_BYTES_MAX + HEADER_BYTES_MAX + 16 <= UPLOAD_BYTES_MAX, "the largest batch fits one upload"],
+];
+for (const [holds, statement] of relations) {
+  if (!holds) throw new Error(`wire/limits.ts: no longer true that ${statement}`);
+}
