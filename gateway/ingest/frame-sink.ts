@@ -1,0 +1,38 @@
+import type { Lane } from "@paddock/wire/lanes.ts";
+import type { SideEntry } from "@paddock/store/types.ts";
+
+/** A frame that passed every check and waits to be made durable. */
+export interface IncomingFrame {
+  readonly lane: Lane;
+  /** The record's source, already a CBOR item (wire/record.ts `encodeSource`). */
+  readonly encodedSource: Uint8Array;
+  /** CoAP Content-Format. */
+  readonly format: number;
+  /** Valid during the call only: the sink copies it. At most FRAME_BYTES_MAX. */
+  readonly frame: Uint8Array;
+  /** CLOCK_MONOTONIC in µs at which the datagram was taken from the socket. */
+  readonly receivedUs: number;
+  /** State that must become durable in the same write, for example the sensor's replay window. */
+  readonly side?: SideEntry;
+}
+
+/** Why a frame was not taken. Nothing of it is stored; the sensor is told to come back. */
+export interface Pressure {
+  readonly reason: "store-full" | "queue-full" | "stopping";
+  /** Seconds for Max-Age. */
+  readonly retryAfterS: number;
+}
+
+/** Called once, after the synced write: undefined means durable and chained, else why it failed. */
+export type Committed = (failure: Pressure | undefined) => void;
+
+/** What the listeners need from the commit loop. */
+export interface FrameSink {
+  /**
+   * Adds a frame to the open batch of its lane. Returns undefined when it was taken, and then calls `committed` (if
+   * given) exactly once, later; returns the pressure when it was refused, and then never calls it.
+   * A frame with `committed` has somebody waiting: the batch closes as soon as the disk is free. One without may
+   * linger for the lane's configured time.
+   */
+  submit(frame: IncomingFrame, committed?: Committed): Pressure | undefined;
+}

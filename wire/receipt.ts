@@ -1,0 +1,90 @@
+import type { KeyObject } from "node:crypto";
+import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
+import type { Ranges } from "@paddock/base/ranges.ts";
+import { CborReader } from "./cbor-read.ts";
+import { CborWriter } from "./cbor-write.ts";
+import { ALG_ED25519, ALG_EDDSA, decodeSign1, encodeSign1, LABEL_ALG, LABEL_KID, verifySign1 } from "./cose-sign.ts";
+import { readRanges } from "./gateway-record.ts";
+import type { SigningIdentity } from "./identity.ts";
+import { isLane, type Lane } from "./lanes.ts";
+import { HASH_BYTES, RECEIPT_BYTES_MAX } from "./limits.ts";
+
+/** What a collector signs: it holds these batches of this chain, durably. docs/protocol.md §3.2. */
+export interface Receipt {
+  /** SHA-256 of the collector's raw public key, 32 bytes; also the kid. */
+  readonly collector: Uint8Array;
+  readonly gateway: Uint8Array;
+  readonly lane: Lane;
+  readonly epoch: number;
+  /** Ranges of seq that are held. */
+  readonly held: Ranges;
+  /** How many batches from seq 0 are proven to follow each other without a gap. */
+  readonly linked: number;
+  /** Hash of the header at seq `linked` - 1; null when `linked` is 0. */
+  readonly head: Uint8Array | null;
+  /** Unix ms at the collector when it signed. */
+  readonly received: number;
+}
+
+export function signReceipt(identity: SigningIdentity, receipt: Omit<Receipt, "collector">): Buffer {
+  const protectedBytes = new CborWriter(64)
+    .map(2)
+    .int(LABEL_ALG)
+    .int(ALG_EDDSA)
+    .int(LABEL_KID)
+    .bytes(identity.id)
+    .finish();
+  const payload = new CborWriter()
+    .array(8)
+    .bytes(identity.id)
+    .bytes(receipt.gateway)
+    .int(receipt.lane)
+    .int(receipt.epoch)
+    .array(receipt.held.length);
+  for (const [first, last] of receipt.held) payload.array(2).int(first).int(last);
+  payload.int(receipt.linked);
+  if (receipt.head === null) payload.null();
+  else payload.bytes(receipt.head);
+  return encodeSign1(identity.privateKey, protectedBytes, payload.int(receipt.received).finish());
+}
+
+/** Reads a receipt and verifies that `publicKey` signed it. */
+export function openReceipt(
+  encoded: Uint8Array,
+  publicKey: KeyObject,
+): Outcome<Receipt, "receipt-format" | "receipt-signature"> {
+  const parts = decodeSign1(encoded, RECEIPT_BYTES_MAX);
+  if (!parts.ok) return refuse("receipt-format", parts.detail);
+  const head = new CborReader(parts.value.protectedBytes);
+  head.map("protected header", 2);
+  if (head.int("label") !== LABEL_ALG) head.fail("label is not the algorithm's");
+  const alg = head.int("algorithm");
+  if (alg !== ALG_EDDSA && alg !== ALG_ED25519) head.fail(`algorithm ${alg} is not Ed25519`);
+  if (head.int("label") !== LABEL_KID) head.fail("label is not the key id's");
+  const kid = head.bytes("key id", HASH_BYTES);
+  head.end("protected header");
+  const body = new CborReader(parts.value.payload);
+  const receipt = readBody(body);
+  if (head.problem !== undefined) return refuse("receipt-format", head.problem);
+  if (body.problem !== undefined) return refuse("receipt-format", body.problem);
+  if (!Buffer.from(kid).equals(receipt.collector)) return refuse("receipt-format", "key id and collector differ");
+  if (!verifySign1(parts.value, publicKey)) {
+    return refuse("receipt-signature", "The receipt is not signed by the collector's key.");
+  }
+  return accept(receipt);
+}
+
+function readBody(reader: CborReader): Receipt {
+  reader.array("receipt", 8);
+  const collector = reader.bytes("collector", HASH_BYTES);
+  const gateway = reader.bytes("gateway", HASH_BYTES);
+  const lane = reader.uint("lane", 2);
+  const epoch = reader.uint("epoch", 0xffff_ffff);
+  const held = readRanges(reader, "held");
+  const linked = reader.uint("linked");
+  const head = reader.takeNull() ? null : reader.bytes("head", HASH_BYTES);
+  if ((head === null) !== (linked === 0)) reader.fail("head is null exactly when nothing is linked");
+  const received = reader.int("received");
+  reader.end("receipt");
+  return { collector, gateway, lane: isLane(lane) ? lane : 0, epoch, held, linked, head, received };
+}
