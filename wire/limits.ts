@@ -32,6 +32,10 @@ export const UPLOAD_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Bytes of a UDP datagram that a listener takes (IPv6 payload limit without jumbograms, RFC 8200 §4). */
 export const DATAGRAM_BYTES_MAX = 65_527;
+/** Bytes of a CoAP token (RFC 7252 §3). */
+export const COAP_TOKEN_BYTES_MAX = 8;
+/** Options of one CoAP message. A request to a gateway needs fewer than ten; a full Uri-Path of 255 segments is no use. */
+export const COAP_OPTIONS_MAX = 64;
 /** Nesting of CBOR that the scanners follow before they refuse. SenML needs 3. */
 export const CBOR_DEPTH_MAX = 16;
 
