@@ -1,7 +1,10 @@
 import type { Lane } from "@paddock/wire/lanes.ts";
 import type { SideEntry } from "@paddock/store/types.ts";
 
-/** A frame that passed every check and waits to be made durable. */
+/**
+ * A frame that passed every check and waits to be made durable. The listeners use one object again and again: it is
+ * valid during the call only, apart from `side` and `encodedSource`, which stay as they are.
+ */
 export interface IncomingFrame {
   readonly lane: Lane;
   /** The record's source, already a CBOR item (wire/record.ts `encodeSource`). */
@@ -13,7 +16,7 @@ export interface IncomingFrame {
   /** CLOCK_MONOTONIC in µs at which the datagram was taken from the socket. */
   readonly receivedUs: number;
   /** State that must become durable in the same write, for example the sensor's replay window. */
-  readonly side?: SideEntry;
+  readonly side?: SideEntry | undefined;
 }
 
 /** Why a frame was not taken. Nothing of it is stored; the sensor is told to come back. */
