@@ -1,0 +1,115 @@
+import { join } from "node:path";
+import * as v from "valibot";
+import { readConfigFile } from "@paddock/base/config.ts";
+
+/**
+ * The collector's configuration: one JSON document, checked as a whole before anything starts. Unknown keys are errors.
+ * `collector/config.schema.json` is generated from this schema.
+ */
+
+const describe = v.description;
+const whole = (min: number, max: number, unit: string) =>
+  v.pipe(v.number(), v.integer(`must be a whole number of ${unit}`), v.minValue(min), v.maxValue(max));
+const text = (min: number, max: number) => v.pipe(v.string(), v.minLength(min), v.maxLength(max));
+const port = v.pipe(whole(0, 65_535, "ports"), describe("0 lets the kernel choose; the ready event names it"));
+
+const Listen = v.strictObject({ address: v.pipe(text(2, 64), describe("IPv6 or IPv4 address, such as ::")), port });
+
+const Loopback = v.pipe(
+  v.strictObject({ address: v.picklist(["::1", "127.0.0.1"]), port }),
+  describe("The operator's API over TCP. It asks for no password, so it stays on this machine."),
+);
+
+const Claim = v.strictObject({
+  code: v.pipe(text(8, 128), describe("Secret that a gateway presents; admits exactly one gateway at once")),
+  label: v.optional(text(0, 128), ""),
+});
+
+const Store = v.strictObject({
+  maxBytes: v.optional(
+    v.pipe(whole(16_777_216, Number.MAX_SAFE_INTEGER, "bytes"), describe("The ledger refuses uploads above this")),
+    1_099_511_627_776,
+  ),
+  minFreeBytes: v.optional(
+    v.pipe(whole(0, Number.MAX_SAFE_INTEGER, "bytes"), describe("Free space that is left to the rest of the disk")),
+    1_073_741_824,
+  ),
+  ballastBytes: v.optional(
+    v.pipe(whole(0, 1_073_741_824, "bytes"), describe("A reserved file, given up to recover from a full disk")),
+    8_388_608,
+  ),
+});
+
+const Limits = v.strictObject({
+  maxConnections: v.optional(v.pipe(whole(1, 1_000_000, "connections"), describe("More are closed at once")), 10_000),
+  maxStreamsPerConnection: v.optional(
+    v.pipe(whole(1, 1000, "streams"), describe("HTTP/2 SETTINGS_MAX_CONCURRENT_STREAMS")),
+    16,
+  ),
+  maxUploads: v.optional(v.pipe(whole(1, 100_000, "uploads"), describe("At once; more are answered 503")), 256),
+  maxUploadsPerConnection: v.optional(
+    v.pipe(whole(1, 1000, "uploads"), describe("At once; more are answered 429")),
+    8,
+  ),
+  maxBodyBytesInFlight: v.optional(
+    v.pipe(
+      whole(8_388_608, 1_099_511_627_776, "bytes"),
+      describe("Of all uploads together, decompressed ones counted at their largest; more are answered 503"),
+    ),
+    134_217_728,
+  ),
+  bodyIdleMs: v.optional(v.pipe(whole(100, 3_600_000, "ms"), describe("An upload that brings no byte this long ends")), 30_000),
+  bodyTotalMs: v.optional(v.pipe(whole(100, 86_400_000, "ms"), describe("An upload that lasts longer ends")), 300_000),
+  connectionIdleMs: v.optional(
+    v.pipe(whole(1000, 86_400_000, "ms"), describe("A connection without traffic is closed after this")),
+    900_000,
+  ),
+  handshakeMs: v.optional(v.pipe(whole(100, 600_000, "ms"), describe("Time for the TLS handshake")), 10_000),
+  enrolmentsPerS: v.optional(v.pipe(whole(1, 10_000, "enrolments"), describe("More are answered 429")), 20),
+  maxPending: v.optional(
+    v.pipe(whole(1, 100_000, "gateways"), describe("Gateways that wait for a yes; the one longest silent gives way")),
+    1024,
+  ),
+  maxFollowers: v.optional(v.pipe(whole(1, 10_000, "followers"), describe("Readers of the log at once")), 64),
+  drainMs: v.optional(v.pipe(whole(0, 600_000, "ms"), describe("Time for uploads in flight after SIGTERM")), 10_000),
+});
+
+export const CollectorConfigSchema = v.strictObject({
+  dataDir: v.pipe(text(1, 4096), describe("Holds the identity key, the ledger, the gateways and the evidence")),
+  listen: v.optional(v.pipe(v.array(Listen), v.minLength(1)), [{ address: "::", port: 8443 }]),
+  tls: v.optional(
+    v.nullable(
+      v.pipe(
+        v.strictObject({ cert: text(1, 4096), key: text(1, 4096) }),
+        describe(
+          "PEM files to show instead of the certificate over the identity key. Gateways must then trust its issuer by collector.ca.",
+        ),
+      ),
+    ),
+    null,
+  ),
+  operator: v.optional(
+    v.strictObject({
+      socket: v.optional(v.nullable(text(1, 107)), null),
+      listen: v.optional(v.nullable(Loopback), null),
+    }),
+    {},
+  ),
+  claims: v.optional(v.pipe(v.array(Claim), v.maxLength(100_000)), []),
+  store: v.optional(Store, {}),
+  limits: v.optional(Limits, {}),
+  log: v.optional(v.strictObject({ level: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info") }), {}),
+});
+
+export type CollectorConfig = v.InferOutput<typeof CollectorConfigSchema>;
+export type CollectorLimits = CollectorConfig["limits"];
+
+/** Reads and checks a configuration file. Throws CONFIG_UNREADABLE or CONFIG_INVALID. */
+export function readCollectorConfig(path: string): Promise<CollectorConfig> {
+  return readConfigFile(CollectorConfigSchema, path);
+}
+
+/** Where the operator's commands reach this collector. */
+export function operatorSocketPath(config: CollectorConfig): string {
+  return config.operator.socket ?? join(config.dataDir, "operator.sock");
+}

@@ -1,0 +1,56 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+
+/** One handler serves HTTP/2 and HTTP/1.1: these are the two shapes a request has. */
+export type AnyRequest = IncomingMessage | Http2ServerRequest;
+export type AnyResponse = ServerResponse | Http2ServerResponse;
+
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+}
+
+export function jsonAnswer(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
+  return { status, headers: { "content-type": "application/json", ...headers }, body: `${JSON.stringify(value)}\n` };
+}
+
+/** The error body of docs/protocol.md §3.1. */
+export function errorAnswer(
+  status: number,
+  code: string,
+  message: string,
+  more: { readonly item?: number | undefined; readonly retryAfterS?: number } = {},
+): Answer {
+  const item = more.item === undefined ? {} : { item: more.item };
+  const headers = more.retryAfterS === undefined ? {} : { "retry-after": String(more.retryAfterS) };
+  return jsonAnswer(status, { error: code, message, ...item }, headers);
+}
+
+/**
+ * Sends an answer. When the request's body was not read to its end, the sender is told to stop: by a reset with
+ * NO_ERROR behind the answer (RFC 9113 §8.1), or by closing an HTTP/1.1 connection.
+ */
+export function sendAnswer(request: AnyRequest, response: AnyResponse, answer: Answer): void {
+  if (response.writableEnded || response.destroyed) return;
+  const body = Buffer.from(answer.body ?? "");
+  const unread = !request.complete;
+  const headers: Record<string, string> = { ...answer.headers, "content-length": String(body.length) };
+  if ("stream" in response) {
+    const { stream } = response;
+    if (stream === undefined || stream.destroyed) return;
+    response.writeHead(answer.status, headers);
+    response.end(body);
+    if (unread) stream.close(constants.NGHTTP2_NO_ERROR);
+    return;
+  }
+  if (unread) headers["connection"] = "close";
+  response.writeHead(answer.status, headers);
+  response.end(body);
+}
+
+/** Header value, or undefined when it is absent or given more than once. */
+export function headerOf(request: AnyRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === "string" ? value : undefined;
+}

@@ -1,0 +1,223 @@
+import type { Clock } from "@paddock/base/clock.ts";
+import { messageOf } from "@paddock/base/errors.ts";
+import type { Log } from "@paddock/base/log.ts";
+import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
+import type { ChainId } from "@paddock/store/types.ts";
+import { openEnrolment } from "@paddock/wire/enrolment.ts";
+import { UPLOAD_BYTES_MAX } from "@paddock/wire/limits.ts";
+import { chainOfPath, chainTitle, hexOf } from "../chain-name.ts";
+import type { CollectorLimits } from "../config.ts";
+import type { CollectorMetrics } from "../metrics.ts";
+import type { Gateway, GatewayRegistry } from "../registry/gateway-registry.ts";
+import { RateLimit, type Admission } from "./admission.ts";
+import type { BodyLease } from "./body-budget.ts";
+import { errorAnswer, headerOf, jsonAnswer, sendAnswer, type Answer, type AnyRequest, type AnyResponse } from "./http-answer.ts";
+import { decompressZstd, readBody, type BodyProblem } from "./read-body.ts";
+import type { Receipts } from "./receipts.ts";
+import { takeUpload, type UploadContext } from "./upload.ts";
+
+export interface IngestContext extends UploadContext {
+  readonly registry: GatewayRegistry;
+  readonly receipts: Receipts;
+  readonly admission: Admission;
+  readonly metrics: CollectorMetrics;
+  readonly limits: CollectorLimits;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface IngestHandler {
+  /** Answers one request; never throws. */
+  readonly handle: (request: AnyRequest, response: AnyResponse) => void;
+  /** Turns new requests away with 503 and resolves when those in flight are answered, or after `withinMs`. */
+  drain(withinMs: number): Promise<void>;
+}
+
+const RECEIPT_TYPE = 'application/cose; cose-type="cose-sign1"';
+const ENROLMENT_BYTES_MAX = 4096;
+const BUSY_RETRY_S = 1;
+const FULL_RETRY_S = 60;
+const NOT_ENROLLED_RETRY_S = 30;
+const PATH_NAME_MAX = 64;
+
+/** The gateways' side of the collector: docs/protocol.md §3.1 to §3.3 and `GET /healthz`. */
+export function ingestHandler(context: IngestContext): IngestHandler {
+  const enrolmentRate = new RateLimit(context.limits.enrolmentsPerS, context.clock.wallMs());
+  const inFlight = new Set<Promise<void>>();
+  let draining = false;
+
+  const answerTo = async (request: AnyRequest): Promise<Answer> => {
+    if (draining) return errorAnswer(503, "stopping", "The collector stops.", { retryAfterS: BUSY_RETRY_S });
+    const path = (request.url ?? "").split("?", 1)[0]!;
+    if (path === "/healthz") return onlyMethods(request, ["GET", "HEAD"]) ?? { status: 200, body: "ok\n" };
+    if (path === "/v1/enrolments") {
+      return onlyMethods(request, ["POST"]) ?? (await answerEnrolment(context, enrolmentRate, request));
+    }
+    const chain = chainOfPath(path);
+    if (chain === undefined) return errorAnswer(404, "not-found", `There is nothing at ${path.slice(0, 200)}.`);
+    const wrongMethod = onlyMethods(request, ["GET", "POST"]);
+    if (wrongMethod !== undefined) return wrongMethod;
+    const gateway = context.registry.get(hexOf(chain.gateway));
+    if (gateway?.state !== "approved") return notAdmitted(gateway);
+    if (request.method === "GET") return receiptAnswer(context.receipts.current(chain, context.ledger.chain(chain)));
+    return answerUpload(context, request, chain, gateway);
+  };
+
+  const handle = (request: AnyRequest, response: AnyResponse): void => {
+    request.on("error", () => {});
+    response.on("error", () => {});
+    const done = answerTo(request)
+      .catch((error: unknown) => {
+        context.log.error("request-failed", { url: request.url?.slice(0, 200), message: messageOf(error) });
+        return errorAnswer(503, "failed", "The collector could not do this now.", { retryAfterS: BUSY_RETRY_S });
+      })
+      .then((answer) => sendAnswer(request, response, answer))
+      .finally(() => inFlight.delete(done));
+    inFlight.add(done);
+  };
+
+  return {
+    handle,
+    async drain(withinMs) {
+      draining = true;
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const timer = context.clock.after(withinMs, resolve);
+      await Promise.race([Promise.allSettled(inFlight), late]);
+      timer.cancel();
+    },
+  };
+}
+
+function onlyMethods(request: AnyRequest, allowed: readonly string[]): Answer | undefined {
+  if (allowed.includes(request.method ?? "")) return undefined;
+  const answer = errorAnswer(405, "method", `Use ${allowed.join(" or ")} here.`);
+  return { ...answer, headers: { ...answer.headers, allow: allowed.join(", ") } };
+}
+
+function notAdmitted(gateway: Gateway | undefined): Answer {
+  if (gateway?.state === "denied") return errorAnswer(403, "denied", "The operator denied this gateway.");
+  const message = gateway === undefined ? "This gateway never enrolled." : "The operator has not said yes yet.";
+  return errorAnswer(403, "not-enrolled", message, { retryAfterS: NOT_ENROLLED_RETRY_S });
+}
+
+function receiptAnswer(receipt: Buffer): Answer {
+  return { status: 200, headers: { "content-type": RECEIPT_TYPE }, body: receipt };
+}
+
+async function answerUpload(
+  context: IngestContext,
+  request: AnyRequest,
+  chain: ChainId,
+  gateway: Gateway,
+): Promise<Answer> {
+  const { admission, metrics, log } = context;
+  const admitted = admission.enter(connectionOf(request));
+  if (!admitted.ok) {
+    metrics.uploads.inc({ result: admitted.code });
+    return errorAnswer(admitted.status, admitted.code, admitted.message, { retryAfterS: BUSY_RETRY_S });
+  }
+  try {
+    const body = await uploadBody(context, request, admitted.lease);
+    if (!body.ok) {
+      metrics.uploads.inc({ result: body.reason });
+      return bodyRefusal(body.reason, body.detail);
+    }
+    const startedUs = context.clock.monotonicUs();
+    const taken = await takeUpload(context, chain, gateway.key, body.value, pathName(request));
+    if (!taken.ok) {
+      metrics.uploads.inc({ result: taken.code });
+      if (taken.status === 409) metrics.evidence.inc({ kind: taken.code });
+      log.warn("upload-refused", { chain: chainTitle(chain), code: taken.code, message: taken.message, item: taken.item });
+      const more = taken.status === 507 ? { item: taken.item, retryAfterS: FULL_RETRY_S } : { item: taken.item };
+      return errorAnswer(taken.status, taken.code, taken.message, more);
+    }
+    metrics.uploads.inc({ result: "taken" });
+    metrics.batches.inc({ outcome: "repeated" }, taken.repeatedBatches);
+    metrics.batches.inc({ outcome: "stored" }, taken.batches - taken.repeatedBatches);
+    metrics.records.inc(taken.storedRecords);
+    metrics.bytes.inc(taken.storedBytes);
+    metrics.uploadSeconds.observe((context.clock.monotonicUs() - startedUs) / 1e6);
+    if (taken.delayMs !== null) metrics.delaySeconds.observe(Math.max(0, taken.delayMs / 1000));
+    return receiptAnswer(context.receipts.current(chain, context.ledger.chain(chain), taken.seqs));
+  } finally {
+    admitted.leave();
+  }
+}
+
+async function uploadBody(
+  { limits, clock, metrics }: IngestContext,
+  request: AnyRequest,
+  lease: BodyLease,
+): Promise<Outcome<Buffer, BodyProblem | "content-type">> {
+  const type = headerOf(request, "content-type")?.split(";", 1)[0]?.trim().toLowerCase();
+  if (type !== "application/cbor-seq") {
+    return refuse("content-type", `content-type is ${type ?? "missing"}; an upload is application/cbor-seq.`);
+  }
+  const encoding = headerOf(request, "content-encoding")?.trim().toLowerCase() ?? "identity";
+  if (encoding !== "identity" && encoding !== "zstd") {
+    return refuse("encoding", `content-encoding ${encoding.slice(0, 40)} is not known here; send zstd or none.`);
+  }
+  const stated = Number(headerOf(request, "content-length") ?? 0);
+  if (stated > UPLOAD_BYTES_MAX) {
+    return refuse("too-large", `The body has ${stated} bytes; at most ${UPLOAD_BYTES_MAX} are allowed.`);
+  }
+  const bounds = { maxBytes: UPLOAD_BYTES_MAX, idleMs: limits.bodyIdleMs, totalMs: limits.bodyTotalMs };
+  const body = await readBody(request, bounds, lease, clock);
+  if (!body.ok) return body;
+  metrics.bodyBytes.inc({ encoding }, body.value.length);
+  return encoding === "zstd" ? decompressZstd(body.value, UPLOAD_BYTES_MAX, lease) : accept(body.value);
+}
+
+function bodyRefusal(reason: BodyProblem | "content-type", detail: string): Answer {
+  switch (reason) {
+    case "too-large":
+      return errorAnswer(413, reason, detail);
+    case "busy":
+      return errorAnswer(503, reason, detail, { retryAfterS: BUSY_RETRY_S });
+    case "timeout":
+      return errorAnswer(408, reason, detail);
+    case "aborted":
+    case "encoding":
+    case "content-type":
+      return errorAnswer(400, reason, detail);
+  }
+}
+
+async function answerEnrolment(context: IngestContext, rate: RateLimit, request: AnyRequest): Promise<Answer> {
+  const { registry, admission, limits, clock, metrics, log } = context;
+  if (!rate.take(clock.wallMs())) {
+    return errorAnswer(429, "busy", "Too many enrolments at once.", { retryAfterS: BUSY_RETRY_S });
+  }
+  const admitted = admission.enter(connectionOf(request));
+  if (!admitted.ok) return errorAnswer(admitted.status, admitted.code, admitted.message, { retryAfterS: BUSY_RETRY_S });
+  try {
+    const bounds = { maxBytes: ENROLMENT_BYTES_MAX, idleMs: limits.bodyIdleMs, totalMs: limits.bodyTotalMs };
+    const body = await readBody(request, bounds, admitted.lease, clock);
+    if (!body.ok) return bodyRefusal(body.reason, body.detail);
+    const opened = openEnrolment(body.value);
+    if (!opened.ok) {
+      const status = opened.reason === "enrolment-format" ? 400 : 401;
+      return errorAnswer(status, opened.reason, opened.detail);
+    }
+    const before = registry.get(hexOf(opened.value.gateway))?.state;
+    const gateway = await registry.enrol(opened.value, clock.wallMs());
+    metrics.enrolments.inc({ state: gateway.state });
+    if (before !== gateway.state) {
+      log.info("enrolment", { gateway: gateway.id, label: gateway.label, state: gateway.state });
+    }
+    const status = { approved: 200, pending: 202, denied: 403 }[gateway.state];
+    return jsonAnswer(status, { state: gateway.state });
+  } finally {
+    admitted.leave();
+  }
+}
+
+/** What streams share: the session, or the socket of HTTP/1.1. */
+function connectionOf(request: AnyRequest): object {
+  return ("stream" in request ? request.stream.session : undefined) ?? request.socket;
+}
+
+function pathName(request: AnyRequest): string | null {
+  const name = headerOf(request, "paddock-path");
+  return name === undefined || name === "" ? null : name.slice(0, PATH_NAME_MAX);
+}

@@ -1,0 +1,140 @@
+import { createSecureServer, type Http2SecureServer, type Http2Session } from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import type { Log } from "@paddock/base/log.ts";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import type { CollectorLimits } from "../config.ts";
+import type { CollectorMetrics } from "../metrics.ts";
+import type { AnyRequest, AnyResponse } from "./http-answer.ts";
+
+export interface ListenAddress {
+  readonly address: string;
+  /** 0: the kernel chooses. */
+  readonly port: number;
+}
+
+export interface IngestServerOptions {
+  readonly listen: readonly ListenAddress[];
+  /** PEM. */
+  readonly tls: { readonly cert: string; readonly key: string };
+  readonly limits: CollectorLimits;
+  readonly metrics: Pick<CollectorMetrics, "connectionErrors">;
+  readonly log: Log;
+  readonly handle: (request: AnyRequest, response: AnyResponse) => void;
+}
+
+export interface IngestServer {
+  readonly addresses: readonly ListenAddress[];
+  connections(): number;
+  /** Stops accepting and asks every peer to finish (GOAWAY); resolves when all are gone or after `withinMs`. */
+  close(withinMs: number): Promise<void>;
+}
+
+const STREAM_WINDOW_BYTES = 1024 * 1024;
+const CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
+const HTTP1_HEADERS_MS = 10_000;
+
+/**
+ * HTTP/2 over TLS 1.3 on every address, HTTP/1.1 for peers that speak only that. Throws LISTEN_FAILED. A broken
+ * handshake, frame or request ends its own connection and counts; it never reaches further.
+ */
+export async function startIngestServer(options: IngestServerOptions): Promise<IngestServer> {
+  const sessions = new Set<Http2Session>();
+  const sockets = new Set<Socket>();
+  const servers: Http2SecureServer[] = [];
+  const closeAll = (withinMs: number) => closeServers(servers, sessions, sockets, withinMs);
+  try {
+    const addresses: ListenAddress[] = [];
+    for (const where of options.listen) {
+      const server = createServer(options, sessions, sockets);
+      addresses.push(await listen(server, where));
+      servers.push(server);
+    }
+    return { addresses, connections: () => sockets.size, close: closeAll };
+  } catch (error) {
+    await closeAll(0);
+    throw error;
+  }
+}
+
+function createServer(options: IngestServerOptions, sessions: Set<Http2Session>, sockets: Set<Socket>): Http2SecureServer {
+  const { limits, metrics, log } = options;
+  const failed = (kind: string, error: unknown) => {
+    metrics.connectionErrors.inc({ kind });
+    log.debug("connection-error", { kind, message: messageOf(error) });
+  };
+  const server = createSecureServer({
+    ...options.tls,
+    minVersion: "TLSv1.3",
+    allowHTTP1: true,
+    handshakeTimeout: limits.handshakeMs,
+    unknownProtocolTimeout: limits.handshakeMs,
+    maxHeaderListPairs: 64,
+    settings: {
+      maxConcurrentStreams: limits.maxStreamsPerConnection,
+      initialWindowSize: STREAM_WINDOW_BYTES,
+      maxHeaderListSize: 16_384,
+      enablePush: false,
+    },
+  });
+  server.maxConnections = limits.maxConnections;
+  // These apply to HTTP/1.1 connections; sessions have their own time-out below.
+  Object.assign(server, { headersTimeout: HTTP1_HEADERS_MS, requestTimeout: limits.bodyTotalMs + HTTP1_HEADERS_MS });
+  server.setTimeout(limits.connectionIdleMs);
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("error", (error) => failed("socket", error));
+    socket.once("close", () => sockets.delete(socket));
+  });
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+    session.on("error", (error) => failed("session", error));
+    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+    session.setTimeout(limits.connectionIdleMs, () => session.close());
+  });
+  server.on("sessionError", (error) => failed("session", error));
+  server.on("tlsClientError", (error, socket) => {
+    failed("tls", error);
+    socket.destroy();
+  });
+  server.on("clientError", (error: Error, socket: Socket) => {
+    failed("http1", error);
+    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    else socket.destroy();
+  });
+  server.on("unknownProtocol", (socket) => {
+    failed("protocol", "neither h2 nor http/1.1");
+    socket.destroy();
+  });
+  server.on("drop", () => metrics.connectionErrors.inc({ kind: "too-many" }));
+  server.on("request", (request, response) => options.handle(request, response));
+  return server;
+}
+
+function listen(server: Http2SecureServer, { address, port }: ListenAddress): Promise<ListenAddress> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: Error) => {
+      const message = `${address} port ${port} cannot be bound: ${messageOf(error)}.`;
+      reject(new PaddockError("LISTEN_FAILED", message, { cause: error }));
+    });
+    server.listen({ host: address, port }, () => {
+      const bound = server.address() as AddressInfo;
+      resolve({ address: bound.address, port: bound.port });
+    });
+  });
+}
+
+async function closeServers(
+  servers: readonly Http2SecureServer[],
+  sessions: ReadonlySet<Http2Session>,
+  sockets: ReadonlySet<Socket>,
+  withinMs: number,
+): Promise<void> {
+  const closed = servers.map((server) => new Promise<void>((resolve) => void server.close(() => resolve())));
+  for (const session of sessions) session.close();
+  const giveUp = setTimeout(() => {
+    for (const socket of sockets) socket.destroy();
+  }, withinMs);
+  await Promise.all(closed);
+  clearTimeout(giveUp);
+}

@@ -1,0 +1,60 @@
+import type { Clock } from "@paddock/base/clock.ts";
+import { intersect, union, type Range, type Ranges } from "@paddock/base/ranges.ts";
+import type { ChainId, ChainSummary } from "@paddock/store/types.ts";
+import type { SigningIdentity } from "@paddock/wire/identity.ts";
+import { RECEIPT_RANGES_MAX } from "@paddock/wire/limits.ts";
+import { signReceipt } from "@paddock/wire/receipt.ts";
+import { chainKey } from "../chain-name.ts";
+
+/**
+ * At most `max` ranges of `held`: the first ones, and always those that contain what was just received, since the
+ * gateway waits for exactly these.
+ */
+export function receiptRanges(held: Ranges, justReceived: Ranges, max = RECEIPT_RANGES_MAX): Ranges {
+  if (held.length <= max) return held;
+  const wanted = held.filter((range) => intersect([range], justReceived).length > 0).slice(-max);
+  const first = held.slice(0, max - wanted.length);
+  return union(first, wanted);
+}
+
+interface Signed {
+  readonly state: string;
+  readonly encoded: Buffer;
+}
+
+const CACHED_MAX = 10_000;
+
+/** Signs receipts, and signs none twice: while a chain does not change, its receipt is the one signed before. */
+export class Receipts {
+  readonly #identity: SigningIdentity;
+  readonly #clock: Clock;
+  readonly #signed = new Map<string, Signed>();
+
+  constructor(identity: SigningIdentity, clock: Clock) {
+    this.#identity = identity;
+    this.#clock = clock;
+  }
+
+  /** The encoded receipt for the chain as it stands; `summary` is undefined for a chain that nothing is known of. */
+  current(chain: ChainId, summary: ChainSummary | undefined, justReceived: Ranges = []): Buffer {
+    const all = summary === undefined ? [] : union(summary.held, summary.trimmed);
+    const held = receiptRanges(all, justReceived);
+    const linked = summary?.linked ?? 0;
+    const head = summary?.linkedHead ?? null;
+    const key = chainKey(chain);
+    const state = `${linked} ${fingerprint(held)}`;
+    const known = this.#signed.get(key);
+    if (known?.state === state) return known.encoded;
+    const received = this.#clock.wallMs();
+    const encoded = signReceipt(this.#identity, { ...chain, held, linked, head: linked === 0 ? null : head, received });
+    this.#signed.delete(key);
+    this.#signed.set(key, { state, encoded });
+    if (this.#signed.size > CACHED_MAX) this.#signed.delete(this.#signed.keys().next().value!);
+    return encoded;
+  }
+}
+
+/** All bounds: two sets are the same exactly when these are. */
+function fingerprint(held: Ranges): string {
+  return held.map(([first, last]: Range) => `${first}-${last}`).join(",");
+}

@@ -1,0 +1,242 @@
+import { verify, type KeyObject } from "node:crypto";
+import type { Clock } from "@paddock/base/clock.ts";
+import type { Log } from "@paddock/base/log.ts";
+import { accept, type Outcome } from "@paddock/base/outcome.ts";
+import { contains, type Ranges } from "@paddock/base/ranges.ts";
+import type { ChainId, ChainSummary, ForkEvidence } from "@paddock/store/types.ts";
+import { checkBatch, decodeBatches, type CheckedBatch } from "@paddock/wire/batch.ts";
+import { decodeSign1, signatureInput } from "@paddock/wire/cose-sign.ts";
+import { HASH_BYTES } from "@paddock/wire/limits.ts";
+import { chainTitle } from "../chain-name.ts";
+import type { EvidenceRoom } from "../evidence.ts";
+import { activityEntries, activityOf, type ActivityBook } from "../fleet/activity.ts";
+import type { Ledger } from "../ledger.ts";
+import { walkRecords } from "./walk-records.ts";
+
+/** Why an upload is refused, as HTTP status and as the stable code of the error body. docs/protocol.md §3.1. */
+export interface UploadRefusal {
+  readonly ok: false;
+  readonly status: 400 | 401 | 409 | 507;
+  readonly code: string;
+  readonly message: string;
+  /** Index of the batch at fault. */
+  readonly item?: number;
+}
+
+export interface UploadTaken {
+  readonly ok: true;
+  /** All seqs of the upload: what the receipt must name. */
+  readonly seqs: Ranges;
+  readonly batches: number;
+  /** Newly stored. */
+  readonly storedRecords: number;
+  readonly storedBytes: number;
+  readonly repeatedBatches: number;
+  readonly delayMs: number | null;
+}
+
+export interface UploadContext {
+  readonly ledger: Ledger;
+  readonly evidence: EvidenceRoom;
+  readonly activity: ActivityBook;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Takes an upload for `chain` whose gateway has `key`: all of it becomes durable, or none. Everything that can be
+ * checked is checked before the ledger sees it; signatures are verified in the thread pool and only for headers that
+ * are not held already.
+ */
+export async function takeUpload(
+  context: UploadContext,
+  chain: ChainId,
+  key: KeyObject,
+  body: Uint8Array,
+  path: string | null,
+): Promise<UploadTaken | UploadRefusal> {
+  const checked = checkUpload(chain, body);
+  if (!checked.ok) return checked;
+  const { batches, own } = checked;
+  const before = context.ledger.chain(chain);
+  const held = await findHeld(context.ledger, chain, before, batches);
+  const badItem = await firstBadSignature(batches, held, key);
+  if (badItem !== undefined) {
+    return refusal(401, "signature", "The header is not signed by this gateway's key.", badItem);
+  }
+  const seqs = rangesOf(batches);
+  const newest = batches.at(-1)!.decoded;
+  const fresh = batches.filter((batch) => bringsNews(batch, held, before));
+  if (fresh.length === 0) {
+    return { ok: true, seqs, batches: batches.length, storedRecords: 0, storedBytes: 0, repeatedBatches: batches.length, delayMs: null };
+  }
+  const activity = activityOf(newest, path, context.clock.wallMs());
+  const side = activityEntries(chain, activity, own);
+  const written = await context.ledger.append({ chain, batches, side });
+  if (!written.ok) return refuseWrite(context, chain, batches, written);
+  context.activity.note(chain, activity, own);
+  let storedRecords = 0;
+  let storedBytes = 0;
+  let stored = 0;
+  for (const { decoded, header, payload } of batches) {
+    if (!contains(written.value.stored, decoded.position.seq)) continue;
+    stored++;
+    storedRecords += decoded.position.count;
+    storedBytes += header.length + (payload?.length ?? 0);
+  }
+  const repeatedBatches = batches.length - stored;
+  return { ok: true, seqs, batches: batches.length, storedRecords, storedBytes, repeatedBatches, delayMs: activity.delayMs };
+}
+
+interface CheckedUpload {
+  readonly ok: true;
+  readonly batches: readonly CheckedBatch[];
+  /** Frames of the gateway's own records, by seq. */
+  readonly own: ReadonlyMap<number, readonly Uint8Array[]>;
+}
+
+/** Everything that the bytes alone can tell: form, size, hash, count, place, order. */
+function checkUpload(chain: ChainId, body: Uint8Array): CheckedUpload | UploadRefusal {
+  const decoded = decodeBatches(body);
+  if (!decoded.ok) return refusal(400, decoded.reason, decoded.detail);
+  if (decoded.value.length === 0) return refusal(400, "empty", "The upload has no batch.");
+  const batches: CheckedBatch[] = [];
+  const own = new Map<number, readonly Uint8Array[]>();
+  for (const [item, batch] of decoded.value.entries()) {
+    const checked = checkBatch(batch);
+    if (!checked.ok) return refusal(400, checked.reason, checked.detail, item);
+    const { gateway, position } = checked.value.decoded;
+    if (!sameBytes(gateway, chain.gateway) || position.lane !== chain.lane || position.epoch !== chain.epoch) {
+      return refusal(400, "chain", "The header names another chain than the URL.", item);
+    }
+    const previous = batches.at(-1)?.decoded.position.seq ?? -1;
+    if (position.seq <= previous) {
+      return refusal(400, "order", `Seq ${position.seq} comes after seq ${previous}; send them ascending.`, item);
+    }
+    const records = walkPayload(batch.payload, position.count);
+    if (!records.ok) return refusal(400, records.reason, records.detail, item);
+    if (records.value.length > 0) own.set(position.seq, records.value);
+    batches.push(checked.value);
+  }
+  return { ok: true, batches, own };
+}
+
+function walkPayload(payload: Uint8Array | null, count: number): Outcome<readonly Uint8Array[], "records"> {
+  return payload === null ? accept([]) : walkRecords(payload, count);
+}
+
+/** Seqs of the upload whose very same header is in the ledger. */
+async function findHeld(
+  ledger: Ledger,
+  chain: ChainId,
+  summary: ChainSummary | undefined,
+  batches: readonly CheckedBatch[],
+): Promise<ReadonlySet<number>> {
+  const same = new Set<number>();
+  if (summary === undefined) return same;
+  const candidates = new Map<number, Uint8Array>();
+  for (const { header, decoded } of batches) {
+    if (contains(summary.held, decoded.position.seq)) candidates.set(decoded.position.seq, header);
+  }
+  for (const [first, last] of runsOf([...candidates.keys()])) {
+    for (const stored of await ledger.readHeaders(chain, first, last)) {
+      const offered = candidates.get(stored.seq);
+      if (offered !== undefined && sameBytes(offered, stored.header)) same.add(stored.seq);
+    }
+  }
+  return same;
+}
+
+function bringsNews(batch: CheckedBatch, held: ReadonlySet<number>, summary: ChainSummary | undefined): boolean {
+  const { seq } = batch.decoded.position;
+  if (!held.has(seq)) return true;
+  return batch.payload !== null && summary !== undefined && contains(summary.evicted, seq);
+}
+
+async function firstBadSignature(
+  batches: readonly CheckedBatch[],
+  held: ReadonlySet<number>,
+  key: KeyObject,
+): Promise<number | undefined> {
+  const verdicts = await Promise.all(
+    batches.map(({ header, decoded }) => held.has(decoded.position.seq) || verifyInPool(header, key)),
+  );
+  const bad = verdicts.indexOf(false);
+  return bad < 0 ? undefined : bad;
+}
+
+/** As `verifyHeader` of wire, off the main thread. */
+function verifyInPool(header: Uint8Array, key: KeyObject): Promise<boolean> {
+  const parts = decodeSign1(header, HASH_BYTES);
+  if (!parts.ok) return Promise.resolve(false);
+  const { protectedBytes, payload, signature } = parts.value;
+  return new Promise((resolve) => {
+    verify(null, signatureInput(protectedBytes, payload), key, signature, (error, good) => {
+      resolve(error === null && good);
+    });
+  });
+}
+
+async function refuseWrite(
+  context: UploadContext,
+  chain: ChainId,
+  batches: readonly CheckedBatch[],
+  written: { reason: string; detail: string; evidence?: ForkEvidence },
+): Promise<UploadRefusal> {
+  const { reason, detail, evidence } = written;
+  const seq = evidence?.seq;
+  const item = seq === undefined ? -1 : batches.findIndex((batch) => batch.decoded.position.seq === seq);
+  const at = item < 0 ? undefined : item;
+  if (reason === "full") return refusal(507, "full", detail);
+  if (reason !== "fork" && reason !== "link") return refusal(400, reason, detail, at);
+  if (evidence !== undefined) await keepEvidence(context, chain, batches, reason, detail, evidence);
+  return refusal(409, reason, detail, at);
+}
+
+async function keepEvidence(
+  { ledger, evidence: room, clock, log }: UploadContext,
+  chain: ChainId,
+  batches: readonly CheckedBatch[],
+  kind: "fork" | "link",
+  detail: string,
+  { seq, stored, offered }: ForkEvidence,
+): Promise<void> {
+  const known = await ledger.read(chain, seq, { last: seq, maxBytes: 1 });
+  const storedPayload = known.find((batch) => sameBytes(batch.header, stored))?.payload ?? null;
+  const offeredPayload = batches.find((batch) => sameBytes(batch.header, offered))?.payload ?? null;
+  const isNew = await room.keep(
+    {
+      kind,
+      chain,
+      seq,
+      detail,
+      stored: { header: stored, payload: storedPayload },
+      offered: { header: offered, payload: offeredPayload },
+    },
+    clock.wallMs(),
+  );
+  if (isNew) log.error(kind, { chain: chainTitle(chain), seq, detail });
+}
+
+function rangesOf(batches: readonly CheckedBatch[]): Ranges {
+  return runsOf(batches.map((batch) => batch.decoded.position.seq));
+}
+
+/** Ascending numbers as ranges. */
+function runsOf(ascending: readonly number[]): [number, number][] {
+  const runs: [number, number][] = [];
+  for (const value of ascending) {
+    const tail = runs.at(-1);
+    if (tail !== undefined && tail[1] === value - 1) tail[1] = value;
+    else runs.push([value, value]);
+  }
+  return runs;
+}
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return Buffer.compare(left, right) === 0;
+}
+
+function refusal(status: UploadRefusal["status"], code: string, message: string, item?: number): UploadRefusal {
+  return { ok: false, status, code, message, ...(item === undefined ? {} : { item }) };
+}

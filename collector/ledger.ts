@@ -1,0 +1,17 @@
+import type { ChainStore } from "@paddock/store/chain-store.ts";
+
+/** What the collector needs of the store that holds everyone's chains. */
+export type Ledger = Pick<
+  ChainStore,
+  | "append"
+  | "chain"
+  | "chains"
+  | "logEnd"
+  | "logOffsetAt"
+  | "onLog"
+  | "read"
+  | "readHeaders"
+  | "readLog"
+  | "side"
+  | "usage"
+>;

@@ -1,0 +1,100 @@
+import type { BatchHeader, ClockQuality } from "@paddock/wire/batch-header.ts";
+import { CborWriter } from "@paddock/wire/cbor-write.ts";
+import { laneName } from "@paddock/wire/lanes.ts";
+import { decodeRecords, formatSource, type BatchRecord } from "@paddock/wire/record.ts";
+import type { LogEntry } from "@paddock/store/types.ts";
+import { hexOf } from "../chain-name.ts";
+
+/** A batch of the arrival log with what its header says; a null payload was evicted by its gateway. */
+export interface LoggedBatch extends LogEntry {
+  readonly decoded: BatchHeader;
+  readonly payload: Uint8Array | null;
+}
+
+export type LogFormat = "ndjson" | "cbor";
+
+export const LOG_CONTENT_TYPES: Readonly<Record<LogFormat, string>> = {
+  ndjson: "application/x-ndjson",
+  cbor: "application/cbor-seq",
+};
+
+const CLOCK_NAMES: Readonly<Record<ClockQuality, string>> = { 0: "unset", 1: "holdover", 2: "synchronised" };
+
+export function clockName(clock: ClockQuality): string {
+  return CLOCK_NAMES[clock];
+}
+
+/** The lines of one batch, and the offset behind the last of them. */
+export interface RenderedLines {
+  readonly bytes: Buffer;
+  /** Lines rendered. */
+  readonly lines: number;
+  readonly nextOffset: number;
+}
+
+/**
+ * Renders the records of one batch from log offset `from` on, at most `limit` lines, as docs/protocol.md §3.4 has them.
+ * An evicted batch is one line; it is left out when `from` lies behind its first offset.
+ */
+export function renderBatch(batch: LoggedBatch, from: number, limit: number, format: LogFormat): RenderedLines {
+  const end = batch.offset + batch.count;
+  const records = batch.payload === null ? undefined : decodeRecords(batch.payload);
+  const render = format === "ndjson" ? ndjsonLine : cborLine;
+  if (records === undefined || !records.ok) {
+    if (from > batch.offset) return { bytes: Buffer.alloc(0), lines: 0, nextOffset: end };
+    return { bytes: render(batch, batch.offset, undefined, 0), lines: 1, nextOffset: end };
+  }
+  const skip = Math.max(0, from - batch.offset);
+  const wanted = records.value.slice(skip, skip + limit);
+  const parts = wanted.map((record, at) => render(batch, batch.offset + skip + at, record, skip + at));
+  return { bytes: Buffer.concat(parts), lines: wanted.length, nextOffset: batch.offset + skip + wanted.length };
+}
+
+function ndjsonLine(batch: LoggedBatch, offset: number, record: BatchRecord | undefined, index: number): Buffer {
+  const place = {
+    offset,
+    received: batch.received,
+    gateway: hexOf(batch.chain.gateway),
+    lane: laneName(batch.chain.lane),
+    epoch: batch.chain.epoch,
+    seq: batch.seq,
+  };
+  const line =
+    record === undefined
+      ? { ...place, at: batch.decoded.position.wall, clock: clockName(batch.decoded.position.clock), evicted: batch.count }
+      : {
+          ...place,
+          index,
+          source: formatSource(record.source),
+          format: record.format,
+          at: timeOf(batch, record),
+          clock: clockName(batch.decoded.position.clock),
+          frame: Buffer.from(record.frame).toString("base64url"),
+        };
+  return Buffer.from(`${JSON.stringify(line)}\n`);
+}
+
+function cborLine(batch: LoggedBatch, offset: number, record: BatchRecord | undefined, index: number): Buffer {
+  const { chain, seq, received, count, decoded } = batch;
+  const writer = new CborWriter(192 + (record?.frame.length ?? 0));
+  // Keys in the order of deterministic CBOR: by length, then bytewise (RFC 8949 §4.2.1).
+  writer.map(record === undefined ? 9 : 12);
+  writer.text("at").int(timeOf(batch, record));
+  writer.text("seq").int(seq);
+  writer.text("lane").text(laneName(chain.lane));
+  writer.text("clock").text(clockName(decoded.position.clock));
+  writer.text("epoch").int(chain.epoch);
+  if (record !== undefined) writer.text("frame").bytes(record.frame).text("index").int(index);
+  if (record !== undefined) writer.text("format").int(record.format);
+  writer.text("offset").int(offset);
+  if (record !== undefined) writer.text("source").text(formatSource(record.source));
+  if (record === undefined) writer.text("evicted").int(count);
+  writer.text("gateway").bytes(chain.gateway);
+  writer.text("received").int(received);
+  return writer.finish();
+}
+
+/** Unix ms, whole: the header's wall clock plus the record's offset. */
+function timeOf(batch: LoggedBatch, record: BatchRecord | undefined): number {
+  return batch.decoded.position.wall + Math.floor((record?.offset ?? 0) / 1000);
+}

@@ -1,0 +1,89 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type OpenMetricsContentType } from "prom-client";
+
+/** Every metric of the collector, under names that docs/operations.md lists. */
+export interface CollectorMetrics {
+  /** By result: `taken` or the error code of the refusal. */
+  uploads: Counter<"result">;
+  batches: Counter<"outcome">;
+  records: Counter;
+  bytes: Counter;
+  bodyBytes: Counter<"encoding">;
+  uploadSeconds: Histogram;
+  delaySeconds: Histogram;
+  enrolments: Counter<"state">;
+  connectionErrors: Counter<"kind">;
+  evidence: Counter<"kind">;
+  /** OpenMetrics text. */
+  render(): Promise<string>;
+  readonly contentType: string;
+}
+
+/** What is read when somebody looks, instead of being kept up to date. */
+export interface MetricSources {
+  readonly connections: () => number;
+  readonly uploadsInFlight: () => number;
+  readonly bodyBytesInFlight: () => number;
+  readonly followers: () => number;
+  readonly gateways: () => Readonly<Record<"approved" | "pending" | "denied", number>>;
+  readonly chains: () => number;
+  readonly ledgerBytes: () => number;
+  readonly logEnd: () => number;
+  readonly missingBatches: () => number;
+  readonly evidence: () => number;
+}
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+const DELAY_SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300, 3600, 21_600, 86_400, 604_800];
+
+export function collectorMetrics(sources: MetricSources): CollectorMetrics {
+  const registry = new Registry<OpenMetricsContentType>();
+  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+  const registers = [registry] as unknown as Registry[];
+  collectDefaultMetrics({ register: registers[0]! });
+  const counter = <Label extends string = string>(name: string, help: string, labelNames: readonly Label[] = []) =>
+    new Counter<Label>({ name: `paddock_collector_${name}`, help, labelNames: [...labelNames], registers });
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name: `paddock_collector_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  const histogram = (name: string, help: string, buckets: number[]) =>
+    new Histogram({ name: `paddock_collector_${name}`, help, buckets, registers });
+
+  gauge("connections", "Open connections of gateways.", sources.connections);
+  gauge("uploads_in_flight", "Uploads being received or written.", sources.uploadsInFlight);
+  gauge("body_bytes_in_flight", "Bytes of uploads held in memory.", sources.bodyBytesInFlight);
+  gauge("followers", "Readers of the log that are connected.", sources.followers);
+  gauge("chains", "Chains in the ledger.", sources.chains);
+  gauge("ledger_bytes", "Bytes that the ledger counts against its quota.", sources.ledgerBytes);
+  gauge("log_end", "Offset behind the newest record of the log.", sources.logEnd);
+  gauge("missing_batches", "Batches below the head of their chain that never arrived.", sources.missingBatches);
+  gauge("evidence_items", "Forks and wrong links kept as evidence.", sources.evidence);
+  new Gauge({
+    name: "paddock_collector_gateways",
+    help: "Gateways by state of their enrolment.",
+    labelNames: ["state"],
+    registers,
+    collect() {
+      for (const [state, count] of Object.entries(sources.gateways())) this.set({ state }, count);
+    },
+  });
+  return {
+    uploads: counter("uploads", "Uploads answered, by result.", ["result"]),
+    batches: counter("batches", "Batches acknowledged, stored now or repeated.", ["outcome"]),
+    records: counter("records", "Records stored."),
+    bytes: counter("stored_bytes", "Bytes of headers and payloads stored."),
+    bodyBytes: counter("body_bytes", "Bytes of request bodies as received, by content encoding.", ["encoding"]),
+    uploadSeconds: histogram("upload_seconds", "From the end of a body to its receipt.", SECONDS),
+    delaySeconds: histogram("delay_seconds", "From the opening of an upload's newest batch to its receipt.", DELAY_SECONDS),
+    enrolments: counter("enrolments", "Enrolment requests answered, by state.", ["state"]),
+    connectionErrors: counter("connection_errors", "Connections that failed, by kind.", ["kind"]),
+    evidence: counter("evidence", "Uploads refused as fork or wrong link.", ["kind"]),
+    render: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}

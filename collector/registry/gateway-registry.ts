@@ -1,0 +1,179 @@
+import { createHash, type KeyObject } from "node:crypto";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import * as v from "valibot";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { partyId, publicKeyFromRaw } from "@paddock/wire/identity.ts";
+import { replaceFile } from "../durable-file.ts";
+
+/** Whether a gateway may hand in batches. Batches that were taken stay, whatever is decided later. */
+export type GatewayState = "approved" | "pending" | "denied";
+
+const LABEL_CHARACTERS_MAX = 128;
+
+const GatewayFile = v.strictObject({
+  publicKey: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/u)),
+  label: v.pipe(v.string(), v.maxLength(LABEL_CHARACTERS_MAX)),
+  state: v.picklist(["approved", "pending", "denied"]),
+  /** SHA-256 of the claim code that admitted it, so that the code admits nobody else; the code itself is not kept. */
+  claimHash: v.nullable(v.string()),
+  /** Unix ms of the first enrolment and of the last decision. */
+  firstSeen: v.number(),
+  decided: v.nullable(v.number()),
+});
+
+export interface Gateway extends Readonly<v.InferOutput<typeof GatewayFile>> {
+  /** 64 hex digits: SHA-256 of the public key. */
+  readonly id: string;
+  readonly key: KeyObject;
+}
+
+export interface Claim {
+  readonly code: string;
+  /** Label for the gateway; when empty, the gateway's own. */
+  readonly label: string;
+}
+
+export interface Enrolment {
+  readonly publicKeyRaw: Uint8Array;
+  readonly claim: string;
+  readonly label: string;
+}
+
+
+/**
+ * Who may hand in: the allow-list. One small file per gateway in `directory`, replaced atomically, so that enrolling
+ * the last of a hundred thousand costs what the first did. All of it is kept in memory.
+ */
+export class GatewayRegistry {
+  readonly #directory: string;
+  readonly #maxPending: number;
+  readonly #claims: ReadonlyMap<string, Claim>;
+  readonly #gateways = new Map<string, Gateway>();
+  readonly #usedClaims = new Map<string, string>();
+  /** Waiting gateways, the longest silent first. */
+  readonly #pending = new Set<string>();
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(directory: string, options: { claims: readonly Claim[]; maxPending: number }) {
+    this.#directory = directory;
+    this.#maxPending = options.maxPending;
+    this.#claims = new Map(options.claims.map((claim) => [hashOf(claim.code), claim]));
+  }
+
+  /** Throws STORE_DAMAGED naming the file that cannot be understood. */
+  static async open(
+    directory: string,
+    options: { claims: readonly Claim[]; maxPending: number },
+  ): Promise<GatewayRegistry> {
+    const registry = new GatewayRegistry(directory, options);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    for (const name of (await readdir(directory)).toSorted()) {
+      const id = /^([0-9a-f]{64})\.json$/u.exec(name)?.[1];
+      if (id !== undefined) registry.#remember(await readGateway(join(directory, name), id));
+    }
+    return registry;
+  }
+
+  get(id: string): Gateway | undefined {
+    return this.#gateways.get(id);
+  }
+
+  all(): Gateway[] {
+    return [...this.#gateways.values()];
+  }
+
+  /** Takes a request whose signature was verified. Repeating it is harmless and changes nothing that was decided. */
+  enrol(request: Enrolment, nowMs: number): Promise<Gateway> {
+    return this.#inTurn(async () => {
+      const id = Buffer.from(partyId(request.publicKeyRaw)).toString("hex");
+      const known = this.#gateways.get(id);
+      if (known !== undefined && known.state !== "pending") return known;
+      const claimHash = hashOf(request.claim);
+      const claim = this.#usedClaims.has(claimHash) ? undefined : this.#claims.get(claimHash);
+      const publicKey = Buffer.from(request.publicKeyRaw).toString("hex");
+      const firstSeen = known?.firstSeen ?? nowMs;
+      const label = cleanLabel(claim?.label || request.label);
+      if (claim !== undefined) {
+        return this.#save(id, { publicKey, label, state: "approved", claimHash, firstSeen, decided: nowMs });
+      }
+      if (known !== undefined && known.label === label) {
+        this.#pending.delete(id);
+        this.#pending.add(id);
+        return known;
+      }
+      await this.#makeRoomForPending(id);
+      return this.#save(id, { publicKey, label, state: "pending", claimHash: null, firstSeen, decided: null });
+    });
+  }
+
+  /** The operator's yes or no; undefined when no such gateway ever enrolled. */
+  decide(id: string, state: "approved" | "denied", nowMs: number): Promise<Gateway | undefined> {
+    return this.#inTurn(async () => {
+      const known = this.#gateways.get(id);
+      if (known === undefined) return undefined;
+      const { publicKey, label, claimHash, firstSeen } = known;
+      return this.#save(id, { publicKey, label, state, claimHash, firstSeen, decided: nowMs });
+    });
+  }
+
+  async #makeRoomForPending(newcomer: string): Promise<void> {
+    for (const id of this.#pending) {
+      if (this.#pending.size < this.#maxPending) return;
+      if (id === newcomer) continue;
+      this.#pending.delete(id);
+      this.#gateways.delete(id);
+      await rm(this.#path(id), { force: true });
+    }
+  }
+
+  async #save(id: string, content: v.InferOutput<typeof GatewayFile>): Promise<Gateway> {
+    await replaceFile(this.#path(id), `${JSON.stringify(content, null, 2)}\n`);
+    return this.#remember({ id, key: keyOf(content.publicKey), ...content });
+  }
+
+  #remember(gateway: Gateway): Gateway {
+    this.#gateways.set(gateway.id, gateway);
+    if (gateway.claimHash !== null) this.#usedClaims.set(gateway.claimHash, gateway.id);
+    this.#pending.delete(gateway.id);
+    if (gateway.state === "pending") this.#pending.add(gateway.id);
+    return gateway;
+  }
+
+  #path(id: string): string {
+    return join(this.#directory, `${id}.json`);
+  }
+
+  #inTurn<Value>(task: () => Promise<Value>): Promise<Value> {
+    const result = this.#turn.then(task);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+}
+
+async function readGateway(path: string, id: string): Promise<Gateway> {
+  try {
+    const content = v.parse(GatewayFile, JSON.parse(await readFile(path, "utf8")));
+    const key = keyOf(content.publicKey);
+    const actual = Buffer.from(partyId(Buffer.from(content.publicKey, "hex"))).toString("hex");
+    if (actual !== id) throw new Error("its public key does not belong to the id that names the file");
+    return { id, key, ...content };
+  } catch (error) {
+    throw new PaddockError("STORE_DAMAGED", `${path} is no gateway file: ${messageOf(error)}.`, { cause: error });
+  }
+}
+
+function keyOf(hex: string): KeyObject {
+  const key = publicKeyFromRaw(Buffer.from(hex, "hex"));
+  if (!key.ok) throw new Error(key.detail);
+  return key.value;
+}
+
+/** A label is shown in terminals and web pages: control characters would let a gateway write there. */
+function cleanLabel(label: string): string {
+  return label.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " ").slice(0, LABEL_CHARACTERS_MAX);
+}
+
+function hashOf(code: string): string {
+  return createHash("sha256").update(code).digest("hex");
+}
