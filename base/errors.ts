@@ -34,6 +34,11 @@ export const ERROR_TABLE = {
     meaning: "The identity key file is damaged, missing a part, or readable by others.",
     remedy: "Restore the file from a backup with mode 0600, or move it away to start as a new identity.",
   },
+  IDENTITY_MISMATCH: {
+    disposition: "fatal",
+    meaning: "The store holds chains of another identity than the key's.",
+    remedy: "Bring back the key file that belongs to the store, or move the store away to start as a new gateway.",
+  },
   STORE_LOCKED: {
     disposition: "fatal",
     meaning: "Another process holds the store open.",

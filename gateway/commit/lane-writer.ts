@@ -1,0 +1,358 @@
+import type { Clock, Timer } from "@paddock/base/clock.ts";
+import { PaddockError } from "@paddock/base/errors.ts";
+import type { Log } from "@paddock/base/log.ts";
+import type { Range } from "@paddock/base/ranges.ts";
+import type { ChainId, StoreWrite } from "@paddock/store/types.ts";
+import { headerHash, sealHeader, sha256, type ClockQuality } from "@paddock/wire/batch-header.ts";
+import type { SigningIdentity } from "@paddock/wire/identity.ts";
+import { laneName } from "@paddock/wire/lanes.ts";
+import type { Committed, IncomingFrame, Pressure } from "../ingest/frame-sink.ts";
+import { LOSS_RANGES_MAX, OpenBatch } from "./open-batch.ts";
+import type { ClockQualitySource, CommitStore, EvictionPlan, LaneSettings } from "./ports.ts";
+
+/** Closed batches that may wait behind the one being written: 4 MiB, some 100 ms of disk stall at full load. */
+export const CLOSED_BATCHES_MAX = 16;
+/** Seconds that a refused sensor is asked to stay away. */
+const RETRY_FULL_S = 10;
+const RETRY_QUEUE_S = 1;
+/** A write that still finds no room after this many rounds of making some is refused. */
+const ROOM_ROUNDS_MAX = 8;
+/** A wall clock that moved against the monotonic one by more than this was stepped. */
+const STEP_MS = 1000;
+
+const QUEUE_FULL: Pressure = { reason: "queue-full", retryAfterS: RETRY_QUEUE_S };
+const STORE_FULL: Pressure = { reason: "store-full", retryAfterS: RETRY_FULL_S };
+
+export interface LaneCounters {
+  /** Frames that became durable. */
+  committedFrames: number;
+  committedBatches: number;
+  /** Bytes of payload that became durable. */
+  committedBytes: number;
+  refusedStoreFull: number;
+  refusedQueueFull: number;
+  evictedRecords: number;
+  evictedBytes: number;
+}
+
+export interface LaneWriterOptions {
+  readonly chain: ChainId;
+  readonly head: { readonly seq: number; readonly hash: Uint8Array } | undefined;
+  readonly settings: LaneSettings;
+  readonly identity: SigningIdentity;
+  readonly store: CommitStore;
+  readonly boot: number;
+  readonly clock: Clock;
+  readonly clockQuality: ClockQualitySource;
+  readonly log: Log;
+  /** Runs the callback after the datagrams that are waiting now were read. */
+  readonly defer: (callback: () => void) => void;
+  /** Frees at least `bytes` if it can: resolves with what to evict in the same write, `freed` (try again) or `none`. */
+  readonly makeRoom: (writer: LaneWriter, bytes: number) => Promise<EvictionPlan | "freed" | "none">;
+  readonly takeBatch: () => OpenBatch;
+  readonly giveBack: (batch: OpenBatch) => void;
+  readonly sealed: (chain: ChainId, seq: number, waitedUs: number) => void;
+  readonly fatal: (error: unknown) => void;
+}
+
+/**
+ * Turns the frames of one lane into its chain. Self-clocking: a batch is written when somebody waits for it and no write
+ * of this lane is under way, when it is full, or when its linger ran out; while one is written the next fills.
+ */
+export class LaneWriter {
+  readonly #options: LaneWriterOptions;
+  readonly chain: ChainId;
+  readonly settings: LaneSettings;
+  readonly counters: LaneCounters = {
+    committedFrames: 0,
+    committedBatches: 0,
+    committedBytes: 0,
+    refusedStoreFull: 0,
+    refusedQueueFull: 0,
+    evictedRecords: 0,
+    evictedBytes: 0,
+  };
+  #head: { readonly seq: number; readonly hash: Uint8Array } | undefined;
+  #open: OpenBatch;
+  readonly #closed: OpenBatch[] = [];
+  #writing = false;
+  #pumpDeferred = false;
+  #linger: Timer | undefined;
+  #refusingUntilUs: number | undefined;
+  /** Wall minus monotonic clock in ms when the newest batch was begun, and the quality then. */
+  #drift: { readonly ms: number; readonly quality: ClockQuality } | undefined;
+  #evictionDemand: { readonly bytes: number; readonly done: (freed: boolean) => void }[] = [];
+  #asking = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: LaneWriterOptions) {
+    this.#options = options;
+    this.chain = options.chain;
+    this.settings = options.settings;
+    this.#head = options.head;
+    this.#open = options.takeBatch();
+  }
+
+  get head(): { readonly seq: number; readonly hash: Uint8Array } | undefined {
+    return this.#head;
+  }
+
+  get closedBatches(): number {
+    return this.#closed.length;
+  }
+
+  /** Whether new frames are refused for want of room. */
+  get full(): boolean {
+    return this.#refusingUntilUs !== undefined && this.#options.clock.monotonicUs() < this.#refusingUntilUs;
+  }
+
+  submit(frame: IncomingFrame, committed: Committed | undefined): Pressure | undefined {
+    if (this.#refusingUntilUs !== undefined && this.full) {
+      this.counters.refusedStoreFull++;
+      return STORE_FULL;
+    }
+    if (this.#open.empty) this.#begin(frame.receivedUs);
+    if (!this.#open.add(frame, committed)) {
+      if (this.#closed.length >= CLOSED_BATCHES_MAX) {
+        this.counters.refusedQueueFull++;
+        return QUEUE_FULL;
+      }
+      this.#close();
+      this.#begin(frame.receivedUs);
+      if (!this.#open.add(frame, committed))
+        throw new RangeError(`a frame of ${frame.frame.length} bytes fits no batch`);
+    }
+    if (committed !== undefined || this.settings.lingerMs === 0) this.#open.due = true;
+    if (this.#open.due) this.#pumpSoon();
+    else this.#startLinger();
+    return undefined;
+  }
+
+  /** Ends the refusal: there is room again. */
+  roomFreed(): void {
+    if (this.#refusingUntilUs === undefined) return;
+    this.#refusingUntilUs = undefined;
+    this.#options.log.info("store-room", { lane: laneName(this.chain.lane) });
+  }
+
+  /** Gives up `bytes` of this lane's oldest payloads with its next write, which happens at once. False: nothing left. */
+  evict(bytes: number): Promise<boolean> {
+    if (this.#asking) return Promise.resolve(false);
+    return new Promise((done) => {
+      this.#evictionDemand.push({ bytes, done });
+      this.#pump();
+    });
+  }
+
+  /**
+   * Asks another lane for room. Meanwhile this lane, which has nothing of its own to give, answers no to the others, so
+   * that two lanes never wait for each other.
+   */
+  async askOther(other: LaneWriter, bytes: number): Promise<boolean> {
+    this.#asking = true;
+    for (const demand of this.#evictionDemand.splice(0)) demand.done(false);
+    try {
+      return await other.evict(bytes);
+    } finally {
+      this.#asking = false;
+    }
+  }
+
+  /** Writes what is open; resolves when everything accepted is durable or was refused. */
+  flush(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+      if (!this.#open.empty) this.#open.due = true;
+      this.#pump();
+    });
+  }
+
+  #begin(receivedUs: number): void {
+    const { clock, clockQuality } = this.#options;
+    const monotonicUs = clock.monotonicUs();
+    const quality = clockQuality.quality();
+    const driftMs = clock.wallMs() - monotonicUs / 1000;
+    const wallMs = Math.round(driftMs + receivedUs / 1000);
+    const previous = this.#drift;
+    this.#open.begin(receivedUs, wallMs, quality);
+    if (previous !== undefined && (Math.abs(driftMs - previous.ms) > STEP_MS || quality > previous.quality)) {
+      const before = Math.round(previous.ms + receivedUs / 1000);
+      this.#open.addOwn({ kind: "clock-step", before, after: wallMs });
+      this.#options.log.warn("clock-step", { lane: laneName(this.chain.lane), before, after: wallMs, quality });
+    }
+    this.#drift = { ms: driftMs, quality };
+  }
+
+  #close(): void {
+    this.#linger?.cancel();
+    this.#linger = undefined;
+    this.#closed.push(this.#open);
+    this.#open = this.#options.takeBatch();
+    this.#pumpSoon();
+  }
+
+  #startLinger(): void {
+    if (this.#linger !== undefined) return;
+    const batch = this.#open;
+    this.#linger = this.#options.clock.after(this.settings.lingerMs, () => {
+      this.#linger = undefined;
+      batch.due = true;
+      this.#pump();
+    });
+  }
+
+  /** Not at once: the datagrams that are in the socket already shall share the write. */
+  #pumpSoon(): void {
+    if (this.#pumpDeferred || this.#writing) return;
+    this.#pumpDeferred = true;
+    this.#options.defer(() => {
+      this.#pumpDeferred = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    if (this.#writing) return;
+    const batch = this.#nextBatch();
+    if (batch === undefined) {
+      if (this.#open.empty) for (const resolve of this.#idle.splice(0)) resolve();
+      return;
+    }
+    this.#writing = true;
+    void this.#run(batch);
+  }
+
+  async #run(batch: OpenBatch): Promise<void> {
+    let failure: Pressure | undefined;
+    try {
+      failure = await this.#write(batch);
+    } catch (error) {
+      this.#options.fatal(error);
+      return;
+    }
+    this.#writing = false;
+    // The next write first: the disk works while the answers go out.
+    this.#pump();
+    for (const committed of batch.committed) committed(failure);
+    batch.reset();
+    this.#options.giveBack(batch);
+  }
+
+  #nextBatch(): OpenBatch | undefined {
+    const closed = this.#closed.shift();
+    if (closed !== undefined) return closed;
+    if (this.#evictionDemand.length > 0 && this.#open.empty) this.#begin(this.#options.clock.monotonicUs());
+    else if (this.#open.empty || !(this.#open.due || this.#evictionDemand.length > 0)) return undefined;
+    this.#linger?.cancel();
+    this.#linger = undefined;
+    const batch = this.#open;
+    this.#open = this.#options.takeBatch();
+    return batch;
+  }
+
+  /** Seals the batch at the head of the chain and makes it durable; resolves with the pressure when there is no room. */
+  async #write(batch: OpenBatch): Promise<Pressure | undefined> {
+    const demands = this.#evictionDemand.splice(0);
+    let demanded = demands.reduce((sum, demand) => sum + demand.bytes, 0);
+    let plan: EvictionPlan | undefined;
+    if (demanded > 0) {
+      plan = await this.#options.store.evictPlan(this.chain, demanded);
+      if (plan !== undefined) batch.setLoss(this.#lossRecord(plan));
+    }
+    for (let round = 0; round < ROOM_ROUNDS_MAX && !batch.empty; round++) {
+      if (await this.#append(batch, plan)) {
+        for (const demand of demands) demand.done(plan !== undefined);
+        return undefined;
+      }
+      for (const demand of this.#evictionDemand.splice(0)) {
+        demands.push(demand);
+        demanded += demand.bytes;
+      }
+      const room = await this.#options.makeRoom(this, demanded + batch.payload.length * (round + 1));
+      if (room === "none") break;
+      if (room === "freed") continue;
+      plan = room;
+      batch.setLoss(this.#lossRecord(room));
+    }
+    for (const demand of demands) demand.done(false);
+    return this.#refuse(batch);
+  }
+
+  /** True when durable, false when the store is full. Anything else that goes wrong here is fatal. */
+  async #append(batch: OpenBatch, plan: EvictionPlan | undefined): Promise<boolean> {
+    const { identity, store, boot, clock } = this.#options;
+    const { lane, epoch } = this.chain;
+    const payload = batch.payload;
+    const seq = this.#head === undefined ? 0 : this.#head.seq + 1;
+    const position = {
+      lane,
+      epoch,
+      seq,
+      previous: this.#head?.hash ?? null,
+      count: batch.count,
+      size: payload.length,
+      boot,
+      monotonic: batch.monotonicUs,
+      wall: batch.wallMs,
+      clock: batch.clock,
+    };
+    const header = sealHeader(identity, position, sha256(payload));
+    const write: StoreWrite = {
+      chain: this.chain,
+      batches: [{ header, payload }],
+      side: batch.side,
+      evict: plan === undefined ? [] : [{ chain: this.chain, seqs: plan.seqs }],
+    };
+    const outcome = await store.append(write);
+    if (!outcome.ok) {
+      if (outcome.reason === "full") return false;
+      throw new PaddockError(
+        "STORE_DAMAGED",
+        `The store refuses batch ${seq} of lane ${laneName(lane)} (${outcome.reason}): ${outcome.detail}`,
+      );
+    }
+    this.#head = { seq, hash: headerHash(header) };
+    this.#count(batch, plan);
+    this.roomFreed();
+    this.#options.sealed(this.chain, seq, clock.monotonicUs() - batch.monotonicUs);
+    return true;
+  }
+
+  #count(batch: OpenBatch, plan: EvictionPlan | undefined): void {
+    this.counters.committedFrames += batch.frames;
+    this.counters.committedBatches++;
+    this.counters.committedBytes += batch.payload.length;
+    if (plan === undefined) return;
+    this.counters.evictedRecords += plan.records;
+    this.counters.evictedBytes += plan.bytes;
+    this.#options.log.warn("evicted", {
+      lane: laneName(this.chain.lane),
+      epoch: this.chain.epoch,
+      seqs: plan.seqs,
+      records: plan.records,
+      bytes: plan.bytes,
+    });
+  }
+
+  #lossRecord(plan: EvictionPlan) {
+    const ranges: readonly Range[] = plan.seqs;
+    if (ranges.length > LOSS_RANGES_MAX) throw new RangeError(`an eviction of ${ranges.length} ranges fits no record`);
+    const { records, bytes } = plan;
+    return { kind: "loss", reason: "evicted", epoch: this.chain.epoch, ranges, records, bytes } as const;
+  }
+
+  #refuse(batch: OpenBatch): Pressure {
+    if (batch.frames === 0) return STORE_FULL;
+    this.counters.refusedStoreFull += batch.frames;
+    const { clock, log } = this.#options;
+    if (this.#refusingUntilUs === undefined) {
+      log.warn("store-full", {
+        lane: laneName(this.chain.lane),
+        policy: this.settings.pressure,
+        refused: batch.frames,
+      });
+    }
+    this.#refusingUntilUs = clock.monotonicUs() + RETRY_FULL_S * 1_000_000;
+    return STORE_FULL;
+  }
+}

@@ -1,0 +1,107 @@
+import type { SideEntry } from "@paddock/store/types.ts";
+import type { ClockQuality } from "@paddock/wire/batch-header.ts";
+import { encodeGatewayRecord, type GatewayRecord } from "@paddock/wire/gateway-record.ts";
+import { PAYLOAD_BYTES_MAX, RECORDS_MAX } from "@paddock/wire/limits.ts";
+import { encodeSource, FORMAT_GATEWAY, recordSize, writeRecord } from "@paddock/wire/record.ts";
+import type { Committed, IncomingFrame } from "../ingest/frame-sink.ts";
+
+/** The source of the records that the gateway writes itself. docs/protocol.md §2.2. */
+export const GATEWAY_SOURCE = encodeSource("paddock");
+
+/** Room that frames leave for the gateway's own records, so that a loss record always fits the batch that evicts. */
+const OWN_BYTES = 1024;
+const OWN_RECORDS = 4;
+/** Ranges in one loss record: OWN_BYTES hold this many at their longest encoding. */
+export const LOSS_RANGES_MAX = 32;
+
+/**
+ * One batch in the making. Frames are written straight into its payload buffer, which is used again after the batch
+ * became durable: at full load nothing is allocated per frame.
+ */
+export class OpenBatch {
+  readonly #buffer = Buffer.allocUnsafeSlow(PAYLOAD_BYTES_MAX);
+  #length = 0;
+  #count = 0;
+  #frames = 0;
+  /** Length and count without the loss record, which is written last and may be written anew. */
+  #withoutLoss: { length: number; count: number } | undefined;
+  readonly #side = new Map<string, SideEntry>();
+  readonly committed: Committed[] = [];
+  /** CLOCK_MONOTONIC in µs from which record offsets count. */
+  monotonicUs = 0;
+  /** Unix ms believed at `monotonicUs`. */
+  wallMs = 0;
+  clock: ClockQuality = 0;
+  /** Somebody waits for this batch, or its linger ran out: write it as soon as the disk is free. */
+  due = false;
+
+  begin(monotonicUs: number, wallMs: number, clock: ClockQuality): void {
+    this.monotonicUs = monotonicUs;
+    this.wallMs = wallMs;
+    this.clock = clock;
+  }
+
+  get empty(): boolean {
+    return this.#count === 0;
+  }
+
+  /** Records, the gateway's own among them. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Records that sensors sent. */
+  get frames(): number {
+    return this.#frames;
+  }
+
+  /** A view; valid until `reset`. */
+  get payload(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  get side(): SideEntry[] {
+    return [...this.#side.values()];
+  }
+
+  /** Adds the frame if it fits; false leaves the batch as it was. */
+  add(frame: IncomingFrame, committed: Committed | undefined): boolean {
+    // Frames of several sockets may come a few µs out of order; an offset cannot be negative.
+    const offset = Math.max(0, frame.receivedUs - this.monotonicUs);
+    const size = recordSize(offset, frame.encodedSource, frame.format, frame.frame.length);
+    if (this.#length + size > PAYLOAD_BYTES_MAX - OWN_BYTES || this.#count >= RECORDS_MAX - OWN_RECORDS) return false;
+    this.#length = writeRecord(this.#buffer, this.#length, offset, frame.encodedSource, frame.format, frame.frame);
+    this.#count++;
+    this.#frames++;
+    if (frame.side !== undefined) this.#side.set(frame.side.key, frame.side);
+    if (committed !== undefined) this.committed.push(committed);
+    return true;
+  }
+
+  /** Adds a record of the gateway's own. Room for it is kept free. */
+  addOwn(record: GatewayRecord): void {
+    const frame = encodeGatewayRecord(record);
+    this.#length = writeRecord(this.#buffer, this.#length, 0, GATEWAY_SOURCE, FORMAT_GATEWAY, frame);
+    this.#count++;
+  }
+
+  /** Puts the loss record at the end, in place of the one that was there. */
+  setLoss(record: GatewayRecord | undefined): void {
+    if (this.#withoutLoss !== undefined) {
+      this.#length = this.#withoutLoss.length;
+      this.#count = this.#withoutLoss.count;
+    }
+    this.#withoutLoss = { length: this.#length, count: this.#count };
+    if (record !== undefined) this.addOwn(record);
+  }
+
+  reset(): void {
+    this.#length = 0;
+    this.#count = 0;
+    this.#frames = 0;
+    this.#withoutLoss = undefined;
+    this.#side.clear();
+    this.committed.length = 0;
+    this.due = false;
+  }
+}

@@ -1,0 +1,89 @@
+import { mkdir, open, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { generateIdentity, identityFromPem, identityToPem, type SigningIdentity } from "@paddock/wire/identity.ts";
+import { writeFileDurably } from "./durable-file.ts";
+
+/** Only the owner may read the key. */
+const KEY_MODE = 0o600;
+const OTHERS_MASK = 0o077;
+/** Bytes; a PKCS#8 PEM of an Ed25519 key has 119. */
+const KEY_FILE_BYTES_MAX = 4096;
+
+/** Where the identity key of a gateway rests unless `identity.keyFile` names another place. */
+export function defaultKeyFile(dataDir: string): string {
+  return join(dataDir, "identity.pem");
+}
+
+export interface IdentityOptions {
+  readonly dataDir: string;
+  /** An injected key: it has to be there. Null or absent: made in `dataDir` at the first start. */
+  readonly keyFile?: string | null;
+}
+
+/**
+ * The identity of this gateway; made at the first start. Throws IDENTITY_UNREADABLE when the file is damaged or readable
+ * by others, when an injected file is missing, and never replaces a file that is there.
+ */
+export async function loadOrCreateIdentity(
+  options: IdentityOptions,
+): Promise<{ identity: SigningIdentity; created: boolean }> {
+  const path = options.keyFile ?? defaultKeyFile(options.dataDir);
+  const stored = await readIdentity(path);
+  if (stored !== undefined) return { identity: stored, created: false };
+  if (typeof options.keyFile === "string") {
+    throw new PaddockError("IDENTITY_UNREADABLE", `The injected key ${path} does not exist.`);
+  }
+  await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
+  const identity = generateIdentity();
+  try {
+    await writeFileDurably(path, identityToPem(identity), KEY_MODE);
+  } catch (error) {
+    throw new PaddockError("IDENTITY_UNREADABLE", `${path} cannot be written: ${messageOf(error)}.`, { cause: error });
+  }
+  return { identity, created: true };
+}
+
+/** The identity in the file, or undefined when there is no such file. Throws IDENTITY_UNREADABLE otherwise. */
+export async function readIdentity(path: string): Promise<SigningIdentity | undefined> {
+  let file: FileHandle;
+  try {
+    file = await open(path, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new PaddockError("IDENTITY_UNREADABLE", `${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+  }
+  try {
+    const { mode, size } = await file.stat();
+    if ((mode & OTHERS_MASK) !== 0) {
+      const octal = (mode & 0o777).toString(8).padStart(4, "0");
+      throw new PaddockError("IDENTITY_UNREADABLE", `${path} has mode ${octal}: group or others can read the key.`);
+    }
+    if (size > KEY_FILE_BYTES_MAX)
+      throw new PaddockError("IDENTITY_UNREADABLE", `${path} has ${size} bytes: no key file.`);
+    const identity = identityFromPem(await file.readFile("utf8"));
+    if (!identity.ok) throw new PaddockError("IDENTITY_UNREADABLE", `${path}: ${identity.detail}`);
+    return identity.value;
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Refuses to start with an identity other than the one whose chains are stored: a lost key file must be noticed, not
+ * papered over with a second identity. Throws IDENTITY_MISMATCH.
+ */
+export function assertStoreIsOurs(
+  identity: SigningIdentity,
+  storedGateways: Iterable<Uint8Array>,
+  dataDir: string,
+): void {
+  for (const gateway of storedGateways) {
+    if (Buffer.from(gateway).equals(identity.id)) continue;
+    throw new PaddockError(
+      "IDENTITY_MISMATCH",
+      `The store in ${dataDir} holds chains of gateway ${Buffer.from(gateway).toString("hex")}, the key is that of ` +
+        `${Buffer.from(identity.id).toString("hex")}.`,
+    );
+  }
+}
