@@ -38,7 +38,10 @@ export class CborReader {
 
   /** A whole number of either sign, within the safe integers. */
   int(what: string): number {
-    return this.#peekMajor() === 1 ? -1 - this.#head(1, what) : this.#head(0, what);
+    if (this.problem !== undefined || this.#peekMajor() !== 1) return this.#head(0, what);
+    const argument = this.#head(1, what);
+    if (argument === Number.MAX_SAFE_INTEGER) this.fail(`${what} is below -(2^53-1)`);
+    return this.problem === undefined ? -1 - argument : 0;
   }
 
   /** A byte string as a view into the input; its length is within [min, max]. */

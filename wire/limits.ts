@@ -20,6 +20,8 @@ export const RECORDS_MAX = 16_384;
 export const HEADER_BYTES_MAX = 512;
 /** Bytes of a sensor id in UTF-8. */
 export const SENSOR_ID_BYTES_MAX = 64;
+/** Bytes of a partial IV (RFC 9052 §3.1 with the AES-CCM nonce of RFC 8613 §5.2): sequence numbers below 2^40. */
+export const PARTIAL_IV_BYTES_MAX = 5;
 /** CBOR overhead of one record around its frame and source: array head, offset, format, string heads. */
 export const RECORD_OVERHEAD_BYTES_MAX = 1 + 9 + 3 + 3 + 5;
 
@@ -36,6 +38,8 @@ export const DATAGRAM_BYTES_MAX = 65_527;
 export const COAP_TOKEN_BYTES_MAX = 8;
 /** Options of one CoAP message. A request to a gateway needs fewer than ten; a full Uri-Path of 255 segments is no use. */
 export const COAP_OPTIONS_MAX = 64;
+/** Labels of one SenML record that RFC 8428 does not define; they are compared pairwise for duplicates. */
+export const SENML_EXTENSION_LABELS_MAX = 16;
 /** Nesting of CBOR that the scanners follow before they refuse. SenML needs 3. */
 export const CBOR_DEPTH_MAX = 16;
 
