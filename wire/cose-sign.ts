@@ -2,7 +2,7 @@ import { sign, verify, type KeyObject } from "node:crypto";
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import { CborReader } from "./cbor-read.ts";
 import { CborWriter } from "./cbor-write.ts";
-import { SIGNATURE_BYTES } from "./limits.ts";
+import { HASH_BYTES, SIGNATURE_BYTES } from "./limits.ts";
 
 /**
  * COSE_Sign1 (RFC 9052 §4.2), tagged 18, with an empty unprotected map and an embedded payload, signed with Ed25519.
@@ -66,4 +66,22 @@ export function decodeSign1(encoded: Uint8Array, payloadMax: number): Outcome<Si
 
 export function verifySign1(parts: Sign1, publicKey: KeyObject): boolean {
   return verify(null, signatureInput(parts.protectedBytes, parts.payload), publicKey, parts.signature);
+}
+
+/** The protected header `{1: EdDSA, 4: kid}` of the messages that name nothing but their signer. */
+export function writeSignerHeader(kid: Uint8Array): Buffer {
+  return new CborWriter(64).map(2).int(LABEL_ALG).int(ALG_EDDSA).int(LABEL_KID).bytes(kid).finish();
+}
+
+/** The key id of a protected header that names algorithm and key id, nothing else. */
+export function readSignerHeader(protectedBytes: Uint8Array): Outcome<Uint8Array, "cose"> {
+  const reader = new CborReader(protectedBytes);
+  reader.map("protected header", 2);
+  if (reader.int("label") !== LABEL_ALG) reader.fail("label is not the algorithm's");
+  const alg = reader.int("algorithm");
+  if (alg !== ALG_EDDSA && alg !== ALG_ED25519) reader.fail(`algorithm ${alg} is not Ed25519`);
+  if (reader.int("label") !== LABEL_KID) reader.fail("label is not the key id's");
+  const kid = reader.bytes("key id", HASH_BYTES);
+  reader.end("protected header");
+  return reader.problem === undefined ? accept(kid) : refuse("cose", reader.problem);
 }

@@ -32,6 +32,14 @@ export const RECEIPT_BYTES_MAX = 32 * 1024;
 /** Bytes of one request body to the collector, after decompression: a bounded number of batches. */
 export const UPLOAD_BYTES_MAX = 4 * 1024 * 1024;
 
+/** Bytes of a claim code and of a gateway's label in an enrolment, in UTF-8. */
+export const CLAIM_BYTES_MAX = 128;
+export const LABEL_BYTES_MAX = 256;
+/** Headers in one proof file: at HEADER_BYTES_MAX each and with a payload this stays below PROOF_BYTES_MAX. */
+export const PROOF_HEADERS_MAX = 100_000;
+/** Bytes of a proof file. */
+export const PROOF_BYTES_MAX = 64 * 1024 * 1024;
+
 /** Bytes of a UDP datagram that a listener takes (IPv6 payload limit without jumbograms, RFC 8200 §4). */
 export const DATAGRAM_BYTES_MAX = 65_527;
 /** Bytes of a CoAP token (RFC 7252 §3). */
@@ -49,6 +57,10 @@ const relations: readonly [boolean, string][] = [
     "the largest record fits an empty batch",
   ],
   [HEADER_BYTES_MAX < 65_535, "a header fits a tlog entry"],
+  [
+    PROOF_HEADERS_MAX * (HEADER_BYTES_MAX + 3) + PAYLOAD_BYTES_MAX + RECEIPT_BYTES_MAX + 256 <= PROOF_BYTES_MAX,
+    "the longest proof fits its bound",
+  ],
   [PAYLOAD_BYTES_MAX + HEADER_BYTES_MAX + 16 <= UPLOAD_BYTES_MAX, "the largest batch fits one upload"],
 ];
 for (const [holds, statement] of relations) {

@@ -3,7 +3,7 @@ import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import type { Ranges } from "@paddock/base/ranges.ts";
 import { CborReader } from "./cbor-read.ts";
 import { CborWriter } from "./cbor-write.ts";
-import { ALG_ED25519, ALG_EDDSA, decodeSign1, encodeSign1, LABEL_ALG, LABEL_KID, verifySign1 } from "./cose-sign.ts";
+import { decodeSign1, encodeSign1, readSignerHeader, verifySign1, writeSignerHeader } from "./cose-sign.ts";
 import { readRanges } from "./gateway-record.ts";
 import type { SigningIdentity } from "./identity.ts";
 import { isLane, type Lane } from "./lanes.ts";
@@ -27,13 +27,6 @@ export interface Receipt {
 }
 
 export function signReceipt(identity: SigningIdentity, receipt: Omit<Receipt, "collector">): Buffer {
-  const protectedBytes = new CborWriter(64)
-    .map(2)
-    .int(LABEL_ALG)
-    .int(ALG_EDDSA)
-    .int(LABEL_KID)
-    .bytes(identity.id)
-    .finish();
   const payload = new CborWriter()
     .array(8)
     .bytes(identity.id)
@@ -45,7 +38,7 @@ export function signReceipt(identity: SigningIdentity, receipt: Omit<Receipt, "c
   payload.int(receipt.linked);
   if (receipt.head === null) payload.null();
   else payload.bytes(receipt.head);
-  return encodeSign1(identity.privateKey, protectedBytes, payload.int(receipt.received).finish());
+  return encodeSign1(identity.privateKey, writeSignerHeader(identity.id), payload.int(receipt.received).finish());
 }
 
 /** Reads a receipt and verifies that `publicKey` signed it. */
@@ -55,19 +48,13 @@ export function openReceipt(
 ): Outcome<Receipt, "receipt-format" | "receipt-signature"> {
   const parts = decodeSign1(encoded, RECEIPT_BYTES_MAX);
   if (!parts.ok) return refuse("receipt-format", parts.detail);
-  const head = new CborReader(parts.value.protectedBytes);
-  head.map("protected header", 2);
-  if (head.int("label") !== LABEL_ALG) head.fail("label is not the algorithm's");
-  const alg = head.int("algorithm");
-  if (alg !== ALG_EDDSA && alg !== ALG_ED25519) head.fail(`algorithm ${alg} is not Ed25519`);
-  if (head.int("label") !== LABEL_KID) head.fail("label is not the key id's");
-  const kid = head.bytes("key id", HASH_BYTES);
-  head.end("protected header");
+  const signer = readSignerHeader(parts.value.protectedBytes);
+  if (!signer.ok) return refuse("receipt-format", signer.detail);
   const body = new CborReader(parts.value.payload);
   const receipt = readBody(body);
-  if (head.problem !== undefined) return refuse("receipt-format", head.problem);
   if (body.problem !== undefined) return refuse("receipt-format", body.problem);
-  if (!Buffer.from(kid).equals(receipt.collector)) return refuse("receipt-format", "key id and collector differ");
+  if (!Buffer.from(signer.value).equals(receipt.collector))
+    return refuse("receipt-format", "key id and collector differ");
   if (!verifySign1(parts.value, publicKey)) {
     return refuse("receipt-signature", "The receipt is not signed by the collector's key.");
   }
