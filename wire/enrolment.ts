@@ -7,10 +7,10 @@ import { CLAIM_BYTES_MAX, LABEL_BYTES_MAX, PUBLIC_KEY_BYTES } from "./limits.ts"
 
 /** How a gateway asks a collector to be let in: its key, signed by that key. docs/protocol.md §3.3. */
 export interface Enrolment {
-  /** SHA-256 of `publicKey`. */
+  /** SHA-256 of `publicKeyRaw`. */
   readonly gateway: PartyId;
   /** Raw Ed25519 public key, 32 bytes. */
-  readonly publicKey: Uint8Array;
+  readonly publicKeyRaw: Uint8Array;
   /** What the operator handed out beforehand; empty when nothing was. */
   readonly claim: string;
   /** A name for people. */
@@ -50,19 +50,19 @@ export function openEnrolment(encoded: Uint8Array): Outcome<Enrolment, Enrolment
   if (!signer.ok) return refuse("enrolment-format", signer.detail);
   const reader = new CborReader(parts.value.payload);
   reader.array("enrolment", 4);
-  const publicKey = reader.bytes("public key", PUBLIC_KEY_BYTES);
+  const publicKeyRaw = reader.bytes("public key", PUBLIC_KEY_BYTES);
   const claim = reader.text("claim", CLAIM_BYTES_MAX);
   const label = reader.text("label", LABEL_BYTES_MAX);
   const wall = reader.int("wall");
   reader.end("enrolment");
   if (reader.problem !== undefined) return refuse("enrolment-format", reader.problem);
-  const gateway = partyId(publicKey);
+  const gateway = partyId(publicKeyRaw);
   if (!Buffer.from(gateway).equals(signer.value)) {
     return refuse("enrolment-signature", "The gateway id is not the SHA-256 of the public key.");
   }
-  const key = publicKeyFromRaw(publicKey);
+  const key = publicKeyFromRaw(publicKeyRaw);
   if (!key.ok || !verifySign1(parts.value, key.value)) {
     return refuse("enrolment-signature", "The request is not signed by the key that it names.");
   }
-  return accept({ gateway, publicKey, claim, label, wall });
+  return accept({ gateway, publicKeyRaw, claim, label, wall });
 }
