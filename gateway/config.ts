@@ -1,0 +1,380 @@
+import { isIP, isIPv6 } from "node:net";
+import { join } from "node:path";
+import { parseConfig, readConfigFile } from "@paddock/base/config.ts";
+import type { PathConfig } from "@paddock/uplink/forward/ports.ts";
+import { LANES, laneOf } from "@paddock/wire/lanes.ts";
+import * as v from "valibot";
+
+/**
+ * The one JSON document that configures a gateway. Every default stands here; gateway/config.schema.json is generated
+ * from it (`node gateway/config-schema.ts`).
+ */
+
+const MIB = 1024 * 1024;
+/** Bytes of a Unix socket path on Linux, without the closing zero (unix(7)). */
+const SOCKET_PATH_BYTES_MAX = 107;
+
+const described = <Schema extends v.GenericSchema>(schema: Schema, text: string) => v.pipe(schema, v.description(text));
+const whole = (min: number, max: number, unit: string) =>
+  v.pipe(
+    v.number(`expected a whole number of ${unit}`),
+    v.integer(`expected a whole number of ${unit}`),
+    v.minValue(min, `expected ${min} to ${max} ${unit}`),
+    v.maxValue(max, `expected ${min} to ${max} ${unit}`),
+  );
+const share = v.pipe(v.number(), v.minValue(0, "expected 0 to 1"), v.maxValue(1, "expected 0 to 1"));
+const filePath = v.pipe(v.string("expected a file path"), v.minLength(1, "expected a file path"));
+const ipAddress = v.pipe(
+  v.string("expected an IP address"),
+  v.check((text) => isIP(text.split("%")[0]!) !== 0, "expected an IPv6 (or IPv4) address, such as :: or fe80::1%eth0"),
+);
+
+const udpListen = v.strictObject({
+  address: described(ipAddress, "Address to bind; :: takes every address of this machine."),
+  port: described(v.optional(whole(0, 65_535, "(a UDP port)"), 5683), "UDP port; 0 lets the kernel choose one."),
+});
+
+const lane = (name: string, lingerMs: number, pressure: "refuse-new" | "evict-oldest", quotaShare: number) =>
+  described(
+    v.optional(
+      v.strictObject({
+        lingerMs: described(
+          v.optional(
+            v.pipe(v.number(), v.minValue(0, "expected 0 to 60000 ms"), v.maxValue(60_000, "expected 0 to 60000 ms")),
+            lingerMs,
+          ),
+          "Milliseconds that a frame whose sensor waits for no answer may wait for company in its batch. Longer batches wear the disk less.",
+        ),
+        pressure: described(
+          v.optional(v.picklist(["refuse-new", "evict-oldest"]), pressure),
+          "When the store is full of frames that no receipt names: refuse-new answers 5.03; evict-oldest gives up the oldest payloads and says so in the chain.",
+        ),
+        quotaShare: described(
+          v.optional(share, quotaShare),
+          "Part of the store, 0 to 1, that is this lane's own. What a lane leaves unused the others may use.",
+        ),
+      }),
+      {},
+    ),
+    `The ${name} lane.`,
+  );
+
+const metered = v.strictObject({
+  bytesPerMonth: described(whole(0, Number.MAX_SAFE_INTEGER, "bytes"), "Bytes that the plan holds per billing month."),
+  billingDay: described(
+    v.optional(whole(1, 28, "(day of the month)"), 1),
+    "Day of the month, UTC, on which the budget starts anew.",
+  ),
+  lanes: described(
+    v.optional(v.array(v.picklist(LANES)), [...LANES]),
+    "Lanes that may use the path while the budget lasts; after that only alarm may.",
+  ),
+});
+
+const uplinkPath = v.strictObject({
+  name: described(
+    v.pipe(v.string(), v.regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,31}$/, "expected 1 to 32 letters, digits, dots, dashes")),
+    "Name of the path in status, log and at the collector.",
+  ),
+  source: described(
+    v.optional(v.nullable(ipAddress), null),
+    "Local address to send from; null lets the kernel choose.",
+  ),
+  endpoint: described(
+    v.pipe(v.string(), v.url("expected a URL"), v.startsWith("https://", "expected an https URL")),
+    "https URL of the collector on this path.",
+  ),
+  preference: described(v.optional(whole(0, 1000, "(preference)"), 100), "Higher is preferred, 0 to 1000."),
+  cost: described(
+    v.optional(whole(0, 1_000_000, "(cost)"), 0),
+    "Among paths of equal preference the lower cost goes first.",
+  ),
+  riskGroups: described(
+    v.optional(v.array(v.pipe(v.string(), v.minLength(1, "expected a word"))), []),
+    "What would take this path down together with others: a shared fibre, mast or carrier.",
+  ),
+  metered: described(
+    v.optional(v.nullable(metered), null),
+    "Budget of a path that is paid by volume; null: not metered.",
+  ),
+});
+
+const collector = v.strictObject({
+  publicKey: described(
+    v.pipe(
+      v.string(),
+      v.regex(/^[0-9a-f]{64}$/, "expected 64 lower-case hex digits, as `paddock collector id` prints"),
+    ),
+    "Ed25519 public key of the collector: 64 hex digits.",
+  ),
+  claim: described(
+    v.optional(v.nullable(v.pipe(v.string(), v.maxBytes(128, "expected at most 128 bytes"))), null),
+    "Claim code that the operator approved beforehand; null waits for the operator's yes.",
+  ),
+  label: described(
+    v.optional(v.pipe(v.string(), v.maxBytes(128, "expected at most 128 bytes")), ""),
+    "What people call this gateway.",
+  ),
+  ca: described(
+    v.optional(v.nullable(filePath), null),
+    "PEM file of certificate authorities, for an ingress in front of the collector; null pins the collector's own key.",
+  ),
+});
+
+const schemaFields = v.strictObject({
+  dataDir: described(filePath, "Directory of the store, the identity key and the status socket."),
+  listen: described(v.optional(v.array(udpListen), [{ address: "::" }]), "CoAP listeners."),
+  plainListen: described(
+    v.optional(v.array(udpListen), []),
+    "Listeners that take one frame per datagram without CoAP and never answer.",
+  ),
+  identity: described(
+    v.optional(
+      v.strictObject({
+        keyFile: described(
+          v.optional(v.nullable(filePath), null),
+          "PEM file of an injected Ed25519 key (mode 0600); null makes one in dataDir at the first start.",
+        ),
+      }),
+      {},
+    ),
+    "Who this gateway is.",
+  ),
+  sensors: described(
+    v.optional(
+      v.strictObject({
+        file: described(v.optional(v.nullable(filePath), null), "JSON file of the known sensors; null: none is known."),
+        unknown: described(
+          v.optional(v.picklist(["accept", "refuse"]), "accept"),
+          "What happens to a sensor that the file does not name.",
+        ),
+        rateFramesPerS: described(
+          v.optional(whole(0, 1_000_000, "frames/s"), 0),
+          "Frames per second that one source may send; 0: no limit.",
+        ),
+      }),
+      {},
+    ),
+    "Which sensors may send, and how much.",
+  ),
+  lanes: described(
+    v.optional(
+      v.strictObject({
+        alarm: lane("alarm", 0, "refuse-new", 0.2),
+        telemetry: lane("telemetry", 5, "evict-oldest", 0.5),
+        bulk: lane("bulk", 20, "evict-oldest", 0.3),
+      }),
+      {},
+    ),
+    "The three priority classes; each is a hash chain of its own.",
+  ),
+  store: described(
+    v.optional(
+      v.strictObject({
+        maxBytes: described(
+          v.optional(whole(MIB, Number.MAX_SAFE_INTEGER, "bytes"), 1024 * MIB),
+          "Bytes of batches that the store holds at most.",
+        ),
+        minFreeBytes: described(
+          v.optional(whole(0, Number.MAX_SAFE_INTEGER, "bytes"), 64 * MIB),
+          "Bytes that stay free on the disk.",
+        ),
+        ballastBytes: described(
+          v.optional(whole(0, 1024 * MIB, "bytes"), 8 * MIB),
+          "Bytes of a file that is given up to get out of a full disk.",
+        ),
+      }),
+      {},
+    ),
+    "The buffer on disk.",
+  ),
+  collector: described(v.optional(v.nullable(collector), null), "The collector; null buffers only."),
+  paths: described(v.optional(v.array(uplinkPath), []), "Ways to the collector."),
+  forward: described(
+    v.optional(
+      v.strictObject({
+        order: described(
+          v.optional(v.picklist(["live-first", "oldest-first"]), "live-first"),
+          "live-first sends new batches before the backlog; oldest-first sends in the order of the chain.",
+        ),
+        backfillShare: described(
+          v.optional(share, 0.25),
+          "Part of the uplink, 0 to 1, that the backlog gets while live batches flow.",
+        ),
+        drainMs: described(
+          v.optional(whole(0, 60_000, "ms"), 2000),
+          "Milliseconds that uploads under way get to finish when the gateway stops.",
+        ),
+      }),
+      {},
+    ),
+    "How batches leave.",
+  ),
+  status: described(
+    v.optional(
+      v.strictObject({
+        socket: described(
+          v.optional(v.nullable(filePath), null),
+          "Unix socket of the status commands; null: status.sock in dataDir.",
+        ),
+      }),
+      {},
+    ),
+    "Where `paddock gateway status` asks.",
+  ),
+  metrics: described(
+    v.optional(
+      v.strictObject({
+        listen: described(
+          v.optional(v.nullable(v.strictObject({ address: ipAddress, port: whole(0, 65_535, "(a TCP port)") })), null),
+          "Address of an HTTP listener for OpenMetrics at /metrics; null: none. It asks nobody who they are.",
+        ),
+      }),
+      {},
+    ),
+    "Metrics over HTTP.",
+  ),
+  discovery: described(
+    v.optional(
+      v.strictObject({
+        enabled: described(
+          v.optional(v.boolean(), true),
+          "Announce the CoAP listener as _coap._udp by DNS-SD over multicast DNS.",
+        ),
+        name: described(
+          v.optional(
+            v.nullable(
+              v.pipe(v.string(), v.minLength(1, "expected a name"), v.maxBytes(63, "expected at most 63 bytes")),
+            ),
+            null,
+          ),
+          "Name of the announced service; null: paddock- and the first digits of the gateway's id.",
+        ),
+      }),
+      {},
+    ),
+    "How sensors find the gateway.",
+  ),
+  log: described(
+    v.optional(
+      v.strictObject({
+        level: described(
+          v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
+          "Least level that is logged.",
+        ),
+      }),
+      {},
+    ),
+    "Log lines on standard error.",
+  ),
+});
+
+type Fields = v.InferOutput<typeof schemaFields>;
+
+/** What no field shows alone: each rule with the field it is reported at. */
+const RULES: readonly {
+  readonly at: readonly [keyof Fields, ...string[]];
+  readonly holds: (fields: Fields) => boolean;
+  readonly message: string;
+}[] = [
+  {
+    at: ["listen"],
+    holds: ({ listen, plainListen }) => listen.length + plainListen.length > 0,
+    message: "expected at least one listener, here or in plainListen",
+  },
+  {
+    at: ["listen"],
+    holds: ({ listen, plainListen }) =>
+      distinct(
+        [...listen, ...plainListen].filter(({ port }) => port !== 0).map(({ address, port }) => `${address} ${port}`),
+      ),
+    message: "expected every address and port once, plainListen included",
+  },
+  {
+    at: ["lanes"],
+    holds: ({ lanes }) => LANES.reduce((sum, name) => sum + lanes[name].quotaShare, 0) <= 1 + 1e-9,
+    message: "expected shares (quotaShare) that add up to 1 at most",
+  },
+  {
+    at: ["store", "ballastBytes"],
+    holds: ({ store }) => store.ballastBytes <= store.maxBytes,
+    message: "expected at most store.maxBytes",
+  },
+  {
+    at: ["paths"],
+    holds: ({ collector: known, paths }) => known !== null || paths.length === 0,
+    message: "expected none without a collector: collector.publicKey says whom to trust at the other end",
+  },
+  {
+    at: ["paths"],
+    holds: ({ collector: known, paths }) => known === null || paths.length > 0,
+    message: "expected at least one path to the collector; without collector and paths the gateway buffers only",
+  },
+  {
+    at: ["paths"],
+    holds: ({ paths }) => distinct(paths.map(({ name }) => name)),
+    message: "expected a different name for each path",
+  },
+  {
+    at: ["status", "socket"],
+    holds: (fields) => Buffer.byteLength(socketPath(fields)) <= SOCKET_PATH_BYTES_MAX,
+    message: `expected a path of at most ${SOCKET_PATH_BYTES_MAX} bytes (dataDir with status.sock unless set), the limit of Unix sockets`,
+  },
+];
+
+export const GatewayConfigSchema = v.pipe(
+  schemaFields,
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    for (const { at, holds, message } of RULES) {
+      if (holds(dataset.value)) continue;
+      const path = issuePath(dataset.value, at);
+      addIssue({ message, path, input: path.at(-1)!.value });
+    }
+  }),
+);
+
+export type GatewayConfig = v.InferOutput<typeof GatewayConfigSchema>;
+
+/** Checks a document. Throws PaddockError CONFIG_INVALID that names every field at fault. */
+export function parseGatewayConfig(document: unknown, what = "the configuration"): GatewayConfig {
+  return parseConfig(GatewayConfigSchema, document, what);
+}
+
+/** Reads and checks the file. Throws PaddockError CONFIG_UNREADABLE or CONFIG_INVALID. */
+export function readGatewayConfig(file: string): Promise<GatewayConfig> {
+  return readConfigFile(GatewayConfigSchema, file);
+}
+
+export function socketPath(config: Pick<Fields, "dataDir" | "status">): string {
+  return config.status.socket ?? join(config.dataDir, "status.sock");
+}
+
+/** The paths in the form that the forwarder takes. */
+export function uplinkPaths(config: GatewayConfig): PathConfig[] {
+  return config.paths.map(({ source, metered: plan, ...rest }) => ({
+    ...rest,
+    ...(source === null ? {} : { source }),
+    ...(plan === null ? {} : { metered: { ...plan, lanes: plan.lanes.map((name) => laneOf(name)!) } }),
+  }));
+}
+
+/** An address and port as people write it. */
+export function formatAddress(address: string, port: number): string {
+  return isIPv6(address.split("%")[0]!) ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function distinct(values: readonly string[]): boolean {
+  return new Set(values).size === values.length;
+}
+
+function issuePath(root: Fields, keys: readonly string[]): [v.IssuePathItem, ...v.IssuePathItem[]] {
+  let input: unknown = root;
+  const items = keys.map((key): v.IssuePathItem => {
+    const value = (input as Record<string, unknown>)[key];
+    const item = { type: "object", origin: "value", input: input as Record<string, unknown>, key, value } as const;
+    input = value;
+    return item;
+  });
+  return items as [v.IssuePathItem, ...v.IssuePathItem[]];
+}

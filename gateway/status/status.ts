@@ -1,0 +1,129 @@
+import type { LaneName } from "@paddock/wire/lanes.ts";
+import type { PressurePolicy } from "../commit/ports.ts";
+
+/**
+ * What a running gateway says of itself. The status commands print it, `--json` prints it as it is, and the metrics are
+ * made from it: every number has one source.
+ */
+export interface GatewayStatus {
+  /** SHA-256 of the public key, hex. */
+  readonly id: string;
+  readonly label: string;
+  readonly pid: number;
+  readonly uptimeS: number;
+  /** Boots of this machine so far. */
+  readonly boot: number;
+  readonly clock: { readonly quality: "unset" | "holdover" | "synchronised"; readonly wallMs: number };
+  /** Addresses that take frames. */
+  readonly listening: readonly string[];
+  readonly stopping: boolean;
+  readonly ingest: IngestStatus;
+  readonly lanes: readonly LaneStatus[];
+  readonly buffer: BufferStatus;
+  readonly uplinks: UplinksStatus;
+  readonly process: ProcessStatus;
+}
+
+export interface IngestStatus {
+  readonly receivedDatagrams: number;
+  readonly receivedBytes: number;
+  /** Per second, over the last ten. */
+  readonly acceptedFramesPerS: number;
+  readonly refused: Readonly<Record<string, number>>;
+  readonly duplicateFrames: number;
+  readonly duplicateSequences: number;
+  /** Datagrams that the kernel dropped because a receive buffer was full. */
+  readonly kernelDrops: number;
+  /** What the kernel granted, the smallest of all sockets. */
+  readonly receiveBufferBytes: number;
+  /** What was asked for. */
+  readonly receiveBufferWantedBytes: number;
+}
+
+export interface LaneStatus {
+  readonly lane: LaneName;
+  readonly epoch: number;
+  /** Seq of the newest durable batch; null while the chain is empty. */
+  readonly headSeq: number | null;
+  readonly acceptedFrames: number;
+  readonly committedFrames: number;
+  readonly committedBatches: number;
+  readonly committedBytes: number;
+  /** Records that a receipt of the collector names, since the start. */
+  readonly acknowledgedRecords: number;
+  /** Stored and in no receipt. */
+  readonly pendingRecords: number;
+  readonly pendingBytes: number;
+  readonly storedBytes: number;
+  readonly pressure: PressurePolicy;
+  readonly quotaShare: number;
+  /** New frames of this lane are refused for want of room. */
+  readonly full: boolean;
+  readonly refusedStoreFull: number;
+  readonly refusedQueueFull: number;
+  readonly evictedRecords: number;
+  readonly evictedBytes: number;
+}
+
+export interface BufferStatus {
+  readonly usedBytes: number;
+  readonly maxBytes: number;
+  readonly freeDiskBytes: number;
+  readonly minFreeBytes: number;
+  readonly pendingRecords: number;
+  readonly pendingBytes: number;
+  /** How much faster the backlog shrinks than it grows; negative while it grows. Over the last ten seconds. */
+  readonly drainRecordsPerS: number;
+}
+
+export interface UplinksStatus {
+  /** Whether a collector and a path are configured at all. */
+  readonly configured: boolean;
+  readonly enrolment: "unknown" | "approved" | "pending" | "denied";
+  /** Name of the path that carries traffic; null when none can. */
+  readonly active: string | null;
+  /** Seconds without any usable path; null while there is one. */
+  readonly withoutPathS: number | null;
+  /** Seconds since the newest receipt; null before the first. */
+  readonly lastReceiptS: number | null;
+  readonly paths: readonly PathStatus[];
+  /** Chains that the collector refuses, and why. */
+  readonly stopped: readonly { readonly lane: LaneName; readonly epoch: number; readonly why: string }[];
+  /** Newest last. */
+  readonly switches: readonly SwitchStatus[];
+}
+
+export interface PathStatus {
+  readonly name: string;
+  readonly endpoint: string;
+  readonly source: string | null;
+  readonly preference: number;
+  readonly role: "active" | "standby" | "idle";
+  readonly standing: string;
+  readonly why: string;
+  readonly liveness: "up" | "down" | "unknown";
+  readonly session: "closed" | "opening" | "open";
+  readonly roundTripMs: number | null;
+  readonly sentRecords: number;
+  readonly usedBytes: number;
+  readonly lastReceiptS: number | null;
+  readonly lastError: string | null;
+}
+
+export interface SwitchStatus {
+  readonly agoS: number;
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly why: string;
+}
+
+export interface ProcessStatus {
+  readonly rssBytes: number;
+  /** Delay of the event loop beyond its timer, over the last minute. */
+  readonly eventLoopDelayP99Ms: number;
+  readonly eventLoopDelayMaxMs: number;
+  /** Bytes that this process caused to be written to the disk; null where the kernel does not tell. */
+  readonly writtenBytes: number | null;
+  /** `writtenBytes` per byte of payload made durable; null before there is any. */
+  readonly writeAmplification: number | null;
+}

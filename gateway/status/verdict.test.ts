@@ -1,0 +1,114 @@
+import { expect, test } from "vitest";
+import { gatewayStatus, laneStatus } from "../testing/status-fixture.ts";
+import { judge, type VerdictLevel } from "./verdict.ts";
+
+const buffered = { pendingRecords: 41_220, pendingBytes: 12_000_000 };
+const id = "ab".repeat(32);
+
+test.each<[string, Parameters<typeof gatewayStatus>[0], VerdictLevel, string]>([
+  ["forwarding", {}, "ok", "Forwarding live on fibre; backlog 0."],
+  [
+    "frames on their way are no backlog",
+    { ingest: { acceptedFramesPerS: 10_000 }, buffer: { pendingRecords: 19_000 } },
+    "ok",
+    "Forwarding live on fibre; backlog 0.",
+  ],
+  [
+    "a backlog that shrinks says when it is done",
+    { buffer: { ...buffered, drainRecordsPerS: 400 } },
+    "ok",
+    "Forwarding on fibre; backlog 41,220 frames, done in about 1 min 43 s.",
+  ],
+  [
+    "a backlog that grows has no end",
+    { buffer: { ...buffered, drainRecordsPerS: -20 } },
+    "ok",
+    "Forwarding on fibre; backlog 41,220 frames.",
+  ],
+  [
+    "no path",
+    { uplinks: { active: null, withoutPathS: 180 }, buffer: buffered },
+    "attention",
+    "Buffering: no path to the collector for 3 min 0 s; 41,220 frames, 12 MB of 1 GB.",
+  ],
+  [
+    "a path that is missing for a moment is a switch on its way",
+    { uplinks: { active: null, withoutPathS: 0.4 }, buffer: { pendingRecords: 1, pendingBytes: 90 } },
+    "ok",
+    "Buffering: no path to the collector; 1 frame, 90 B of 1 GB.",
+  ],
+  [
+    "a path that is up and gets nowhere",
+    { uplinks: { lastReceiptS: 120 }, buffer: buffered },
+    "attention",
+    "Stuck on fibre: no receipt for 2 min 0 s; 41,220 frames, 12 MB of 1 GB.",
+  ],
+  [
+    "nothing to send needs no receipt",
+    { uplinks: { lastReceiptS: 7200 }, buffer: { pendingRecords: 0, pendingBytes: 0 } },
+    "ok",
+    "Forwarding live on fibre; backlog 0.",
+  ],
+  [
+    "no collector configured",
+    { uplinks: { configured: false, active: null, enrolment: "unknown" }, buffer: buffered },
+    "ok",
+    "Buffering only, as no collector is configured: 41,220 frames, 12 MB of 1 GB.",
+  ],
+  [
+    "waiting for the operator",
+    { uplinks: { enrolment: "pending", active: "fibre" }, buffer: buffered },
+    "attention",
+    "Buffering: waiting for the collector's operator to approve this gateway; 41,220 frames, 12 MB of 1 GB.",
+  ],
+  [
+    "denied by the operator",
+    { uplinks: { enrolment: "denied" }, buffer: buffered },
+    "broken",
+    "Buffering: the collector's operator denied this gateway; 41,220 frames, 12 MB of 1 GB.",
+  ],
+  [
+    "a chain that the collector refuses",
+    { uplinks: { stopped: [{ lane: "telemetry", epoch: 0, why: "fork at 12" }] }, buffer: buffered },
+    "broken",
+    "Not forwarding telemetry: the collector refuses the chain; 41,220 frames, 12 MB of 1 GB.",
+  ],
+  [
+    "a lane that refuses",
+    {
+      lanes: [laneStatus(0, { full: true }), laneStatus(1), laneStatus(2)],
+      uplinks: { active: null, withoutPathS: 9 },
+    },
+    "broken",
+    "Refusing alarm frames: the store is full (12 frames, 1.5 kB of 1 GB).",
+  ],
+  ["stopping", { stopping: true }, "attention", "Stopping: no new frames are taken."],
+  [
+    "evictions stay a matter of attention while all else is well",
+    { lanes: [laneStatus(0), laneStatus(1, { evictedRecords: 9, evictedBytes: 900 }), laneStatus(2)] },
+    "attention",
+    "Forwarding live on fibre; backlog 0.",
+  ],
+  ["drops in the kernel", { ingest: { kernelDrops: 3 } }, "attention", "Forwarding live on fibre; backlog 0."],
+  ["a clock that was never set", { clock: { quality: "unset" } }, "attention", "Forwarding live on fibre; backlog 0."],
+])("%s", (_what, patch, level, sentence) => {
+  const verdict = judge(gatewayStatus(patch));
+  expect(verdict.sentence).toBe(sentence);
+  expect(verdict.level).toBe(level);
+  expect(verdict.problems.length > 0).toBe(level !== "ok");
+});
+
+test("the worst problem comes first, each with the command to type next", () => {
+  const { problems } = judge(
+    gatewayStatus({
+      ingest: { kernelDrops: 3 },
+      uplinks: { enrolment: "denied" },
+      clock: { quality: "unset" },
+    }),
+  );
+  expect(problems.map(({ level, next }) => [level, next])).toEqual([
+    ["broken", `paddock collector approve ${id}`],
+    ["attention", "sysctl net.core.rmem_max=4194304"],
+    ["attention", "timedatectl"],
+  ]);
+});

@@ -1,0 +1,132 @@
+import { formatDuration } from "@paddock/base/duration.ts";
+import { formatBytes, plural } from "../cli/format.ts";
+import type { GatewayStatus, LaneStatus } from "./status.ts";
+
+/** ok: nothing to do. attention: somebody should look. broken: readings are refused or cannot arrive. */
+export type VerdictLevel = "ok" | "attention" | "broken";
+
+export interface Problem {
+  readonly level: VerdictLevel;
+  readonly text: string;
+  /** The command to type next. */
+  readonly next: string;
+}
+
+export interface Verdict {
+  readonly level: VerdictLevel;
+  /** One sentence. */
+  readonly sentence: string;
+  /** The worst first. */
+  readonly problems: readonly Problem[];
+}
+
+const EXIT_CODES = { ok: 0, attention: 1, broken: 2 } as const;
+
+export function exitCodeOf(level: VerdictLevel): number {
+  return EXIT_CODES[level];
+}
+
+/** A path that is missing for less than this is a switch on its way. */
+const NO_PATH_GRACE_S = 5;
+/** A backlog that clears within this is none: frames are always on their way. */
+const BACKLOG_S = 2;
+/** No receipt for this long while frames wait: the uplink is up and gets nowhere. */
+const NO_PROGRESS_S = 60;
+
+/** What the numbers mean. Pure. */
+export function judge(status: GatewayStatus): Verdict {
+  const problems = [...broken(status), ...attention(status)].toSorted(
+    (a, b) => EXIT_CODES[b.level] - EXIT_CODES[a.level],
+  );
+  const level = problems[0]?.level ?? "ok";
+  return { level, sentence: sentenceOf(status), problems };
+}
+
+function sentenceOf(status: GatewayStatus): string {
+  const { buffer, uplinks, lanes } = status;
+  const held = `${plural(buffer.pendingRecords, "frame")}, ${formatBytes(buffer.pendingBytes)} of ${formatBytes(buffer.maxBytes)}`;
+  if (status.stopping) return "Stopping: no new frames are taken.";
+  const full = lanes.filter((lane) => lane.full);
+  if (full.length > 0) return `Refusing ${laneList(full)} frames: the store is full (${held}).`;
+  if (!uplinks.configured) return `Buffering only, as no collector is configured: ${held}.`;
+  if (uplinks.enrolment === "denied") return `Buffering: the collector's operator denied this gateway; ${held}.`;
+  if (uplinks.enrolment === "pending")
+    return `Buffering: waiting for the collector's operator to approve this gateway; ${held}.`;
+  if (uplinks.stopped.length > 0)
+    return `Not forwarding ${laneList(uplinks.stopped)}: the collector refuses the chain; ${held}.`;
+  if (uplinks.active === null) return `Buffering: no path to the collector${since(uplinks.withoutPathS)}; ${held}.`;
+  if (stuck(status))
+    return `Stuck on ${uplinks.active}: no receipt for ${formatDuration(uplinks.lastReceiptS! * 1000)}; ${held}.`;
+  const backlog = backlogOf(status);
+  if (backlog === 0) return `Forwarding live on ${uplinks.active}; backlog 0.`;
+  const eta =
+    buffer.drainRecordsPerS > 0 ? `, done in about ${formatDuration((backlog / buffer.drainRecordsPerS) * 1000)}` : "";
+  return `Forwarding on ${uplinks.active}; backlog ${plural(backlog, "frame")}${eta}.`;
+}
+
+function since(seconds: number | null): string {
+  return seconds === null || seconds < 1 ? "" : ` for ${formatDuration(seconds * 1000)}`;
+}
+
+/** Frames that wait longer than frames on their way do. */
+function backlogOf({ buffer, ingest }: GatewayStatus): number {
+  const onTheirWay = Math.max(100, ingest.acceptedFramesPerS * BACKLOG_S);
+  return buffer.pendingRecords <= onTheirWay ? 0 : buffer.pendingRecords;
+}
+
+function stuck({ uplinks, buffer }: GatewayStatus): boolean {
+  return buffer.pendingRecords > 0 && uplinks.lastReceiptS !== null && uplinks.lastReceiptS > NO_PROGRESS_S;
+}
+
+function* broken(status: GatewayStatus): Iterable<Problem> {
+  const { uplinks, lanes } = status;
+  for (const lane of lanes.filter(({ full }) => full)) {
+    const text = `Lane ${lane.lane} refuses new frames: the store is full and nothing may be given up for them.`;
+    yield { level: "broken", text, next: "paddock gateway buffer" };
+  }
+  if (uplinks.enrolment === "denied") {
+    const text = "The collector's operator denied this gateway.";
+    yield { level: "broken", text, next: `paddock collector approve ${status.id}` };
+  }
+  for (const { lane, epoch, why } of uplinks.stopped) {
+    const text = `The collector refuses lane ${lane}, epoch ${epoch}: ${why}`;
+    yield { level: "broken", text, next: `paddock gateway chain verify --lane ${lane}` };
+  }
+}
+
+function* attention(status: GatewayStatus): Iterable<Problem> {
+  const { uplinks, lanes, ingest, clock } = status;
+  if (status.stopping) yield { level: "attention", text: "The gateway is stopping.", next: "paddock gateway status" };
+  if (uplinks.enrolment === "pending") {
+    const text = "The collector waits for its operator to approve this gateway.";
+    yield { level: "attention", text, next: `paddock collector approve ${status.id}` };
+  }
+  const withoutPath = uplinks.withoutPathS ?? 0;
+  if (uplinks.configured && uplinks.active === null && withoutPath >= NO_PATH_GRACE_S) {
+    const text = `No path to the collector${since(withoutPath)}.`;
+    yield { level: "attention", text, next: "paddock gateway uplinks" };
+  } else if (uplinks.active !== null && stuck(status)) {
+    const text = `Path ${uplinks.active} is up, yet no receipt comes.`;
+    yield { level: "attention", text, next: "paddock gateway uplinks" };
+  }
+  for (const lane of lanes.filter(({ evictedRecords }) => evictedRecords > 0)) {
+    const text = `Lane ${lane.lane} gave up ${plural(lane.evictedRecords, "record")} (${formatBytes(lane.evictedBytes)}) for want of room since the start.`;
+    yield { level: "attention", text, next: "paddock gateway buffer" };
+  }
+  if (ingest.kernelDrops > 0) {
+    const granted = `${formatBytes(ingest.receiveBufferBytes)} of ${formatBytes(ingest.receiveBufferWantedBytes)}`;
+    const text = `The kernel dropped ${plural(ingest.kernelDrops, "datagram")} for want of receive buffer (${granted} granted).`;
+    yield { level: "attention", text, next: `sysctl net.core.rmem_max=${ingest.receiveBufferWantedBytes}` };
+  }
+  if (clock.quality === "unset") {
+    yield {
+      level: "attention",
+      text: "The clock was never set; readings are dated by the boot alone.",
+      next: "timedatectl",
+    };
+  }
+}
+
+function laneList(lanes: readonly Pick<LaneStatus, "lane">[]): string {
+  return [...new Set(lanes.map(({ lane }) => lane))].join(" and ");
+}
