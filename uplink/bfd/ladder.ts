@@ -1,0 +1,19 @@
+import { stallBudgetUs } from "./intervals.ts";
+
+/** The common intervals of RFC 7419 that a program can keep, and its interval for restarts, in microseconds. */
+export const LADDER_US: readonly number[] = [10_000, 20_000, 50_000, 100_000, 1_000_000, 10_000_000];
+
+/** A stall may use up this part of the budget; the rest is for the network. */
+const USABLE_SHARE = 0.75;
+
+/**
+ * The transmission interval that a process with stalls of `worstStallUs` can keep: the configured one if its peer would
+ * sit the stall out, else the next rung that has room for it. Only our own packets are at stake: what arrives during a
+ * stall waits in the socket and is read before anything is declared.
+ */
+export function holdableIntervalUs(configuredUs: number, detectMult: number, worstStallUs: number): number {
+  const fits = (intervalUs: number): boolean => stallBudgetUs(intervalUs, detectMult) * USABLE_SHARE >= worstStallUs;
+  if (fits(configuredUs)) return configuredUs;
+  const higher = LADDER_US.filter((rungUs) => rungUs > configuredUs);
+  return higher.find((rungUs) => fits(rungUs)) ?? higher.at(-1) ?? configuredUs;
+}

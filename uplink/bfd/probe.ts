@@ -1,0 +1,205 @@
+import type { Random } from "@paddock/base/random.ts";
+import { type BfdDiagnostic, type BfdPacket, type BfdState, diagnosticCode } from "@paddock/wire/bfd-packet.ts";
+import { jitteredUs, SLOW_INTERVAL_US } from "./intervals.ts";
+import type { SessionEvent, SessionOutput, SessionReason } from "./session.ts";
+
+/*
+ * A session whose far end keeps no state and only sends our packets back: the initiator of seamless BFD (RFC 7880), or
+ * unaffiliated echo toward a router that merely forwards (RFC 9747). As pure as session.ts and with the same events and
+ * outputs; there is nothing to negotiate, so no polls.
+ */
+export interface ProbeState {
+  readonly kind: "seamless" | "echo";
+  readonly discriminator: number;
+  /** The reflector's discriminator; for echo our own, because we are the far end. */
+  readonly remoteDiscriminator: number;
+  readonly intervalUs: number;
+  readonly detectMult: number;
+  readonly state: BfdState;
+  readonly diagnostic: number;
+  /** Whether the reflector says that it is switched off. */
+  readonly remoteDisabled: boolean;
+  /** The fastest pace that the reflector takes; 0 sets no limit. */
+  readonly remoteMinRxUs: number;
+  /** Time from our last packet to its answer; undefined until measured. */
+  readonly rttUs: number | undefined;
+  readonly lastReceivedUs: number | undefined;
+  readonly lastSentUs: number | undefined;
+  readonly transmitAtUs: number | undefined;
+  readonly silentSinceUs: number | undefined;
+  readonly detectAtUs: number | undefined;
+}
+
+export interface ProbeOptions {
+  readonly kind: "seamless" | "echo";
+  readonly discriminator: number;
+  readonly remoteDiscriminator: number;
+  readonly intervalUs: number;
+  readonly detectMult: number;
+}
+
+export function startProbe(options: ProbeOptions, nowUs: number, random: Random): ProbeState {
+  return {
+    ...options,
+    state: "down",
+    diagnostic: 0,
+    remoteDisabled: false,
+    remoteMinRxUs: 0,
+    rttUs: undefined,
+    lastReceivedUs: undefined,
+    lastSentUs: undefined,
+    transmitAtUs: nowUs + Math.round(SLOW_INTERVAL_US * random.float()),
+    silentSinceUs: undefined,
+    detectAtUs: undefined,
+  };
+}
+
+/** The interval between packets before jitter: slow until Up (RFC 7880 §7.3, RFC 9747 §2). */
+export function probeIntervalUs(state: ProbeState): number {
+  const wantedUs = Math.max(state.intervalUs, state.remoteMinRxUs);
+  return state.state === "up" ? wantedUs : Math.max(SLOW_INTERVAL_US, wantedUs);
+}
+
+/** Silence that means Down: Detect Mult answers missing. */
+export function probeDetectionTimeUs(state: ProbeState): number {
+  return state.detectMult * probeIntervalUs(state);
+}
+
+export function probeWakeAtUs(state: ProbeState): number | undefined {
+  if (state.transmitAtUs === undefined) return state.detectAtUs;
+  return Math.min(state.transmitAtUs, state.detectAtUs ?? Infinity);
+}
+
+type Draft = { -readonly [Key in keyof ProbeState]: ProbeState[Key] };
+
+/** `change` takes the interval from `desiredMinTxUs`; there is no interval of the far end to ask for. */
+export function stepProbe(
+  before: ProbeState,
+  event: SessionEvent,
+  nowUs: number,
+  random: Random,
+): { state: ProbeState; outputs: readonly SessionOutput[] } {
+  const draft: Draft = { ...before };
+  const outputs: SessionOutput[] = [];
+  const expired = draft.detectAtUs !== undefined && nowUs >= draft.detectAtUs;
+  switch (event.kind) {
+    case "packet":
+      receive(draft, event.packet, nowUs, outputs);
+      break;
+    case "tick":
+      if (expired) outputs.push({ kind: "drain" });
+      break;
+    case "drained":
+      if (!expired) break;
+      enter(
+        draft,
+        "down",
+        draft.kind === "echo" ? "echo-failed" : "control-detection-expired",
+        "detection-expired",
+        nowUs,
+        outputs,
+      );
+      draft.silentSinceUs = undefined;
+      break;
+    case "change":
+      draft.intervalUs = event.timers.desiredMinTxUs;
+      draft.detectMult = event.timers.detectMult;
+      break;
+    case "disable":
+      if (draft.state !== "admin-down") enter(draft, "admin-down", "administratively-down", "disabled", nowUs, outputs);
+      draft.silentSinceUs = undefined;
+      draft.transmitAtUs = undefined;
+      break;
+    case "enable":
+      if (draft.state === "admin-down") enter(draft, "down", "none", "enabled", nowUs, outputs);
+      break;
+  }
+  plan(before, draft, nowUs, random);
+  if (draft.transmitAtUs !== undefined && nowUs >= draft.transmitAtUs) {
+    outputs.push({ kind: "send", packet: packetOf(draft) });
+    draft.lastSentUs = nowUs;
+    draft.transmitAtUs = nowUs + jitteredUs(probeIntervalUs(draft), draft.detectMult, random);
+  }
+  return { state: draft, outputs };
+}
+
+function receive(draft: Draft, packet: BfdPacket, nowUs: number, outputs: SessionOutput[]): void {
+  if (draft.state === "admin-down") return;
+  if (draft.kind === "seamless") {
+    draft.remoteMinRxUs = packet.requiredMinRxUs;
+    draft.remoteDisabled = packet.state === "admin-down";
+    if (draft.remoteDisabled) {
+      if (draft.state !== "down") {
+        enter(draft, "down", "neighbor-signaled-down", "neighbor-admin-down", nowUs, outputs);
+      }
+      draft.lastReceivedUs = nowUs;
+      draft.silentSinceUs = undefined;
+      return;
+    }
+  }
+  measureRtt(draft, nowUs);
+  // An echo takes the handshake's steps with itself; a reflector's answer proves both directions at once.
+  if (draft.state === "down") enter(draft, draft.kind === "echo" ? "init" : "up", "none", "handshake", nowUs, outputs);
+  else if (draft.state === "init") enter(draft, "up", "none", "handshake", nowUs, outputs);
+  draft.lastReceivedUs = nowUs;
+  draft.silentSinceUs = nowUs;
+}
+
+/** An answer later than one interval may belong to any of several packets, so then the last clear measurement stays. */
+function measureRtt(draft: Draft, nowUs: number): void {
+  if (draft.lastSentUs === undefined) return;
+  if (draft.rttUs === undefined || draft.rttUs < probeIntervalUs(draft)) draft.rttUs = nowUs - draft.lastSentUs;
+}
+
+function enter(
+  draft: Draft,
+  to: BfdState,
+  diagnostic: BfdDiagnostic,
+  reason: SessionReason,
+  nowUs: number,
+  outputs: SessionOutput[],
+): void {
+  const from = draft.state;
+  draft.state = to;
+  draft.diagnostic = diagnosticCode(diagnostic);
+  const sinceLastPacketUs = draft.lastReceivedUs === undefined ? undefined : nowUs - draft.lastReceivedUs;
+  outputs.push({ kind: "changed", from, to, diagnostic: draft.diagnostic, reason, sinceLastPacketUs });
+}
+
+function plan(before: ProbeState, draft: Draft, nowUs: number, random: Random): void {
+  if (draft.state === "admin-down") {
+    draft.detectAtUs = undefined;
+    return;
+  }
+  const intervalUs = probeIntervalUs(draft);
+  if (intervalUs < probeIntervalUs(before) && draft.silentSinceUs !== undefined) {
+    // The first answer at the new pace is one round trip away; until then silence proves nothing.
+    draft.silentSinceUs = Math.max(draft.silentSinceUs, nowUs + (draft.rttUs ?? 0));
+  }
+  draft.detectAtUs = draft.silentSinceUs === undefined ? undefined : draft.silentSinceUs + probeDetectionTimeUs(draft);
+  if (before.state !== draft.state) draft.transmitAtUs = nowUs;
+  else if (draft.transmitAtUs === undefined || intervalUs !== probeIntervalUs(before)) {
+    draft.transmitAtUs = Math.max(
+      nowUs,
+      (draft.lastSentUs ?? nowUs) + jitteredUs(intervalUs, draft.detectMult, random),
+    );
+  }
+}
+
+function packetOf(state: ProbeState): BfdPacket {
+  return {
+    diagnostic: state.diagnostic,
+    state: state.state,
+    poll: false,
+    final: false,
+    controlPlaneIndependent: false,
+    // What tells an initiator's packet from a reflector's answer (RFC 7880 §7.2).
+    demand: state.kind === "seamless",
+    detectMult: state.detectMult,
+    myDiscriminator: state.discriminator,
+    yourDiscriminator: state.remoteDiscriminator,
+    desiredMinTxUs: probeIntervalUs(state),
+    requiredMinRxUs: probeIntervalUs(state),
+    requiredMinEchoRxUs: 0,
+  };
+}
