@@ -1,5 +1,6 @@
 import type { Outcome } from "@paddock/base/outcome.ts";
 import type { Ranges } from "@paddock/base/ranges.ts";
+import type { BatchHeader } from "@paddock/wire/batch-header.ts";
 import type { EncodedBatch } from "@paddock/wire/batch.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 
@@ -22,7 +23,7 @@ export interface ChainSummary {
   readonly trimmed: Ranges;
   /** Seqs whose payload was evicted; their header is stored. */
   readonly evicted: Ranges;
-  /** Seqs that a receipt names. Always empty in a ledger. */
+  /** Seqs that a receipt names and that were stored here, trimmed or not. Always empty in a ledger. */
   readonly acknowledged: Ranges;
   /** Batches from seq 0 that are proven to follow each other, and the hash of the last of them. */
   readonly linked: number;
@@ -39,6 +40,16 @@ export interface StoredBatch extends EncodedBatch {
   readonly seq: number;
 }
 
+/**
+ * A batch to be stored. Its payload, if any, hashes to what its header says: the caller sealed it or checked it by
+ * `checkBatch`. What the caller has worked out already need not be worked out again.
+ */
+export interface OfferedBatch extends EncodedBatch {
+  readonly decoded?: BatchHeader;
+  /** SHA-256 of the encoded header. */
+  readonly hash?: Uint8Array;
+}
+
 /** A key and value that live and die with the write they came in: for example a sensor's replay window. */
 export interface SideEntry {
   /** At most 128 bytes of UTF-8. */
@@ -51,10 +62,16 @@ export interface SideEntry {
 export interface StoreWrite {
   readonly chain: ChainId;
   /** In ascending seq. The header of each must carry this chain's gateway, lane and epoch. */
-  readonly batches: readonly EncodedBatch[];
+  readonly batches: readonly OfferedBatch[];
   readonly side?: readonly SideEntry[];
   /** Payloads to drop in the same write, with the chained loss record already inside `batches`. */
-  readonly evict?: readonly { readonly chain: ChainId; readonly seqs: Ranges }[];
+  readonly evict?: readonly Eviction[];
+}
+
+/** Payloads of one chain that are given up; their headers stay. */
+export interface Eviction {
+  readonly chain: ChainId;
+  readonly seqs: Ranges;
 }
 
 export type WriteRefusal =

@@ -1,0 +1,402 @@
+import { statfsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "@paddock/base/clock.ts";
+import { subtract, type Ranges } from "@paddock/base/ranges.ts";
+import type { Lane } from "@paddock/wire/lanes.ts";
+import { planAppend, refused } from "./append-plan.ts";
+import { Ballast } from "./ballast.ts";
+import type { ChainEntry } from "./chain-entry.ts";
+import { CommitQueue } from "./commit-queue.ts";
+import { Compactor } from "./compactor.ts";
+import { levelDatabase, openDatabase, type KeyValueDatabase } from "./database.ts";
+import { evictable, EvictionChoice, type EvictionPlan } from "./eviction-policy.ts";
+import { chainKey, chainName, KEY_SPACES } from "./keyspace.ts";
+import { logOffsetAt, readLog, type LoggedBatch, type LogLimits } from "./log-reads.ts";
+import { loadChains } from "./open-store.ts";
+import { acknowledgeIn, trimIn, trimmableBytes, type Trimmed } from "./release.ts";
+import { SpaceGuard } from "./space-guard.ts";
+import { StoreCore, type StoreCounters } from "./store-core.ts";
+import { readBatches, readHeaders, readOne, readSide, type ReadLimits } from "./store-reads.ts";
+import { checkTails, type RecoveryNote } from "./tail-check.ts";
+import type { ChainId, ChainSummary, StoredBatch, StoreWrite, WriteOutcome } from "./types.ts";
+import { verifyChain, type ChainVerification, type VerifyOptions } from "./verify.ts";
+import type { WriteGroup } from "./write-group.ts";
+
+export interface ChainStoreOptions {
+  /** Where the store lives; made when it does not exist. */
+  readonly directory?: string;
+  /** Instead of a directory: an unopened database. It has no ballast. */
+  readonly database?: KeyValueDatabase;
+  /** Bytes that may be held, by own accounting. */
+  readonly maxBytes: number;
+  /** Bytes that must stay free on the disk. */
+  readonly minFreeBytes: number;
+  /** Bytes of the file that is given up when the disk runs short. 0: none. */
+  readonly ballastBytes: number;
+  /** Whether arrivals are numbered and can be replayed: a ledger. */
+  readonly arrivalLog: boolean;
+  /** Whether batches may arrive ahead of their predecessors; by default as `arrivalLog`. */
+  readonly outOfOrder?: boolean;
+  readonly clock: Clock;
+  /** Free bytes of the disk; by default what the file system says, without limit for a `database`. */
+  readonly freeBytes?: () => number;
+  /** Deleted bytes after which their room is given back to the disk; by default 64 MiB. */
+  readonly compactAfterBytes?: number;
+}
+
+export interface StoreUsage extends Readonly<StoreCounters> {
+  /** Bytes held, by own accounting: headers, payloads and what they take beside. */
+  readonly bytes: number;
+  readonly maxBytes: number;
+  /** Bytes free on the disk. */
+  readonly freeBytes: number;
+  readonly minFreeBytes: number;
+  readonly ballastBytes: number;
+  readonly ballastHeld: boolean;
+  readonly unacknowledgedBytes: number;
+  readonly unacknowledgedRecords: number;
+  readonly chains: number;
+}
+
+/** Batches deleted by one write of `trim`. */
+const TRIM_BATCHES = 256;
+
+/**
+ * The chains of one gateway (its buffer) or of many (a collector's ledger), durable in LevelDB.
+ *
+ * Writes are answered after a synced, atomic write that they may share with others. Once a write has failed nobody
+ * knows what is on disk: every pending and later call rejects with PaddockError STORE_WRITE_FAILED, the process must end, and the
+ * next start finds the truth on disk. What readers see is what is on disk, never what is on its way there.
+ */
+export class ChainStore {
+  /** What start-up had to repair. */
+  readonly recovery: readonly RecoveryNote[];
+  readonly #core: StoreCore;
+  readonly #queue: CommitQueue;
+  readonly #compactor: Compactor;
+  readonly #options: ChainStoreOptions;
+  readonly #ballast: Ballast | undefined;
+  readonly #followers: Set<() => void>;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Opens a store, checks the tail of its chains and takes the ballast. Start-up cost grows with the chains, not with
+   * what they hold. Throws PaddockError STORE_LOCKED when another process has it open, STORE_DAMAGED when it
+   * cannot be read.
+   */
+  static async open(options: ChainStoreOptions): Promise<ChainStore> {
+    const { directory, clock } = options;
+    if ((directory === undefined) === (options.database === undefined)) {
+      throw new TypeError("a store needs either a directory or a database");
+    }
+    if (directory !== undefined) await mkdir(directory, { recursive: true });
+    // Generations are numbered so that a damaged one can be set aside and the next one begun.
+    const database = options.database ?? levelDatabase(join(directory!, "generation-000001"));
+    await openDatabase(database, directory ?? "memory");
+    const ballast =
+      directory === undefined || options.ballastBytes === 0
+        ? undefined
+        : new Ballast(join(directory, "ballast"), options.ballastBytes);
+    const freeBytes = options.freeBytes ?? (directory === undefined ? () => Infinity : () => freeOn(directory));
+    const space = new SpaceGuard(options, freeBytes, ballast, clock);
+    const core = new StoreCore({ database, space, clock, arrivalLog: options.arrivalLog });
+    try {
+      await loadChains(core);
+      space.free();
+      await ballast?.settle();
+      return await ChainStore.#recover(core, options, ballast);
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+  }
+
+  static async #recover(
+    core: StoreCore,
+    options: ChainStoreOptions,
+    ballast: Ballast | undefined,
+  ): Promise<ChainStore> {
+    const followers = new Set<() => void>();
+    const compactor = new Compactor(core, options.compactAfterBytes);
+    const queue = new CommitQueue(core.database, {
+      complete: (group) => core.completeGroup(group),
+      written: (group) => {
+        const before = core.logEnd;
+        core.publishGroup(group);
+        if (core.logEnd > before) for (const callback of followers) callback();
+        if (group.deletes) compactor.consider();
+      },
+    });
+    const append = (write: StoreWrite): Promise<WriteOutcome> =>
+      queue.submit((group) => prepareAppend(core, options, group, write));
+    const recovery = await checkTails(core, async (chain, batches) => (await append({ chain, batches })).ok);
+    return new ChainStore({ core, queue, compactor, options, ballast, followers, recovery });
+  }
+
+  private constructor(parts: {
+    core: StoreCore;
+    queue: CommitQueue;
+    compactor: Compactor;
+    options: ChainStoreOptions;
+    ballast: Ballast | undefined;
+    followers: Set<() => void>;
+    recovery: readonly RecoveryNote[];
+  }) {
+    this.#core = parts.core;
+    this.#queue = parts.queue;
+    this.#compactor = parts.compactor;
+    this.#options = parts.options;
+    this.#ballast = parts.ballast;
+    this.#followers = parts.followers;
+    this.recovery = parts.recovery;
+  }
+
+  /** Waits for what is under way and lets the store go. Requests made after this reject. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#queue.settle();
+    await this.#compactor.settle();
+    await this.#ballast?.settle();
+    await this.#core.database.close();
+  }
+
+  /** Every chain that has been written to. */
+  chains(): readonly ChainSummary[] {
+    const summaries: ChainSummary[] = [];
+    for (const { published } of this.#core.chains.values()) if (published !== undefined) summaries.push(published);
+    return summaries;
+  }
+
+  chain(id: ChainId): ChainSummary | undefined {
+    return this.#core.chains.get(chainName(id))?.published;
+  }
+
+  /** The highest epoch of a gateway's lane, or undefined when it has no chain. */
+  latestEpoch(gateway: Uint8Array, lane: Lane): number | undefined {
+    let latest: number | undefined;
+    for (const { id } of this.chains()) {
+      if (id.lane === lane && Buffer.compare(id.gateway, gateway) === 0) latest = Math.max(latest ?? 0, id.epoch);
+    }
+    return latest;
+  }
+
+  /**
+   * Stores batches, side entries and evictions in one atomic, synced write, all or nothing. The same header again is
+   * `repeated`; see WriteRefusal for the rest. Acknowledged batches are trimmed when the quota needs their room.
+   */
+  append(write: StoreWrite): Promise<WriteOutcome> {
+    this.#assertOpen();
+    return this.#queue.submit((group) => prepareAppend(this.#core, this.#options, group, write));
+  }
+
+  /** Batches from `first` on without a gap; empty when `first` is not stored. Throws PaddockError STORE_DAMAGED. */
+  async read(id: ChainId, first: number, limits: ReadLimits): Promise<StoredBatch[]> {
+    this.#assertUsable();
+    const entry = this.#entry(id);
+    return entry === undefined ? [] : readBatches(this.#core, entry, first, limits);
+  }
+
+  /** One batch, or undefined when it is not stored. */
+  async readOne(id: ChainId, seq: number): Promise<StoredBatch | undefined> {
+    this.#assertUsable();
+    const entry = this.#entry(id);
+    return entry === undefined ? undefined : readOne(this.#core, entry, seq);
+  }
+
+  /** Headers from `first` to `last`, up to the first one that is not stored. */
+  async readHeaders(
+    id: ChainId,
+    first: number,
+    last: number,
+  ): Promise<{ readonly seq: number; readonly header: Uint8Array }[]> {
+    this.#assertUsable();
+    const entry = this.#entry(id);
+    return entry === undefined ? [] : readHeaders(this.#core, entry, first, last);
+  }
+
+  /**
+   * Notes what a receipt names; seqs that were never stored here are passed over. Resolves when written, not synced:
+   * when a power cut takes it, the collector is asked again after the next start.
+   */
+  async acknowledge(id: ChainId, ranges: Ranges, receipt: Uint8Array): Promise<void> {
+    this.#assertOpen();
+    if (this.#entry(id) === undefined) return;
+    await this.#queue.submit((group) => acknowledgeIn(this.#core, group, this.#core.entry(id), ranges, receipt));
+  }
+
+  /** The last receipt as signed, or undefined. */
+  async lastReceipt(id: ChainId): Promise<Uint8Array | undefined> {
+    this.#assertUsable();
+    const entry = this.#entry(id);
+    return entry && this.#core.database.get(chainKey(KEY_SPACES.receipt, entry.working.key));
+  }
+
+  /**
+   * Deletes acknowledged batches, oldest first, until at most `keepBytes` (0) of them are left. The head of a chain
+   * always stays. Other writes go between.
+   */
+  async trim(options: { readonly keepBytes?: number } = {}): Promise<Trimmed> {
+    this.#assertOpen();
+    const total = { batches: 0, bytes: 0 };
+    for (;;) {
+      const chunk = await this.#queue.submit((group) => trimSome(this.#core, group, options.keepBytes ?? 0));
+      total.batches += chunk.batches;
+      total.bytes += chunk.bytes;
+      if (chunk.batches === 0) return total;
+    }
+  }
+
+  /**
+   * Which payloads to give up, oldest first, to free `bytesNeeded`, among the chains given in their order. The caller
+   * seals a loss record for each and passes `evict` on with the batch that holds them. Ask for more than the next write
+   * needs: every eviction costs a record in the chain.
+   */
+  async evictPlan(chains: readonly ChainId[], bytesNeeded: number): Promise<EvictionPlan> {
+    this.#assertUsable();
+    const choice = new EvictionChoice(bytesNeeded);
+    for (const id of chains) {
+      const entry = this.#entry(id);
+      const state = entry?.published;
+      if (entry === undefined || state === undefined || choice.satisfied) continue;
+      const pending = subtract(subtract(state.held, state.acknowledged), state.evicted);
+      for (const range of evictable(pending, state.head?.seq)) {
+        if (choice.satisfied) break;
+        for await (const [seq, { payloadBytes, count }] of this.#core.facts.range(entry, range)) {
+          choice.consider({ chain: state.id, seq, payloadBytes, records: count }, entry.name);
+          if (choice.satisfied) break;
+        }
+      }
+    }
+    return choice.plan();
+  }
+
+  /** Side entries whose key starts with `prefix`. */
+  async side(prefix: string): Promise<Map<string, Uint8Array>> {
+    this.#assertUsable();
+    return readSide(this.#core, prefix);
+  }
+
+  /** Batches in arrival order from the one that holds record `fromOffset`. Needs `arrivalLog`. */
+  async readLog(fromOffset: number, limits: LogLimits): Promise<LoggedBatch[]> {
+    this.#assertUsable();
+    return readLog(this.#core, fromOffset, limits);
+  }
+
+  /** The offset that the next record will get. */
+  logEnd(): number {
+    return this.#core.logEnd;
+  }
+
+  /** The offset of the first batch received at or after a time in Unix ms, or the end of the log. */
+  async logOffsetAt(receivedMs: number): Promise<number> {
+    this.#assertUsable();
+    return logOffsetAt(this.#core, receivedMs);
+  }
+
+  /** Calls back whenever the log has grown. Returns what stops it. */
+  onLog(callback: () => void): () => void {
+    this.#followers.add(callback);
+    return () => void this.#followers.delete(callback);
+  }
+
+  /** Checks every held batch of a chain; one that does not exist has nothing to find fault with. */
+  async verify(id: ChainId, options: VerifyOptions = {}): Promise<ChainVerification> {
+    this.#assertUsable();
+    return verifyChain(this.#core, this.#core.entry(id), options);
+  }
+
+  usage(): StoreUsage {
+    const { maxBytes, minFreeBytes } = this.#options;
+    const summaries = this.chains();
+    return {
+      ...this.#core.counters,
+      bytes: this.#core.space.bytes,
+      maxBytes,
+      freeBytes: this.#core.space.free(),
+      minFreeBytes,
+      ballastBytes: this.#ballast?.bytes ?? 0,
+      ballastHeld: this.#ballast?.held ?? false,
+      unacknowledgedBytes: summaries.reduce((sum, chain) => sum + chain.unacknowledgedBytes, 0),
+      unacknowledgedRecords: summaries.reduce((sum, chain) => sum + chain.unacknowledgedRecords, 0),
+      chains: summaries.length,
+    };
+  }
+
+  /** Gives the room of what was deleted back to the disk now, instead of when enough has come together. */
+  compact(): Promise<void> {
+    return this.#compactor.compactNow();
+  }
+
+  #entry(id: ChainId): ChainEntry | undefined {
+    return this.#core.chains.get(chainName(id));
+  }
+
+  #assertUsable(): void {
+    if (this.#queue.failure !== undefined) throw this.#queue.failure;
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new Error("the store is closed");
+  }
+}
+
+async function prepareAppend(
+  core: StoreCore,
+  options: ChainStoreOptions,
+  group: WriteGroup,
+  write: StoreWrite,
+): Promise<WriteOutcome> {
+  const ports = core.planningPorts(group, options.outOfOrder ?? options.arrivalLog);
+  const makesRoom = (write.evict?.length ?? 0) > 0;
+  let plan = await planAppend(write, ports);
+  if (!plan.ok) return plan;
+  const excess = core.space.quotaExcess(plan.growth, makesRoom);
+  if (plan.growth > 0 && excess > 0 && (await trimAtLeast(core, group, excess))) {
+    plan = await planAppend(write, ports);
+    if (!plan.ok) return plan;
+  }
+  const full = core.space.refusal(plan.growth, plan.written, makesRoom);
+  if (full !== undefined) {
+    core.counters.refusedFull++;
+    return refused("full", full);
+  }
+  return { ok: true, value: core.applyAppend(group, plan, write.side ?? []) };
+}
+
+/** Trims from the chain with the most to trim until so much is free; false when nothing was. */
+async function trimAtLeast(core: StoreCore, group: WriteGroup, bytes: number): Promise<boolean> {
+  let freed = 0;
+  while (freed < bytes) {
+    const chunk = await trimLargest(core, group, bytes - freed);
+    if (chunk.batches === 0) break;
+    freed += chunk.bytes;
+  }
+  return freed > 0;
+}
+
+async function trimSome(core: StoreCore, group: WriteGroup, keepBytes: number): Promise<Trimmed> {
+  let trimmable = 0;
+  for (const entry of core.chains.values()) trimmable += trimmableBytes(entry.working);
+  if (trimmable <= keepBytes) return { batches: 0, bytes: 0 };
+  return trimLargest(core, group, trimmable - keepBytes);
+}
+
+async function trimLargest(core: StoreCore, group: WriteGroup, bytes: number): Promise<Trimmed> {
+  let largest: ChainEntry | undefined;
+  let most = 0;
+  for (const entry of core.chains.values()) {
+    const trimmable = trimmableBytes(entry.working);
+    if (trimmable > most) [largest, most] = [entry, trimmable];
+  }
+  return largest === undefined ? { batches: 0, bytes: 0 } : trimIn(core, group, largest, bytes, TRIM_BATCHES);
+}
+
+function freeOn(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
+}

@@ -1,0 +1,102 @@
+import { Level } from "level";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+
+/** Half-open or closed bounds of keys, compared bytewise. */
+export interface KeyRange {
+  readonly gte?: Uint8Array;
+  readonly gt?: Uint8Array;
+  readonly lt?: Uint8Array;
+  readonly lte?: Uint8Array;
+  /** Descending. */
+  readonly reverse?: boolean;
+}
+
+export type DatabaseOperation =
+  | { readonly type: "put"; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: "del"; readonly key: Uint8Array };
+
+export type DatabaseEntry = [key: Uint8Array, value: Uint8Array];
+
+/**
+ * What the chain store needs from an ordered key-value store, and the seam for memory and for faulty disks in tests.
+ * `batch` is atomic; with `sync` it returns after the data reached the disk.
+ */
+export interface KeyValueDatabase {
+  open(): Promise<void>;
+  close(): Promise<void>;
+  get(key: Uint8Array): Promise<Uint8Array | undefined>;
+  getMany(keys: Uint8Array[]): Promise<(Uint8Array | undefined)[]>;
+  batch(operations: DatabaseOperation[], options: { readonly sync: boolean }): Promise<void>;
+  /**
+   * The first entries of a range: at most `limit`, and not many more bytes than `maxBytes`, but at least one when there
+   * is one. An empty page means the end of the range; a short one does not.
+   */
+  page(range: KeyRange, limit: number, maxBytes: number): Promise<DatabaseEntry[]>;
+  /** Frees the space of what was deleted in a range; absent where deleting frees it at once. */
+  compactRange?(first: Uint8Array, last: Uint8Array): Promise<void>;
+}
+
+/** The part of abstract-level that an adapter uses; both `level` and `memory-level` have it. */
+export interface LevelLike {
+  open(): Promise<void>;
+  close(): Promise<void>;
+  get(key: Uint8Array): Promise<Uint8Array | undefined>;
+  getMany(keys: Uint8Array[]): Promise<(Uint8Array | undefined)[]>;
+  batch(operations: DatabaseOperation[], options: { sync: boolean }): Promise<void>;
+  iterator(options: KeyRange & { limit: number; highWaterMarkBytes: number }): {
+    nextv(size: number): Promise<DatabaseEntry[]>;
+    close(): Promise<void>;
+  };
+  compactRange?(first: Uint8Array, last: Uint8Array): Promise<void>;
+}
+
+/** Wraps an abstract-level database whose key and value encodings are `view`. */
+export function adaptLevel(level: LevelLike): KeyValueDatabase {
+  const database: KeyValueDatabase = {
+    open: () => level.open(),
+    close: () => level.close(),
+    get: (key) => level.get(key),
+    getMany: (keys) => level.getMany(keys),
+    batch: (operations, options) => level.batch(operations, options),
+    async page(range, limit, maxBytes) {
+      const iterator = level.iterator({ ...range, limit, highWaterMarkBytes: maxBytes });
+      try {
+        return await iterator.nextv(limit);
+      } finally {
+        await iterator.close();
+      }
+    },
+  };
+  if (level.compactRange !== undefined) {
+    database.compactRange = (first, last) => level.compactRange!(first, last);
+  }
+  return database;
+}
+
+/**
+ * LevelDB in a directory. Write buffer (4 MiB) and file size (2 MiB) stay at their defaults: larger ones raised write
+ * amplification from 3.4 to 5.4 in a consumed window. Compression is off: payloads are signed CBOR that was measured to
+ * gain nothing from Snappy block by block.
+ */
+export function levelDatabase(directory: string): KeyValueDatabase {
+  const level = new Level<Uint8Array, Uint8Array>(directory, {
+    keyEncoding: "view",
+    valueEncoding: "view",
+    compression: false,
+  });
+  return adaptLevel(level);
+}
+
+/** Opens and says in our own words why not. Throws PaddockError STORE_LOCKED or STORE_DAMAGED. */
+export async function openDatabase(database: KeyValueDatabase, name: string): Promise<void> {
+  try {
+    await database.open();
+  } catch (error) {
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    const code = (cause as { code?: unknown }).code;
+    if (code === "LEVEL_LOCKED") {
+      throw new PaddockError("STORE_LOCKED", `The store in ${name} is held open by another process.`, { cause });
+    }
+    throw new PaddockError("STORE_DAMAGED", `The store in ${name} cannot be opened: ${messageOf(cause)}.`, { cause });
+  }
+}

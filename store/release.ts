@@ -1,0 +1,102 @@
+import { contains, countOf, intersect, subtract, union, type Range, type Ranges } from "@paddock/base/ranges.ts";
+import { storedBytes, storedRecords, type ChainEntry } from "./chain-entry.ts";
+import type { ChainDraft, ChainState } from "./chain-state.ts";
+import { chainKey, KEY_SPACES, seqKey } from "./keyspace.ts";
+import { chargedBytes, type StoreCore } from "./store-core.ts";
+import type { WriteGroup } from "./write-group.ts";
+
+/**
+ * Notes that a receipt names these seqs. Not synced: when a power cut takes the note, the collector is asked for its
+ * receipt again after the next start and names the same seqs.
+ */
+export async function acknowledgeIn(
+  core: StoreCore,
+  group: WriteGroup,
+  entry: ChainEntry,
+  ranges: Ranges,
+  receipt: Uint8Array,
+): Promise<void> {
+  const state = entry.working;
+  const fresh = subtract(intersect(ranges, state.held), state.acknowledged);
+  const draft: ChainDraft = { ...state };
+  draft.acknowledged = union(state.acknowledged, intersect(ranges, union(state.held, state.trimmed)));
+  if (subtract(state.held, draft.acknowledged).length === 0) {
+    draft.unacknowledgedBytes = 0;
+    draft.unacknowledgedRecords = 0;
+  } else {
+    for (const range of fresh) {
+      for await (const [seq, facts] of core.facts.range(entry, range)) {
+        draft.unacknowledgedBytes -= storedBytes(state, seq, facts);
+        draft.unacknowledgedRecords -= storedRecords(state, seq, facts);
+      }
+    }
+  }
+  group.put(chainKey(KEY_SPACES.receipt, state.key), receipt);
+  if (fresh.length > 0 || countOf(draft.acknowledged) !== countOf(state.acknowledged)) core.touch(group, entry, draft);
+}
+
+/** Seqs that may go: acknowledged, and not the head, whose header later batches and epochs are checked against. */
+export function trimmable(state: ChainState): Ranges {
+  if (state.head === undefined || state.acknowledged.length === 0) return [];
+  return subtract(intersect(state.held, state.acknowledged), [[state.head.seq, state.head.seq]]);
+}
+
+export interface Trimmed {
+  readonly batches: number;
+  readonly bytes: number;
+}
+
+/** Deletes the oldest trimmable batches of one chain: as many as free `bytesWanted`, at most `batchesMax`. */
+export async function trimIn(
+  core: StoreCore,
+  group: WriteGroup,
+  entry: ChainEntry,
+  bytesWanted: number,
+  batchesMax: number,
+): Promise<Trimmed> {
+  const state = entry.working;
+  const draft: ChainDraft = { ...state };
+  const gone: Range[] = [];
+  let batches = 0;
+  let charged = 0;
+  for (const [first, last] of trimmable(state)) {
+    if (charged >= bytesWanted || batches >= batchesMax) break;
+    let end = first - 1;
+    for await (const [seq, facts] of core.facts.range(entry, [first, Math.min(last, first + batchesMax - 1)])) {
+      if (charged >= bytesWanted || batches >= batchesMax) break;
+      const bytes = storedBytes(state, seq, facts);
+      draft.bytes -= bytes;
+      draft.records -= storedRecords(state, seq, facts);
+      charged += chargedBytes(bytes, 1);
+      batches++;
+      end = seq;
+    }
+    if (end >= first) gone.push([first, end]);
+  }
+  if (batches === 0) return { batches: 0, bytes: 0 };
+  draft.held = subtract(state.held, gone);
+  draft.trimmed = union(state.trimmed, gone);
+  draft.evicted = subtract(state.evicted, gone);
+  for (const [first, last] of gone) {
+    for (let seq = first; seq <= last; seq++) {
+      group.delete(seqKey(KEY_SPACES.header, state.key, seq));
+      if (!contains(state.evicted, seq)) group.delete(seqKey(KEY_SPACES.payload, state.key, seq));
+    }
+    entry.deletedTo = Math.max(entry.deletedTo, last);
+  }
+  const bytes = state.bytes - draft.bytes;
+  entry.deletedBytes += bytes;
+  core.space.account(-charged);
+  core.counters.trimmedBatches += batches;
+  core.counters.trimmedBytes += bytes;
+  // Synced, because a lost deletion would leave batches that no chain state knows of: room that never comes back.
+  group.sync = true;
+  core.touch(group, entry, draft);
+  return { batches, bytes: charged };
+}
+
+/** What trimming everything would free, as charged. */
+export function trimmableBytes(state: ChainState): number {
+  const seqs = trimmable(state);
+  return seqs.length === 0 ? 0 : chargedBytes(state.bytes - state.unacknowledgedBytes, countOf(seqs));
+}
