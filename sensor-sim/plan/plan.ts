@@ -27,7 +27,8 @@ export interface PlanOptions {
 
 export interface Plan {
   readonly endpoints: readonly PlannedEndpoint[];
-  readonly sensors: readonly string[];
+  /** Ids of the sensors that have a key. */
+  readonly keyedSensors: readonly string[];
   readonly durationMs: number;
   readonly clockMs: number;
   /** The frames in order of time. Can be taken once. */
@@ -50,6 +51,7 @@ export function makePlan(options: PlanOptions): Plan {
   const firstSequence = Math.max(0, Math.round(clockMs - SEQUENCE_EPOCH_MS)) % SEQUENCES;
   const endpoints: PlannedEndpoint[] = [];
   const sensors: SimulatedSensor[] = [];
+  const keyedSensors: string[] = [];
   for (const fleet of scenario.fleets) {
     const phases = scenario.timeline
       .filter((phase) => phase.fleets === null || phase.fleets.includes(fleet.name))
@@ -61,6 +63,7 @@ export function makePlan(options: PlanOptions): Plan {
       const device = createDevice(fleet.model, index, motes);
       const firstEndpoint = endpoints.length;
       for (const source of fleet.sources) endpoints.push({ sensor: id, address: sourceAddress(source, index) });
+      if (fleet.keyed) keyedSensors.push(id);
       const key = fleet.keyed ? sensorKeyBytes(seed, id) : undefined;
       sensors.push(
         new SimulatedSensor({
@@ -80,7 +83,7 @@ export function makePlan(options: PlanOptions): Plan {
   }
   return {
     endpoints,
-    sensors: sensors.map(({ id }) => id),
+    keyedSensors,
     durationMs,
     clockMs,
     frames: framesOf(sensors, durationMs * 1000),
