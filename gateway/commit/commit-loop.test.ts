@@ -42,7 +42,6 @@ function world(options: WorldOptions = {}) {
     identity,
     store,
     lanes: options.lanes ?? SETTINGS,
-    epochs: { alarm: 0, telemetry: 0, bulk: 0 },
     evictionBytesMin: options.evictionBytesMin ?? 1000,
     boot: 3,
     clock,
@@ -343,7 +342,6 @@ describe("CommitLoop", () => {
       identity,
       store: first.store,
       lanes: SETTINGS,
-      epochs: { alarm: 0, telemetry: 0, bulk: 0 },
       evictionBytesMin: 1000,
       boot: 4,
       clock,
@@ -358,5 +356,38 @@ describe("CommitLoop", () => {
     );
     await first.pass(5);
     expect(first.store.chains.get("1/0")!.batches.map((batch) => batch.decoded.position.seq)).toEqual([0, 1]);
+  });
+
+  test("a new epoch names the end of the last one and starts with the reason", async () => {
+    const { clock, store, submit, pass } = world();
+    submit(1, numbered(1), () => {});
+    await pass(5);
+    const head = store.chain({ gateway: identity.id, lane: 1, epoch: 0 })!.head!;
+    const loop = new CommitLoop({
+      identity,
+      store,
+      lanes: SETTINGS,
+      epochStarts: { telemetry: { reason: "rolled-back", previousEpoch: 0, lastSeq: head.seq, previous: head.hash } },
+      evictionBytesMin: 1000,
+      boot: 4,
+      clock,
+      clockQuality: { quality: () => 1 },
+      log: silentLog,
+      defer: (callback) => void clock.after(0, callback),
+      fatal: (error) => expect(error).toBeUndefined(),
+    });
+    const started = loop.start();
+    await pass(5);
+    await started;
+    const [first] = store.chains.get("1/1")!.batches;
+    expect(first!.decoded.position).toMatchObject({ epoch: 1, seq: 0, previous: head.hash, count: 1 });
+    const [record] = expectAccepted(decodeRecords(first!.payload!));
+    expect(expectAccepted(decodeGatewayRecord(record!.frame))).toEqual({
+      kind: "epoch-change",
+      reason: "rolled-back",
+      previousEpoch: 0,
+      lastSeq: 0,
+    });
+    expect(loop.lanes().map(({ epoch }) => epoch)).toEqual([0, 1, 0]);
   });
 });

@@ -1,12 +1,13 @@
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
+import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
 import type { ChainId } from "@paddock/store/types.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { LANES, type Lane, type LaneName } from "@paddock/wire/lanes.ts";
 import type { Committed, FrameSink, IncomingFrame, Pressure } from "../ingest/frame-sink.ts";
 import { LaneWriter, type LaneCounters } from "./lane-writer.ts";
 import { OpenBatch } from "./open-batch.ts";
-import type { ClockQualitySource, CommitStore, EvictionPlan, LaneSettings } from "./ports.ts";
+import type { ClockQualitySource, CommitStore, EpochStart, LaneSettings } from "./ports.ts";
 import { victims } from "./room.ts";
 
 /** Batches kept for reuse; the three lanes at rest use three more. */
@@ -20,8 +21,8 @@ export interface CommitLoopOptions {
   readonly identity: SigningIdentity;
   readonly store: CommitStore;
   readonly lanes: Readonly<Record<LaneName, LaneSettings>>;
-  /** The chain that each lane goes on with: the newest epoch that is stored, else epoch 0. */
-  readonly epochs: Readonly<Record<LaneName, number>>;
+  /** Lanes whose continuity was lost: they begin a new epoch instead of going on with the newest one stored. */
+  readonly epochStarts?: Readonly<Partial<Record<LaneName, EpochStart>>>;
   /** Payload bytes that one eviction frees at least, so that a full store does not write a loss record per batch. */
   readonly evictionBytesMin: number;
   /** Boots of this machine so far. */
@@ -56,11 +57,16 @@ export class CommitLoop implements FrameSink {
     this.#store = options.store;
     this.#evictionBytesMin = options.evictionBytesMin;
     this.#writers = LANES.map((name, index) => {
-      const chain: ChainId = { gateway: options.identity.id, lane: index as Lane, epoch: options.epochs[name] };
+      const lane = index as Lane;
+      const epochStart = options.epochStarts?.[name];
+      const stored = options.store.latestEpoch(options.identity.id, lane) ?? 0;
+      const epoch = epochStart === undefined ? stored : Math.max(stored, epochStart.previousEpoch) + 1;
+      const chain: ChainId = { gateway: options.identity.id, lane, epoch };
       return new LaneWriter({
         ...options,
         chain,
         head: options.store.chain(chain)?.head,
+        epochStart,
         settings: options.lanes[name],
         makeRoom: (writer, bytes) => this.#makeRoom(writer, bytes),
         takeBatch: () => this.#spare.pop() ?? new OpenBatch(),
@@ -72,6 +78,11 @@ export class CommitLoop implements FrameSink {
         },
       });
     });
+  }
+
+  /** Begins the new epochs; to be awaited before the first frame. */
+  async start(): Promise<void> {
+    for (const writer of this.#writers) await writer.beginEpoch();
   }
 
   submit(frame: IncomingFrame, committed?: Committed): Pressure | undefined {
@@ -105,16 +116,18 @@ export class CommitLoop implements FrameSink {
     await Promise.all(this.#writers.map((writer) => writer.flush()));
   }
 
-  async #makeRoom(writer: LaneWriter, bytes: number): Promise<EvictionPlan | "freed" | "none"> {
+  async #makeRoom(writer: LaneWriter, bytes: number): Promise<readonly PlannedEviction[] | "freed" | "none"> {
     if ((await this.#store.trim()) > 0) return "freed";
-    const bytesByLane = this.#writers.map((other) => this.#store.chain(other.chain)?.bytes ?? 0);
+    const bytesByLane = this.#writers.map((other) =>
+      other.evictionOrder().reduce((sum, chain) => sum + (this.#store.chain(chain)?.bytes ?? 0), 0),
+    );
     const settings = this.#writers.map((other) => other.settings);
     const wanted = Math.max(bytes, this.#evictionBytesMin);
     for (const lane of victims(writer.chain.lane, bytesByLane, settings)) {
       const victim = this.#writers[lane]!;
       if (victim === writer) {
-        const plan = await this.#store.evictPlan(writer.chain, wanted);
-        if (plan !== undefined) return plan;
+        const plan = await this.#store.evictPlan(writer.evictionOrder(), wanted);
+        if (plan.length > 0) return plan;
       } else if (await writer.askOther(victim, wanted)) return "freed";
     }
     return "none";

@@ -1,14 +1,15 @@
 import type { Clock, Timer } from "@paddock/base/clock.ts";
 import { PaddockError } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
-import type { Range } from "@paddock/base/ranges.ts";
+import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
 import type { ChainId, StoreWrite } from "@paddock/store/types.ts";
 import { headerHash, sealHeader, sha256, type ClockQuality } from "@paddock/wire/batch-header.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { laneName } from "@paddock/wire/lanes.ts";
 import type { Committed, IncomingFrame, Pressure } from "../ingest/frame-sink.ts";
-import { LOSS_RANGES_MAX, OpenBatch } from "./open-batch.ts";
-import type { ClockQualitySource, CommitStore, EvictionPlan, LaneSettings } from "./ports.ts";
+import type { GatewayRecord } from "@paddock/wire/gateway-record.ts";
+import type { OpenBatch } from "./open-batch.ts";
+import type { ClockQualitySource, CommitStore, EpochStart, LaneSettings } from "./ports.ts";
 
 /** Closed batches that may wait behind the one being written: 4 MiB, some 100 ms of disk stall at full load. */
 export const CLOSED_BATCHES_MAX = 16;
@@ -27,6 +28,8 @@ export interface LaneCounters {
   /** Frames that became durable. */
   committedFrames: number;
   committedBatches: number;
+  /** Records that became durable: these frames and the gateway's own. */
+  committedRecords: number;
   /** Bytes of payload that became durable. */
   committedBytes: number;
   refusedStoreFull: number;
@@ -38,6 +41,8 @@ export interface LaneCounters {
 export interface LaneWriterOptions {
   readonly chain: ChainId;
   readonly head: { readonly seq: number; readonly hash: Uint8Array } | undefined;
+  /** Given when this chain is the first of a new epoch; `beginEpoch` must then come before the first frame. */
+  readonly epochStart: EpochStart | undefined;
   readonly settings: LaneSettings;
   readonly identity: SigningIdentity;
   readonly store: CommitStore;
@@ -48,7 +53,7 @@ export interface LaneWriterOptions {
   /** Runs the callback after the datagrams that are waiting now were read. */
   readonly defer: (callback: () => void) => void;
   /** Frees at least `bytes` if it can: resolves with what to evict in the same write, `freed` (try again) or `none`. */
-  readonly makeRoom: (writer: LaneWriter, bytes: number) => Promise<EvictionPlan | "freed" | "none">;
+  readonly makeRoom: (writer: LaneWriter, bytes: number) => Promise<readonly PlannedEviction[] | "freed" | "none">;
   readonly takeBatch: () => OpenBatch;
   readonly giveBack: (batch: OpenBatch) => void;
   readonly sealed: (chain: ChainId, seq: number, waitedUs: number) => void;
@@ -65,6 +70,7 @@ export class LaneWriter {
   readonly settings: LaneSettings;
   readonly counters: LaneCounters = {
     committedFrames: 0,
+    committedRecords: 0,
     committedBatches: 0,
     committedBytes: 0,
     refusedStoreFull: 0,
@@ -126,6 +132,25 @@ export class LaneWriter {
     if (this.#open.due) this.#pumpSoon();
     else this.#startLinger();
     return undefined;
+  }
+
+  /** The chains of this lane, the oldest epoch first: the order in which payloads are given up. */
+  evictionOrder(): ChainId[] {
+    const { epoch } = this.chain;
+    return Array.from({ length: epoch + 1 }, (_, older) => ({ ...this.chain, epoch: older }));
+  }
+
+  /** Writes the record that says why this epoch begins; does nothing when it goes on. Throws STORE_FULL. */
+  async beginEpoch(): Promise<void> {
+    const start = this.#options.epochStart;
+    if (start === undefined || this.#head !== undefined) return;
+    const { reason, previousEpoch, lastSeq } = start;
+    this.#begin(this.#options.clock.monotonicUs());
+    this.#open.addOwn({ kind: "epoch-change", reason, previousEpoch, lastSeq });
+    await this.flush();
+    if (this.#head === undefined) {
+      throw new PaddockError("STORE_FULL", `There is no room for the first batch of epoch ${this.chain.epoch}.`);
+    }
   }
 
   /** Ends the refusal: there is room again. */
@@ -254,14 +279,14 @@ export class LaneWriter {
   async #write(batch: OpenBatch): Promise<Pressure | undefined> {
     const demands = this.#evictionDemand.splice(0);
     let demanded = demands.reduce((sum, demand) => sum + demand.bytes, 0);
-    let plan: EvictionPlan | undefined;
+    let evictions: readonly PlannedEviction[] = [];
     if (demanded > 0) {
-      plan = await this.#options.store.evictPlan(this.chain, demanded);
-      if (plan !== undefined) batch.setLoss(this.#lossRecord(plan));
+      evictions = await this.#options.store.evictPlan(this.evictionOrder(), demanded);
+      batch.setLoss(evictions.map(lossRecord));
     }
     for (let round = 0; round < ROOM_ROUNDS_MAX && !batch.empty; round++) {
-      if (await this.#append(batch, plan)) {
-        for (const demand of demands) demand.done(plan !== undefined);
+      if (await this.#append(batch, evictions)) {
+        for (const demand of demands) demand.done(evictions.length > 0);
         return undefined;
       }
       for (const demand of this.#evictionDemand.splice(0)) {
@@ -271,15 +296,15 @@ export class LaneWriter {
       const room = await this.#options.makeRoom(this, demanded + batch.payload.length * (round + 1));
       if (room === "none") break;
       if (room === "freed") continue;
-      plan = room;
-      batch.setLoss(this.#lossRecord(room));
+      evictions = room;
+      batch.setLoss(room.map(lossRecord));
     }
     for (const demand of demands) demand.done(false);
     return this.#refuse(batch);
   }
 
   /** True when durable, false when the store is full. Anything else that goes wrong here is fatal. */
-  async #append(batch: OpenBatch, plan: EvictionPlan | undefined): Promise<boolean> {
+  async #append(batch: OpenBatch, evictions: readonly PlannedEviction[]): Promise<boolean> {
     const { identity, store, boot, clock } = this.#options;
     const { lane, epoch } = this.chain;
     const payload = batch.payload;
@@ -288,7 +313,7 @@ export class LaneWriter {
       lane,
       epoch,
       seq,
-      previous: this.#head?.hash ?? null,
+      previous: this.#head?.hash ?? this.#options.epochStart?.previous ?? null,
       count: batch.count,
       size: payload.length,
       boot,
@@ -296,12 +321,15 @@ export class LaneWriter {
       wall: batch.wallMs,
       clock: batch.clock,
     };
-    const header = sealHeader(identity, position, sha256(payload));
+    const payloadHash = sha256(payload);
+    const header = sealHeader(identity, position, payloadHash);
+    const hash = headerHash(header);
+    const decoded = { gateway: identity.id, position, payloadHash };
     const write: StoreWrite = {
       chain: this.chain,
-      batches: [{ header, payload }],
+      batches: [{ header, payload, decoded, hash }],
       side: batch.side,
-      evict: plan === undefined ? [] : [{ chain: this.chain, seqs: plan.seqs }],
+      evict: evictions,
     };
     const outcome = await store.append(write);
     if (!outcome.ok) {
@@ -311,34 +339,23 @@ export class LaneWriter {
         `The store refuses batch ${seq} of lane ${laneName(lane)} (${outcome.reason}): ${outcome.detail}`,
       );
     }
-    this.#head = { seq, hash: headerHash(header) };
-    this.#count(batch, plan);
+    this.#head = { seq, hash };
+    this.#count(batch, evictions);
     this.roomFreed();
     this.#options.sealed(this.chain, seq, clock.monotonicUs() - batch.monotonicUs);
     return true;
   }
 
-  #count(batch: OpenBatch, plan: EvictionPlan | undefined): void {
+  #count(batch: OpenBatch, evictions: readonly PlannedEviction[]): void {
     this.counters.committedFrames += batch.frames;
+    this.counters.committedRecords += batch.count;
     this.counters.committedBatches++;
     this.counters.committedBytes += batch.payload.length;
-    if (plan === undefined) return;
-    this.counters.evictedRecords += plan.records;
-    this.counters.evictedBytes += plan.bytes;
-    this.#options.log.warn("evicted", {
-      lane: laneName(this.chain.lane),
-      epoch: this.chain.epoch,
-      seqs: plan.seqs,
-      records: plan.records,
-      bytes: plan.bytes,
-    });
-  }
-
-  #lossRecord(plan: EvictionPlan) {
-    const ranges: readonly Range[] = plan.seqs;
-    if (ranges.length > LOSS_RANGES_MAX) throw new RangeError(`an eviction of ${ranges.length} ranges fits no record`);
-    const { records, bytes } = plan;
-    return { kind: "loss", reason: "evicted", epoch: this.chain.epoch, ranges, records, bytes } as const;
+    for (const { chain, seqs, records, bytes } of evictions) {
+      this.counters.evictedRecords += records;
+      this.counters.evictedBytes += bytes;
+      this.#options.log.warn("evicted", { lane: laneName(chain.lane), epoch: chain.epoch, seqs, records, bytes });
+    }
   }
 
   #refuse(batch: OpenBatch): Pressure {
@@ -355,4 +372,8 @@ export class LaneWriter {
     this.#refusingUntilUs = clock.monotonicUs() + RETRY_FULL_S * 1_000_000;
     return STORE_FULL;
   }
+}
+
+function lossRecord({ chain, seqs, records, bytes }: PlannedEviction): GatewayRecord {
+  return { kind: "loss", reason: "evicted", epoch: chain.epoch, ranges: seqs, records, bytes };
 }

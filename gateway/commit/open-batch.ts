@@ -11,7 +11,9 @@ export const GATEWAY_SOURCE = encodeSource("paddock");
 /** Room that frames leave for the gateway's own records, so that a loss record always fits the batch that evicts. */
 const OWN_BYTES = 1024;
 const OWN_RECORDS = 4;
-/** Ranges in one loss record: OWN_BYTES hold this many at their longest encoding. */
+/** Chains that one batch may evict from: one loss record each. */
+export const LOSS_RECORDS_MAX = 2;
+/** Ranges in the loss records of one batch: OWN_BYTES hold this many at their longest encoding, beside a clock-step. */
 export const LOSS_RANGES_MAX = 32;
 
 /**
@@ -23,7 +25,7 @@ export class OpenBatch {
   #length = 0;
   #count = 0;
   #frames = 0;
-  /** Length and count without the loss record, which is written last and may be written anew. */
+  /** Length and count without the loss records, which are written last and may be written anew. */
   #withoutLoss: { length: number; count: number } | undefined;
   readonly #side = new Map<string, SideEntry>();
   readonly committed: Committed[] = [];
@@ -85,14 +87,14 @@ export class OpenBatch {
     this.#count++;
   }
 
-  /** Puts the loss record at the end, in place of the one that was there. */
-  setLoss(record: GatewayRecord | undefined): void {
+  /** Puts the loss records at the end, in place of those that were there. */
+  setLoss(records: readonly GatewayRecord[]): void {
     if (this.#withoutLoss !== undefined) {
       this.#length = this.#withoutLoss.length;
       this.#count = this.#withoutLoss.count;
     }
     this.#withoutLoss = { length: this.#length, count: this.#count };
-    if (record !== undefined) this.addOwn(record);
+    for (const record of records) this.addOwn(record);
   }
 
   reset(): void {

@@ -1,14 +1,7 @@
-import type { Ranges } from "@paddock/base/ranges.ts";
 import type { ClockQuality } from "@paddock/wire/batch-header.ts";
+import type { Lane } from "@paddock/wire/lanes.ts";
+import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
 import type { ChainId, ChainSummary, StoreWrite, WriteOutcome } from "@paddock/store/types.ts";
-
-/** Payloads that a write may give up, oldest first. */
-export interface EvictionPlan {
-  readonly seqs: Ranges;
-  readonly records: number;
-  /** Bytes of payload that it frees. */
-  readonly bytes: number;
-}
 
 /** What the commit loop needs from the store; `ChainStore` has it. */
 export interface CommitStore {
@@ -17,8 +10,13 @@ export interface CommitStore {
   chain(id: ChainId): ChainSummary | undefined;
   /** Deletes what receipts name; resolves with the bytes that this freed. */
   trim(): Promise<number>;
-  /** The oldest payloads of the chain that together have `bytes`, or all there are; undefined when there is none. */
-  evictPlan(id: ChainId, bytes: number): Promise<EvictionPlan | undefined>;
+  /** The highest epoch of a gateway's lane that is stored, or undefined. */
+  latestEpoch(gateway: Uint8Array, lane: Lane): number | undefined;
+  /**
+   * The oldest payloads of these chains that together have `bytes`, or all there are, with what their loss records say;
+   * empty when there is none, and never more ranges than LOSS_RANGES_MAX in all.
+   */
+  evictPlan(chains: readonly ChainId[], bytes: number): Promise<readonly PlannedEviction[]>;
 }
 
 /** How far the wall clock can be trusted right now; called once per batch, so it answers from memory. */
@@ -35,4 +33,13 @@ export interface LaneSettings {
   readonly pressure: PressurePolicy;
   /** The part of the store, 0 to 1, that the other lanes cannot take away. */
   readonly quotaShare: number;
+}
+
+/** Why a lane starts a new epoch, and where the last one ended as far as is known. */
+export interface EpochStart {
+  readonly reason: string;
+  readonly previousEpoch: number;
+  readonly lastSeq: number | null;
+  /** Hash of the header at `lastSeq`; 32 zero bytes when nothing is known of the previous epoch. */
+  readonly previous: Uint8Array;
 }

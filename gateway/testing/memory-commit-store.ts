@@ -2,8 +2,10 @@ import { accept, expectAccepted } from "@paddock/base/outcome.ts";
 import type { Range } from "@paddock/base/ranges.ts";
 import type { ChainId, ChainSummary, StoreWrite, WriteOutcome } from "@paddock/store/types.ts";
 import { checkBatch, type CheckedBatch } from "@paddock/wire/batch.ts";
+import type { Lane } from "@paddock/wire/lanes.ts";
 import { headerHash } from "@paddock/wire/batch-header.ts";
-import type { CommitStore, EvictionPlan } from "../commit/ports.ts";
+import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
+import type { CommitStore } from "../commit/ports.ts";
 
 interface Chain {
   readonly id: ChainId;
@@ -47,7 +49,7 @@ export class MemoryCommitStore implements CommitStore {
       const { seq, previous } = batch.decoded.position;
       const last = chain.batches.at(-1);
       if (seq !== chain.batches.length) throw new Error(`seq ${seq} does not follow ${chain.batches.length - 1}`);
-      const link = last === undefined ? null : headerHash(last.header);
+      const link = last === undefined ? (write.chain.epoch === 0 ? null : previous) : headerHash(last.header);
       if (Buffer.compare(previous ?? Buffer.alloc(0), link ?? Buffer.alloc(0)) !== 0)
         throw new Error(`broken link at ${seq}`);
       chain.batches.push(batch);
@@ -92,7 +94,26 @@ export class MemoryCommitStore implements CommitStore {
     return before - this.bytes();
   }
 
-  async evictPlan(id: ChainId, bytes: number): Promise<EvictionPlan | undefined> {
+  latestEpoch(_gateway: Uint8Array, lane: Lane): number | undefined {
+    const epochs = this.chains
+      .values()
+      .filter((chain) => chain.id.lane === lane)
+      .map((chain) => chain.id.epoch);
+    return [...epochs].toSorted((a, b) => b - a)[0];
+  }
+
+  async evictPlan(chains: readonly ChainId[], bytes: number): Promise<PlannedEviction[]> {
+    const plans: PlannedEviction[] = [];
+    let wanted = bytes;
+    for (const id of chains) {
+      const plan = this.#planOf(id, wanted);
+      if (plan !== undefined) plans.push(plan);
+      wanted -= plan?.bytes ?? 0;
+    }
+    return plans;
+  }
+
+  #planOf(id: ChainId, bytes: number): PlannedEviction | undefined {
     const chain = this.chains.get(keyOf(id));
     if (chain === undefined) return undefined;
     let freed = 0;
@@ -104,7 +125,7 @@ export class MemoryCommitStore implements CommitStore {
       freed += batch.payload.length;
       records += batch.decoded.position.count;
     }
-    return seqs === undefined ? undefined : { seqs: [seqs], records, bytes: freed };
+    return seqs === undefined ? undefined : { chain: id, seqs: [seqs], records, bytes: freed };
   }
 
   bytes(): number {
