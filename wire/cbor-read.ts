@@ -50,10 +50,10 @@ export class CborReader {
     return this.#take(what, length, min, max);
   }
 
-  /** A UTF-8 text string of at most `maxBytes` bytes; ill-formed UTF-8 is refused. */
-  text(what: string, maxBytes: number): string {
+  /** A UTF-8 text string of `minBytes` to `maxBytes` bytes; ill-formed UTF-8 is refused. */
+  text(what: string, maxBytes: number, minBytes = 0): string {
     const length = this.#head(3, what);
-    const bytes = this.#take(what, length, 0, maxBytes);
+    const bytes = this.#take(what, length, minBytes, maxBytes);
     if (this.problem !== undefined) return "";
     try {
       return strictUtf8.decode(bytes);

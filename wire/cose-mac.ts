@@ -109,7 +109,7 @@ export function verifyMac0(parts: Mac0, key: KeyObject): boolean {
 /** What a keyed sensor sends. Throws RangeError for an id or a sequence number that do not fit. */
 export function encodeMac0(
   key: KeyObject,
-  header: { algorithm: MacAlgorithm; format?: number; sensor: string; sequence: number },
+  header: { algorithm: MacAlgorithm; format?: number | undefined; sensor: string; sequence: number },
   payload: Uint8Array,
 ): Buffer {
   const kid = Buffer.from(header.sensor, "utf8");

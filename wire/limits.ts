@@ -18,6 +18,8 @@ export const PAYLOAD_BYTES_MAX = 256 * 1024;
 export const RECORDS_MAX = 16_384;
 /** Bytes of an encoded batch header. C2SP tlog entries allow 65,535; small headers keep chains cheap to keep. */
 export const HEADER_BYTES_MAX = 512;
+/** No header is shorter: signature, two hashes and the protected labels. Bounds how many batches an upload can hold. */
+export const HEADER_BYTES_MIN = 160;
 /** Bytes of a sensor id in UTF-8. */
 export const SENSOR_ID_BYTES_MAX = 64;
 /** Bytes of a partial IV (RFC 9052 §3.1 with the AES-CCM nonce of RFC 8613 §5.2): sequence numbers below 2^40. */

@@ -26,7 +26,11 @@ export const PACKED_SOURCE_BYTES = 18;
 /** A source as the CBOR item that records carry; encoded once per sensor, copied per frame. */
 export function encodeSource(source: string | Uint8Array): Buffer {
   const content = typeof source === "string" ? Buffer.from(source, "utf8") : source;
-  if (typeof source === "string" ? content.length === 0 || content.length > SENSOR_ID_BYTES_MAX : content.length !== PACKED_SOURCE_BYTES) {
+  if (
+    typeof source === "string"
+      ? content.length === 0 || content.length > SENSOR_ID_BYTES_MAX
+      : content.length !== PACKED_SOURCE_BYTES
+  ) {
     throw new RangeError(`a source has ${content.length} bytes`);
   }
   const encoded = Buffer.allocUnsafe(headSize(content.length) + content.length);
@@ -66,7 +70,9 @@ export function decodeRecords(payload: Uint8Array): Outcome<BatchRecord[], "reco
     if (records.length >= RECORDS_MAX) reader.fail(`more than ${RECORDS_MAX} records`);
     reader.array("record", 4);
     const offset = reader.uint("offset");
-    const source = reader.nextIsText ? reader.text("source", SENSOR_ID_BYTES_MAX) : reader.bytes("source", PACKED_SOURCE_BYTES);
+    const source = reader.nextIsText
+      ? reader.text("source", SENSOR_ID_BYTES_MAX, 1)
+      : reader.bytes("source", PACKED_SOURCE_BYTES);
     const format = reader.uint("format", 0xffff);
     const frame = reader.bytes("frame", 0, FRAME_BYTES_MAX);
     records.push({ offset, source, format, frame });
