@@ -4,10 +4,14 @@ import type { EncodedBatch } from "@paddock/wire/batch.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import type { Receipt } from "@paddock/wire/receipt.ts";
 
-/** One chain that has, or may get, something to send. */
-export interface ChainBacklog {
+/** Names a chain of this gateway. */
+export interface ChainName {
   readonly lane: Lane;
   readonly epoch: number;
+}
+
+/** One chain that has, or may get, something to send. */
+export interface ChainBacklog extends ChainName {
   /** Seqs stored and not acknowledged. */
   readonly pending: Ranges;
   /** Of `pending`. */
@@ -19,8 +23,11 @@ export interface ChainBacklog {
 export interface BatchSource {
   backlog(): readonly ChainBacklog[];
   /** Batches from `first` on, in ascending seq without a gap, as many as fit `maxBytes` (at least one if stored). */
-  read(chain: { lane: Lane; epoch: number }, first: number, last: number, maxBytes: number): Promise<readonly EncodedBatch[]>;
-  /** Makes a receipt durable. After this, `backlog` no longer names what it holds. */
+  read(chain: ChainName, first: number, last: number, maxBytes: number): Promise<readonly EncodedBatch[]>;
+  /**
+   * Makes a receipt durable. After this, `backlog` no longer names what it holds. A receipt may name seqs that are not
+   * stored (a restored backup on either side); only what is stored counts as acknowledged.
+   */
   acknowledge(receipt: Receipt, encoded: Uint8Array): Promise<void>;
   /** Registers the callback for "a batch became durable in this chain". */
   onSealed(callback: (lane: Lane, epoch: number, seq: number) => void): void;
@@ -28,6 +35,16 @@ export interface BatchSource {
 
 /** What a path's liveness watcher says. `unknown` (no watcher, or it died) leaves the decision to the receipts. */
 export type Liveness = "up" | "down" | "unknown";
+
+/** A path that is paid by volume. */
+export interface MeteredPath {
+  /** Bytes that the plan holds from one billing day to the next. */
+  readonly bytesPerMonth: number;
+  /** Day of the month, 1 to 28, UTC, on which a new billing month begins. */
+  readonly billingDay: number;
+  /** Lanes that may use the path while the budget lasts; after that only `alarm` may. */
+  readonly lanes: readonly Lane[];
+}
 
 export interface PathConfig {
   readonly name: string;
@@ -37,6 +54,11 @@ export interface PathConfig {
   readonly endpoint: string;
   /** Higher is preferred. */
   readonly preference: number;
+  /** Among paths of equal preference the lower cost goes first; default 0. */
+  readonly cost?: number;
+  /** What would take this path down together with others: a shared fibre, mast, carrier. */
+  readonly riskGroups?: readonly string[];
+  readonly metered?: MeteredPath;
 }
 
 export type LinkFailure =
@@ -44,7 +66,7 @@ export type LinkFailure =
   | "unreachable"
   /** The peer is not the configured collector. */
   | "identity"
-  /** 429 or 503. */
+  /** 429, 503 or 507. */
   | "busy"
   /** 403: waiting for the operator's yes. */
   | "not-enrolled"
@@ -53,16 +75,43 @@ export type LinkFailure =
   /** 400, 401, 413 or a response that does not decode. */
   | "refused";
 
+/** What went wrong with a request; `retryAfterMs` when the collector named a time. */
+export interface LinkRefusal {
+  readonly ok: false;
+  readonly reason: LinkFailure;
+  readonly detail: string;
+  readonly retryAfterMs?: number;
+}
+
+export type LinkOutcome<Value> = { readonly ok: true; readonly value: Value } | LinkRefusal;
+
+export interface VerifiedReceipt {
+  readonly receipt: Receipt;
+  readonly encoded: Uint8Array;
+}
+
+/** What the collector says about this gateway's enrolment. */
+export type EnrolmentState = "approved" | "pending" | "denied";
+
 /** One connection to the collector over one path. uplink/forward/collector-link.ts implements it over HTTP/2. */
 export interface CollectorLink {
-  upload(
-    chain: { lane: Lane; epoch: number },
-    body: Uint8Array,
-    signal: AbortSignal,
-  ): Promise<Outcome<{ receipt: Receipt; encoded: Uint8Array }, LinkFailure> & { retryAfterMs?: number }>;
-  receipt(
-    chain: { lane: Lane; epoch: number },
-    signal: AbortSignal,
-  ): Promise<Outcome<{ receipt: Receipt; encoded: Uint8Array }, LinkFailure>>;
+  upload(chain: ChainName, body: Uint8Array, signal: AbortSignal): Promise<LinkOutcome<VerifiedReceipt>>;
+  receipt(chain: ChainName, signal: AbortSignal): Promise<LinkOutcome<VerifiedReceipt>>;
+  /** Hands in an encoded enrolment request (wire/enrolment.ts). */
+  enrol(request: Uint8Array, signal: AbortSignal): Promise<LinkOutcome<EnrolmentState>>;
+  /** Registers the callback for "the connection is gone"; called once, and not after `close`. */
+  onClosed(callback: (detail: string) => void): void;
+  /** Bytes in both directions so far, as a carrier would count them. */
+  bytesUsed(): number;
   close(): void;
 }
+
+/** An open link and how long opening it took. */
+export interface OpenedLink {
+  readonly link: CollectorLink;
+  /** From the first SYN to a session that takes requests, in ms: at least two round trips. */
+  readonly handshakeMs: number;
+}
+
+/** Opens a connection over a path. Never rejects. */
+export type OpenLink = (path: PathConfig, signal: AbortSignal) => Promise<Outcome<OpenedLink, LinkFailure>>;

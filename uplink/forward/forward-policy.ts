@@ -1,0 +1,363 @@
+import { contains } from "@paddock/base/ranges.ts";
+import {
+  abortFlight,
+  backOffSession,
+  chainOf,
+  closeSession,
+  decide,
+  draftOf,
+  patchChain,
+  patchSession,
+  report,
+  stateOf,
+  type Draft,
+} from "./forward-draft.ts";
+import { mayUpload, openSessions, plan } from "./forward-plan.ts";
+import type {
+  CollectorState,
+  Flight,
+  ForwardAction,
+  ForwardEvent,
+  ForwardInput,
+  ForwardState,
+} from "./forward-state.ts";
+import { creditAfter } from "./lane-scheduler.ts";
+import type { ChainName, EnrolmentState, LinkFailure } from "./ports.ts";
+import { watchdogWakeAtMs, watchProgress } from "./progress-watchdog.ts";
+import { afterFailure, RESTED } from "./retry-schedule.ts";
+
+export interface ForwardStep {
+  readonly state: ForwardState;
+  readonly actions: readonly ForwardAction[];
+}
+
+/** Seqs sealed within this time share one mark. */
+const MARK_STEP_MS = 100;
+/** A session that lived this long fell for a reason of its own, so its back-off starts over. */
+const SETTLED_SESSION_MS = 60_000;
+/** How long a chain waits after its batches could not be read or its receipt could not be made durable. */
+const STORE_TROUBLE_MS = 1000;
+
+/**
+ * The forwarder's decisions: one event in, the next state and what to do about it out. Pure but for the jitter, which
+ * comes from `input.random`.
+ */
+export function advanceForward(state: ForwardState, event: ForwardEvent, input: ForwardInput): ForwardStep {
+  const draft = draftOf(state, input);
+  if (draft.paths.wakeAtMs !== undefined && input.nowMs >= draft.paths.wakeAtMs) decide(draft, { kind: "time" });
+  apply(draft, event);
+  watchProgress(draft);
+  openSessions(draft);
+  plan(draft);
+  scheduleWake(draft);
+  return { state: stateOf(draft), actions: draft.actions };
+}
+
+function apply(draft: Draft, event: ForwardEvent): void {
+  const { nowMs } = draft.input;
+  switch (event.kind) {
+    case "start":
+      return decide(draft, { kind: "time" });
+    case "tick":
+      return;
+    case "stop":
+      draft.stopping = true;
+      return;
+    case "sealed":
+      return markSealed(draft, event, event.seq);
+    case "liveness":
+      return applyLiveness(draft, event);
+    case "configured":
+      decide(draft, { kind: "configured", config: event.config });
+      patchSession(draft, event.config.name, { retry: RESTED, retryAtMs: nowMs });
+      return closeSession(draft, event.config.name, "the path's configuration changed", nowMs);
+    case "opened":
+      patchSession(draft, event.path, {
+        status: "open",
+        openedAtMs: nowMs,
+        sendAfterMs: 0,
+        sendRetry: RESTED,
+        baseMs: event.handshakeMs,
+        rttMs: event.handshakeMs / 2,
+      });
+      report(draft, { event: "session-open", path: event.path, handshakeMs: event.handshakeMs });
+      return decide(draft, { kind: "session-open", path: event.path });
+    case "open-failed":
+      return applyOpenFailed(draft, event.path, event.failure, event.detail);
+    case "closed":
+      return applyClosed(draft, event.path, event.detail);
+    case "read":
+      return withFlight(draft, event.flight, (flight) => applyRead(draft, flight, event));
+    case "unreadable":
+      return withFlight(draft, event.flight, (flight) => applyUnreadable(draft, flight, event.detail));
+    case "delivered":
+      return withFlight(draft, event.flight, (flight) => applyDelivered(draft, flight));
+    case "settled":
+      return withFlight(draft, event.flight, (flight) => {
+        draft.flights.delete(flight.id);
+        if (event.failure !== undefined) stopChain(draft, flight, "not-durable", event.failure, STORE_TROUBLE_MS);
+      });
+    case "failed":
+      return withFlight(draft, event.flight, (flight) => {
+        draft.flights.delete(flight.id);
+        if (isChainFault(event.failure)) refuseChain(draft, flight, flight.path, event.failure, event.detail);
+        else applyFailure(draft, flight.path, event.failure, event.detail, event.retryAfterMs);
+      });
+    case "answered":
+      patchChain(draft, event, { resume: "done" });
+      return applyAnswer(draft, event.path);
+    case "query-failed": {
+      // Without an answer the batches go out again; that is safe, as the collector compares what it holds.
+      const again = event.failure === "busy" || event.failure === "not-enrolled" || event.failure === "identity";
+      patchChain(draft, event, { resume: again ? "due" : "done" });
+      if (isChainFault(event.failure)) decide(draft, { kind: "answer", path: event.path, receipt: false });
+      else applyFailure(draft, event.path, event.failure, event.detail, event.retryAfterMs);
+      return;
+    }
+    case "enrolled":
+      decide(draft, { kind: "answer", path: event.path, receipt: false });
+      return applyEnrolment(draft, event.state, "");
+    case "enrol-failed":
+      return applyEnrolFailed(draft, event.path, event.failure, event.detail, event.retryAfterMs);
+    case "used":
+      return decide(draft, { kind: "used", path: event.path, bytes: event.bytes });
+  }
+}
+
+/** Runs `then` unless the flight was forgotten meanwhile. */
+function withFlight(draft: Draft, id: number, then: (flight: Flight) => void): void {
+  const flight = draft.flights.get(id);
+  if (flight !== undefined) then(flight);
+}
+
+function markSealed(draft: Draft, chain: ChainName, seq: number): void {
+  const { nowMs, settings } = draft.input;
+  const known = chainOf(draft, chain).marks;
+  const newest = known.at(-1);
+  if (newest !== undefined && nowMs - newest.atMs < MARK_STEP_MS) return;
+  const marks = known.filter((mark) => mark.atMs >= nowMs - settings.liveWindowMs);
+  patchChain(draft, chain, { marks: [...marks, { seq, atMs: nowMs }] });
+}
+
+function applyLiveness(draft: Draft, event: Extract<ForwardEvent, { kind: "liveness" }>): void {
+  const { nowMs } = draft.input;
+  const before = draft.paths.paths.find((path) => path.config.name === event.path)?.liveness;
+  if (before === undefined || before === event.liveness) return;
+  decide(draft, event);
+  const { status } = draft.sessions.get(event.path)!;
+  const active = draft.paths.active === event.path;
+  if (event.liveness === "down" && !active && status === "open") {
+    const delayMs = backOffSession(draft, event.path, false);
+    closeSession(draft, event.path, "its path went down", nowMs + delayMs);
+  }
+  if (event.liveness === "up") {
+    // What was tried while the path was down sits in a TCP back-off of its own.
+    if (before === "down" && !active) closeSession(draft, event.path, "opened anew as its path came up", nowMs);
+    patchSession(draft, event.path, { retry: RESTED, retryAtMs: nowMs });
+  }
+}
+
+function applyOpenFailed(draft: Draft, path: string, failure: LinkFailure, detail: string): void {
+  patchSession(draft, path, { status: "closed", lastError: detail });
+  const retryInMs = backOffSession(draft, path, failure === "identity");
+  report(draft, { event: "session-failed", path, failure, detail, retryInMs });
+  decide(draft, { kind: "session-lost", path, why: detail, deliberate: false });
+}
+
+function applyClosed(draft: Draft, path: string, detail: string): void {
+  const { openedAtMs } = draft.sessions.get(path)!;
+  const settled = draft.input.nowMs - openedAtMs > SETTLED_SESSION_MS;
+  patchSession(draft, path, { status: "closed", lastError: detail, ...(settled ? { retry: RESTED } : {}) });
+  const retryInMs = backOffSession(draft, path, false);
+  report(draft, { event: "session-lost", path, detail, retryInMs });
+  decide(draft, { kind: "session-lost", path, why: detail, deliberate: false });
+}
+
+function applyRead(draft: Draft, flight: Flight, event: Extract<ForwardEvent, { kind: "read" }>): void {
+  const { nowMs, settings } = draft.input;
+  const { last, bytes, records } = event;
+  draft.flights.set(flight.id, { ...flight, stage: "sent", last, bytes, records, sentMs: nowMs });
+  if (flight.copy || flight.lane === 0) return;
+  const cap = 2 * settings.requestBytesMax;
+  draft.backlogCredit = creditAfter(draft.backlogCredit, flight.kind, bytes, settings.backfillShare, cap);
+}
+
+function applyUnreadable(draft: Draft, flight: Flight, detail: string): void {
+  abortFlight(draft, flight);
+  // A receipt for it may have come first, by a second copy or an answer to a question.
+  const chain = draft.input.backlog().find(({ lane, epoch }) => lane === flight.lane && epoch === flight.epoch);
+  if (chain === undefined || !contains(chain.pending, flight.first)) return;
+  stopChain(draft, flight, "unreadable", detail, STORE_TROUBLE_MS);
+}
+
+function applyDelivered(draft: Draft, flight: Flight): void {
+  const { nowMs, settings } = draft.input;
+  draft.flights.set(flight.id, { ...flight, stage: "delivered" });
+  const chain = chainOf(draft, flight);
+  if (chain.stoppedWhy !== undefined) report(draft, { event: "chain-resumed", lane: flight.lane, epoch: flight.epoch });
+  patchChain(draft, flight, {
+    resume: "done",
+    retry: RESTED,
+    stoppedWhy: undefined,
+    stallLevel: 0,
+    progressMs: nowMs,
+  });
+  const session = draft.sessions.get(flight.path)!;
+  const tookMs = nowMs - flight.sentMs;
+  const baseMs = tookMs < session.baseMs ? tookMs : session.baseMs + (tookMs - session.baseMs) * 0.01;
+  const excessMs = tookMs - baseMs;
+  let { rttMs, requestBytes } = session;
+  if (flight.bytes <= 2 * settings.requestBytesMin) rttMs += (tookMs - rttMs) / 8;
+  if (excessMs > 2 * settings.requestTargetMs) requestBytes = Math.max(settings.requestBytesMin, requestBytes / 2);
+  else if (excessMs < settings.requestTargetMs && flight.bytes >= requestBytes / 2) {
+    requestBytes = Math.min(settings.requestBytesMax, requestBytes * 2);
+  }
+  patchSession(draft, flight.path, { baseMs, rttMs, requestBytes });
+  applyAnswer(draft, flight.path);
+}
+
+/** A receipt came over this path, so it, its session and the collector are well. */
+function applyAnswer(draft: Draft, path: string): void {
+  patchSession(draft, path, { retry: RESTED, sendAfterMs: 0, sendRetry: RESTED, lastError: undefined });
+  draft.collector = { ...draft.collector, busyRetry: RESTED, enrolRetry: RESTED };
+  decide(draft, { kind: "answer", path, receipt: true });
+}
+
+function isChainFault(failure: LinkFailure): boolean {
+  return failure === "fork" || failure === "refused";
+}
+
+/** The collector does not take this chain: the others go on. */
+function refuseChain(draft: Draft, chain: ChainName, path: string, failure: LinkFailure, detail: string): void {
+  const { settings, random } = draft.input;
+  decide(draft, { kind: "answer", path, receipt: false });
+  if (isBlocked(draft, chain)) return;
+  const retry = afterFailure(chainOf(draft, chain).retry, settings.chainRetry, random);
+  patchChain(draft, chain, { retry });
+  stopChain(draft, chain, failure, detail, retry.delayMs);
+}
+
+function stopChain(
+  draft: Draft,
+  chain: ChainName,
+  failure: LinkFailure | "unreadable" | "not-durable",
+  detail: string,
+  retryInMs: number,
+): void {
+  if (isBlocked(draft, chain)) return;
+  const { lane, epoch } = chain;
+  patchChain(draft, chain, { blockedUntilMs: draft.input.nowMs + retryInMs, stoppedWhy: detail });
+  report(draft, { event: "chain-stopped", lane, epoch, failure, detail, retryInMs });
+}
+
+/** Whether the chain waits already; what else of it is on its way brings the same answer again. */
+function isBlocked(draft: Draft, chain: ChainName): boolean {
+  return draft.input.nowMs < chainOf(draft, chain).blockedUntilMs;
+}
+
+/** A failure that is not about a chain. */
+function applyFailure(
+  draft: Draft,
+  path: string,
+  failure: LinkFailure,
+  detail: string,
+  retryAfterMs: number | undefined,
+): void {
+  const { nowMs, settings, random } = draft.input;
+  const session = draft.sessions.get(path)!;
+  switch (failure) {
+    case "unreachable": {
+      if (session.status !== "open") return;
+      const sendRetry = afterFailure(session.sendRetry, settings.sendRetry, random);
+      // The first time at once: a reset stream says little about the next one.
+      const sendAfterMs = sendRetry.attempts === 1 ? nowMs : nowMs + sendRetry.delayMs;
+      patchSession(draft, path, { sendRetry, sendAfterMs, lastError: detail });
+      decide(draft, { kind: "request-failed", path, why: detail });
+      if (draft.paths.standings.get(path) === "brown-out" && draft.paths.active !== path) {
+        closeSession(draft, path, "opened anew after failed requests", nowMs);
+      }
+      return;
+    }
+    case "identity": {
+      patchSession(draft, path, { lastError: detail });
+      const retryInMs = backOffSession(draft, path, true);
+      report(draft, { event: "session-failed", path, failure, detail, retryInMs });
+      closeSession(draft, path, detail, nowMs + retryInMs);
+      return;
+    }
+    case "busy": {
+      decide(draft, { kind: "answer", path, receipt: false });
+      if (nowMs < draft.collector.busyUntilMs) return;
+      const busyRetry = afterFailure(draft.collector.busyRetry, settings.busyRetry, random);
+      const retryInMs = retryAfterMs ?? busyRetry.delayMs;
+      draft.collector = { ...draft.collector, busyRetry, busyUntilMs: nowMs + retryInMs };
+      report(draft, { event: "collector-busy", detail, retryInMs });
+      return;
+    }
+    case "not-enrolled":
+      decide(draft, { kind: "answer", path, receipt: false });
+      // Ask at once: it may be the first word that the collector hears of this gateway.
+      if (mayUpload(draft)) applyEnrolment(draft, "pending", detail, draft.collector.enrolRetry.attempts === 0);
+      return;
+    case "fork":
+    case "refused":
+      throw new Error(`not a failure of the path: ${failure}`);
+  }
+}
+
+function applyEnrolment(draft: Draft, state: EnrolmentState | "assumed", detail: string, askAtOnce = false): void {
+  const { nowMs, settings, random } = draft.input;
+  const before = draft.collector;
+  const open = state === "approved" || state === "assumed";
+  // Only a receipt ends the back-off, so that a collector of two minds is not asked in a circle.
+  const enrolRetry = open ? before.enrolRetry : afterFailure(before.enrolRetry, settings.enrolRetry, random);
+  const collector: CollectorState = {
+    ...before,
+    enrolment: state,
+    enrolAsking: false,
+    enrolRetry,
+    enrolAtMs: askAtOnce ? nowMs : nowMs + enrolRetry.delayMs,
+  };
+  draft.collector = collector;
+  if (before.enrolment !== state) report(draft, { event: "enrolment", state, detail });
+}
+
+function applyEnrolFailed(
+  draft: Draft,
+  path: string,
+  failure: LinkFailure,
+  detail: string,
+  retryAfterMs: number | undefined,
+): void {
+  const { nowMs, settings, random } = draft.input;
+  if (isChainFault(failure)) {
+    decide(draft, { kind: "answer", path, receipt: false });
+    return applyEnrolment(draft, "assumed", detail);
+  }
+  const enrolRetry = afterFailure(draft.collector.enrolRetry, settings.sendRetry, random);
+  draft.collector = { ...draft.collector, enrolAsking: false, enrolRetry, enrolAtMs: nowMs + enrolRetry.delayMs };
+  if (failure !== "not-enrolled") applyFailure(draft, path, failure, detail, retryAfterMs);
+}
+
+function scheduleWake(draft: Draft): void {
+  const { nowMs } = draft.input;
+  const times: number[] = [];
+  const consider = (atMs: number | undefined) => {
+    if (atMs !== undefined && Number.isFinite(atMs) && atMs > nowMs) times.push(atMs);
+  };
+  if (!draft.stopping) {
+    for (const session of draft.sessions.values()) {
+      if (session.status === "closed") consider(session.retryAtMs);
+      else consider(session.sendAfterMs);
+    }
+    for (const chain of draft.chains.values()) consider(chain.blockedUntilMs);
+    consider(draft.collector.busyUntilMs);
+    if (!mayUpload(draft)) consider(draft.collector.enrolAtMs);
+  }
+  consider(draft.paths.wakeAtMs);
+  consider(watchdogWakeAtMs(draft));
+  const wakeAtMs = times.length === 0 ? undefined : Math.min(...times);
+  if (wakeAtMs === draft.wakeAtMs) return;
+  draft.wakeAtMs = wakeAtMs;
+  draft.actions.push({ kind: "wake", atMs: wakeAtMs });
+}

@@ -1,0 +1,316 @@
+import type { Random } from "@paddock/base/random.ts";
+import type { Lane } from "@paddock/wire/lanes.ts";
+import {
+  PATH_SETTINGS,
+  initialPaths,
+  type PathSettings,
+  type PathsState,
+  type PathSwitch,
+} from "../paths/path-state.ts";
+import type { PathUsage } from "../paths/metered-budget.ts";
+import type { ForwardOrder, SendKind } from "./lane-scheduler.ts";
+import type { ChainBacklog, ChainName, EnrolmentState, LinkFailure, Liveness, PathConfig } from "./ports.ts";
+import { RESTED, type RetryBounds, type RetryState } from "./retry-schedule.ts";
+
+export interface ForwardSettings {
+  readonly order: ForwardOrder;
+  /** Share of the bytes that the backlog gets while live batches compete with it; 0 to below 1. */
+  readonly backfillShare: number;
+  /** Share of the requests in flight that may carry backlog, so that a live batch finds room at once. */
+  readonly backfillCeiling: number;
+  /** A batch is live for this long after it was sealed. */
+  readonly liveWindowMs: number;
+  /** Requests in flight on one path. */
+  readonly requestsInFlight: number;
+  /** Bytes in flight on one path, before compression. */
+  readonly bytesInFlight: number;
+  readonly requestBytesMin: number;
+  readonly requestBytesMax: number;
+  /** How long a backlog request may keep a slow path busy beyond the round trip; request sizes adapt to it. */
+  readonly requestTargetMs: number;
+  /** Round trip for which one more small request may be in flight. */
+  readonly pipelineStepMs: number;
+  /** Without a receipt for this long, while something is in flight, the watchdog climbs one step. */
+  readonly stallMs: number;
+  readonly stallCapMs: number;
+  readonly sessionRetry: RetryBounds;
+  readonly identityRetry: RetryBounds;
+  readonly chainRetry: RetryBounds;
+  readonly busyRetry: RetryBounds;
+  readonly enrolRetry: RetryBounds;
+  readonly sendRetry: RetryBounds;
+  readonly paths: PathSettings;
+}
+
+export const FORWARD_SETTINGS: ForwardSettings = {
+  order: "live-first",
+  backfillShare: 0.25,
+  backfillCeiling: 0.75,
+  liveWindowMs: 2000,
+  requestsInFlight: 4,
+  bytesInFlight: 8 * 1024 * 1024,
+  requestBytesMin: 32 * 1024,
+  requestBytesMax: 1024 * 1024,
+  requestTargetMs: 100,
+  pipelineStepMs: 20,
+  stallMs: 5000,
+  stallCapMs: 60_000,
+  sessionRetry: { firstMs: 250, capMs: 30_000 },
+  identityRetry: { firstMs: 10_000, capMs: 300_000 },
+  chainRetry: { firstMs: 30_000, capMs: 900_000 },
+  busyRetry: { firstMs: 1000, capMs: 60_000 },
+  enrolRetry: { firstMs: 15_000, capMs: 300_000 },
+  sendRetry: { firstMs: 100, capMs: 10_000 },
+  paths: PATH_SETTINGS,
+};
+
+/** A range of a chain on its way over a path. */
+export interface Flight extends ChainName {
+  readonly id: number;
+  readonly path: string;
+  readonly kind: SendKind;
+  readonly first: number;
+  /** Until the batches are read this is where the range may end at most. */
+  readonly last: number;
+  /** `delivered`: the receipt is there and is being made durable. */
+  readonly stage: "reading" | "sent" | "delivered";
+  /** Before compression; an estimate until the batches are read. */
+  readonly bytes: number;
+  readonly records: number;
+  readonly sentMs: number;
+  /** Whether this is the second copy of an alarm. */
+  readonly copy: boolean;
+}
+
+export interface ChainState extends ChainName {
+  /** When which seq was sealed, coarsely and only within the live window; oldest first. */
+  readonly marks: readonly { readonly seq: number; readonly atMs: number }[];
+  /** Whether the collector's own receipt has to be asked for before old batches are sent again. */
+  readonly resume: "due" | "asking" | "done";
+  /** Nothing of this chain is sent before. */
+  readonly blockedUntilMs: number;
+  readonly retry: RetryState;
+  /** Why the collector does not take this chain; undefined while it does. */
+  readonly stoppedWhy: string | undefined;
+  /** Steps that the watchdog has climbed since the last receipt. */
+  readonly stallLevel: number;
+  /** Last receipt or last step. */
+  readonly progressMs: number;
+}
+
+export interface SessionState {
+  readonly status: "closed" | "opening" | "open";
+  readonly openedAtMs: number;
+  readonly retryAtMs: number;
+  readonly retry: RetryState;
+  /** After requests that failed while the session stayed open. */
+  readonly sendAfterMs: number;
+  readonly sendRetry: RetryState;
+  /** The shortest round trip seen in this session. */
+  readonly baseMs: number;
+  /** Moving average over small requests: round trip and the collector's write. */
+  readonly rttMs: number;
+  /** Most bytes of one backlog request; adapts to the speed of the path. */
+  readonly requestBytes: number;
+  readonly lastError: string | undefined;
+  readonly switches: number;
+}
+
+export interface CollectorState {
+  /** Everything waits until then: Retry-After holds for the collector, whichever path brought the answer. */
+  readonly busyUntilMs: number;
+  readonly busyRetry: RetryState;
+  /** `assumed`: it does not answer enrolment requests, so uploads have to tell. */
+  readonly enrolment: EnrolmentState | "unknown" | "assumed";
+  readonly enrolAsking: boolean;
+  readonly enrolAtMs: number;
+  readonly enrolRetry: RetryState;
+}
+
+export interface ForwardState {
+  readonly paths: PathsState;
+  readonly sessions: ReadonlyMap<string, SessionState>;
+  readonly flights: ReadonlyMap<number, Flight>;
+  readonly nextFlight: number;
+  /** By `chainKey`. */
+  readonly chains: ReadonlyMap<number, ChainState>;
+  readonly collector: CollectorState;
+  /** Bytes that the backlog is owed; see lane-scheduler.ts. */
+  readonly backlogCredit: number;
+  readonly wakeAtMs: number | undefined;
+  readonly stopping: boolean;
+}
+
+export type ForwardEvent =
+  | { readonly kind: "start" }
+  /** Nothing new is started from now on. */
+  | { readonly kind: "stop" }
+  | { readonly kind: "tick" }
+  | { readonly kind: "sealed"; readonly lane: Lane; readonly epoch: number; readonly seq: number }
+  | {
+      readonly kind: "liveness";
+      readonly path: string;
+      readonly liveness: Liveness;
+      readonly why: string;
+      readonly detectedInMs?: number;
+    }
+  /** The path's configuration changed, for example its source address: its session is opened anew. */
+  | { readonly kind: "configured"; readonly config: PathConfig }
+  | { readonly kind: "opened"; readonly path: string; readonly handshakeMs: number }
+  | { readonly kind: "open-failed"; readonly path: string; readonly failure: LinkFailure; readonly detail: string }
+  | { readonly kind: "closed"; readonly path: string; readonly detail: string }
+  /** The batches of a flight are in memory and go out; `last` is the seq of the last one. */
+  | {
+      readonly kind: "read";
+      readonly flight: number;
+      readonly last: number;
+      readonly bytes: number;
+      readonly records: number;
+    }
+  /** Nothing could be read where the backlog said there is something. */
+  | { readonly kind: "unreadable"; readonly flight: number; readonly detail: string }
+  /** A verified receipt came back. */
+  | { readonly kind: "delivered"; readonly flight: number }
+  /** The receipt is durable, or could not be made so. */
+  | { readonly kind: "settled"; readonly flight: number; readonly failure?: string }
+  | {
+      readonly kind: "failed";
+      readonly flight: number;
+      readonly failure: LinkFailure;
+      readonly detail: string;
+      readonly retryAfterMs?: number;
+    }
+  /** The current receipt of a chain is there and durable. */
+  | { readonly kind: "answered"; readonly path: string; readonly lane: Lane; readonly epoch: number }
+  | {
+      readonly kind: "query-failed";
+      readonly path: string;
+      readonly lane: Lane;
+      readonly epoch: number;
+      readonly failure: LinkFailure;
+      readonly detail: string;
+      readonly retryAfterMs?: number;
+    }
+  | { readonly kind: "enrolled"; readonly path: string; readonly state: EnrolmentState }
+  | {
+      readonly kind: "enrol-failed";
+      readonly path: string;
+      readonly failure: LinkFailure;
+      readonly detail: string;
+      readonly retryAfterMs?: number;
+    }
+  | { readonly kind: "used"; readonly path: string; readonly bytes: number };
+
+export type ForwardAction =
+  | { readonly kind: "open"; readonly path: string }
+  /** Also ends an attempt to open. */
+  | { readonly kind: "close"; readonly path: string }
+  | {
+      readonly kind: "send";
+      readonly flight: number;
+      readonly path: string;
+      readonly lane: Lane;
+      readonly epoch: number;
+      readonly first: number;
+      readonly last: number;
+      readonly maxBytes: number;
+    }
+  /** The flight is forgotten; whatever comes back for it is ignored. */
+  | { readonly kind: "abort"; readonly flight: number }
+  | { readonly kind: "query"; readonly path: string; readonly lane: Lane; readonly epoch: number }
+  | { readonly kind: "enrol"; readonly path: string }
+  /** Send a tick then; undefined takes back the last wish. */
+  | { readonly kind: "wake"; readonly atMs: number | undefined }
+  | { readonly kind: "report"; readonly report: ForwardReport };
+
+/** What an operator should know, one event each. */
+export type ForwardReport =
+  | ({ readonly event: "path-switch"; readonly framesResent: number } & PathSwitch)
+  | { readonly event: "session-open"; readonly path: string; readonly handshakeMs: number }
+  | { readonly event: "session-lost"; readonly path: string; readonly detail: string; readonly retryInMs: number }
+  | {
+      readonly event: "session-failed";
+      readonly path: string;
+      readonly failure: LinkFailure;
+      readonly detail: string;
+      readonly retryInMs: number;
+    }
+  | {
+      readonly event: "chain-stopped";
+      readonly lane: Lane;
+      readonly epoch: number;
+      readonly failure: LinkFailure | "unreadable" | "not-durable";
+      readonly detail: string;
+      readonly retryInMs: number;
+    }
+  | { readonly event: "chain-resumed"; readonly lane: Lane; readonly epoch: number }
+  | { readonly event: "collector-busy"; readonly detail: string; readonly retryInMs: number }
+  | { readonly event: "enrolment"; readonly state: EnrolmentState | "assumed"; readonly detail: string }
+  | {
+      readonly event: "stalled";
+      readonly lane: Lane;
+      readonly epoch: number;
+      readonly path: string;
+      /** What the watchdog did: sent the lane's requests again, opened the session anew, left the path, or called for help. */
+      readonly step: "lane" | "session" | "path" | "alarm";
+      readonly withoutReceiptMs: number;
+    };
+
+/** What a step sees of the world. */
+export interface ForwardInput {
+  /** Monotonic. */
+  readonly nowMs: number;
+  readonly wallMs: number;
+  readonly backlog: () => readonly ChainBacklog[];
+  readonly random: Random;
+  readonly settings: ForwardSettings;
+}
+
+export function chainKey(chain: ChainName): number {
+  return chain.epoch * 4 + chain.lane;
+}
+
+export function freshSession(settings: ForwardSettings): SessionState {
+  return {
+    status: "closed",
+    openedAtMs: 0,
+    retryAtMs: 0,
+    retry: RESTED,
+    sendAfterMs: 0,
+    sendRetry: RESTED,
+    baseMs: 0,
+    rttMs: 0,
+    requestBytes: Math.min(settings.requestBytesMax, 4 * settings.requestBytesMin),
+    lastError: undefined,
+    switches: 0,
+  };
+}
+
+/** `enrols` when the gateway can ask for enrolment; without, uploads go out and the collector decides. */
+export function initialForward(
+  configs: readonly PathConfig[],
+  options: {
+    settings: ForwardSettings;
+    enrols: boolean;
+    usage?: Readonly<Record<string, PathUsage>>;
+  },
+): ForwardState {
+  return {
+    paths: initialPaths(configs, options.usage),
+    sessions: new Map(configs.map((config) => [config.name, freshSession(options.settings)])),
+    flights: new Map(),
+    nextFlight: 1,
+    chains: new Map(),
+    collector: {
+      busyUntilMs: 0,
+      busyRetry: RESTED,
+      enrolment: options.enrols ? "unknown" : "assumed",
+      enrolAsking: false,
+      enrolAtMs: 0,
+      enrolRetry: RESTED,
+    },
+    backlogCredit: 0,
+    wakeAtMs: undefined,
+    stopping: false,
+  };
+}

@@ -1,0 +1,360 @@
+import { systemClock, type Clock, type Timer } from "@paddock/base/clock.ts";
+import { messageOf } from "@paddock/base/errors.ts";
+import { systemRandom, type Random } from "@paddock/base/random.ts";
+import { subtract } from "@paddock/base/ranges.ts";
+import { decodeHeader } from "@paddock/wire/batch-header.ts";
+import { encodeBatches, encodedBatchSize, type EncodedBatch } from "@paddock/wire/batch.ts";
+import type { PathUsage } from "../paths/metered-budget.ts";
+import { advanceForward } from "./forward-policy.ts";
+import {
+  FORWARD_SETTINGS,
+  initialForward,
+  type ForwardAction,
+  type ForwardEvent,
+  type ForwardInput,
+  type ForwardReport,
+  type ForwardSettings,
+  type ForwardState,
+} from "./forward-state.ts";
+import { statusOf, type ForwarderStatus, type PathCounters } from "./forwarder-status.ts";
+import type {
+  BatchSource,
+  ChainBacklog,
+  CollectorLink,
+  Liveness,
+  OpenLink,
+  PathConfig,
+  VerifiedReceipt,
+} from "./ports.ts";
+import { ReceiptQueue } from "./receipt-queue.ts";
+
+export interface ForwarderOptions {
+  readonly source: BatchSource;
+  /** At least one; names are unique. */
+  readonly paths: readonly PathConfig[];
+  readonly openLink: OpenLink;
+  readonly settings?: Partial<ForwardSettings>;
+  /** A freshly signed enrolment request (wire/enrolment.ts). Without it the collector has to know the gateway already. */
+  readonly enrolment?: () => Uint8Array;
+  readonly onEvent?: (report: ForwardReport) => void;
+  /** Bytes that metered paths had used before, as `usage()` returned them. */
+  readonly usage?: Readonly<Record<string, PathUsage>>;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+type SendAction = Extract<ForwardAction, { kind: "send" }>;
+
+interface Session {
+  readonly controller: AbortController;
+  link: CollectorLink | undefined;
+  bytesCounted: number;
+}
+
+const SWITCHES_KEPT = 20;
+
+/** Runs the forwarding machine against real links and a real buffer: sends every batch until a receipt holds it. */
+export class Forwarder {
+  readonly #options: ForwarderOptions;
+  readonly #settings: ForwardSettings;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #receipts: ReceiptQueue;
+  readonly #sessions = new Map<string, Session>();
+  readonly #flights = new Map<number, AbortController>();
+  readonly #configs: Map<string, PathConfig>;
+  readonly #counters = new Map<string, PathCounters>();
+  readonly #switches: ForwarderStatus["switches"][number][] = [];
+  readonly #events: ForwardEvent[] = [];
+  #state: ForwardState;
+  #dispatching = false;
+  #wake: Timer | undefined;
+  #stopped: (() => void) | undefined;
+
+  constructor(options: ForwarderOptions) {
+    this.#options = options;
+    this.#settings = { ...FORWARD_SETTINGS, ...options.settings };
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? systemRandom;
+    this.#receipts = new ReceiptQueue(options.source);
+    this.#configs = new Map(options.paths.map((path) => [path.name, path]));
+    for (const { name } of options.paths) this.#counters.set(name, { batches: 0, records: 0, bytes: 0 });
+    this.#state = initialForward(options.paths, {
+      settings: this.#settings,
+      enrols: options.enrolment !== undefined,
+      ...(options.usage === undefined ? {} : { usage: options.usage }),
+    });
+  }
+
+  /** Opens the sessions and begins to send. */
+  start(): void {
+    this.#options.source.onSealed((lane, epoch, seq) => this.#dispatch({ kind: "sealed", lane, epoch, seq }));
+    this.#dispatch({ kind: "start" });
+  }
+
+  /** What a path's watcher found; `detectedInMs` is how long after the failure, as it measured. Unknown names are ignored. */
+  setLiveness(path: string, liveness: Liveness, detail: { why?: string; detectedInMs?: number } = {}): void {
+    const { why = "its watcher says so", detectedInMs } = detail;
+    this.#dispatch({ kind: "liveness", path, liveness, why, ...(detectedInMs === undefined ? {} : { detectedInMs }) });
+  }
+
+  /** Takes a changed configuration of a known path, for example a new source address, and opens its session anew. */
+  updatePath(config: PathConfig): void {
+    if (!this.#configs.has(config.name)) throw new RangeError(`no path is named ${config.name}`);
+    this.#configs.set(config.name, config);
+    this.#dispatch({ kind: "configured", config });
+  }
+
+  status(): ForwarderStatus {
+    this.#countBytes();
+    return statusOf(
+      this.#state,
+      this.#options.source.backlog(),
+      this.#counters,
+      this.#switches,
+      this.#now(),
+      this.#settings,
+    );
+  }
+
+  /** What metered paths have used in their billing month, to be kept over a restart. */
+  usage(): Record<string, PathUsage> {
+    this.#countBytes();
+    const metered = this.#state.paths.paths.filter((path) => path.config.metered !== undefined);
+    return Object.fromEntries(metered.map((path) => [path.config.name, path.usage]));
+  }
+
+  /** Starts nothing new, waits for what is in flight up to `limitMs`, then closes every session. */
+  async stop(limitMs = 5000): Promise<void> {
+    this.#dispatch({ kind: "stop" });
+    if (this.#state.flights.size > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = this.#clock.after(limitMs, resolve);
+        this.#stopped = () => {
+          timer.cancel();
+          resolve();
+        };
+      });
+    }
+    this.#countBytes();
+    this.#wake?.cancel();
+    for (const controller of this.#flights.values()) controller.abort();
+    for (const path of [...this.#sessions.keys()]) this.#close(path);
+    await this.#receipts.idle();
+  }
+
+  #now(): { nowMs: number; wallMs: number } {
+    return { nowMs: this.#clock.monotonicUs() / 1000, wallMs: this.#clock.wallMs() };
+  }
+
+  /** One event after the other, also when an action brings the next at once. */
+  #dispatch(event: ForwardEvent): void {
+    this.#events.push(event);
+    if (this.#dispatching) return;
+    this.#dispatching = true;
+    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+      const { state, actions } = advanceForward(this.#state, next, this.#input());
+      this.#state = state;
+      for (const action of actions) this.#perform(action);
+    }
+    this.#dispatching = false;
+    if (this.#state.stopping && this.#state.flights.size === 0) this.#stopped?.();
+  }
+
+  #input(): ForwardInput {
+    let backlog: readonly ChainBacklog[] | undefined;
+    return {
+      ...this.#now(),
+      backlog: () => (backlog ??= this.#options.source.backlog()),
+      random: this.#random,
+      settings: this.#settings,
+    };
+  }
+
+  #perform(action: ForwardAction): void {
+    switch (action.kind) {
+      case "open":
+        return void this.#open(action.path);
+      case "close":
+        return this.#close(action.path);
+      case "send":
+        return void this.#send(action);
+      case "abort":
+        return this.#flights.get(action.flight)?.abort();
+      case "query":
+        return void this.#query(action);
+      case "enrol":
+        return void this.#enrol(action.path);
+      case "wake":
+        return this.#wakeAt(action.atMs);
+      case "report":
+        if (action.report.event === "path-switch") {
+          this.#switches.unshift({ ...action.report, wallMs: this.#clock.wallMs() });
+          this.#switches.splice(SWITCHES_KEPT);
+        }
+        return this.#options.onEvent?.(action.report);
+    }
+  }
+
+  #wakeAt(atMs: number | undefined): void {
+    this.#wake?.cancel();
+    this.#wake = undefined;
+    if (atMs === undefined) return;
+    const delayMs = Math.max(0, Math.ceil(atMs - this.#now().nowMs));
+    this.#wake = this.#clock.after(Math.min(delayMs, 2 ** 31 - 1), () => {
+      if (this.#now().nowMs < atMs) this.#wakeAt(atMs);
+      else this.#dispatch({ kind: "tick" });
+    });
+  }
+
+  async #open(path: string): Promise<void> {
+    const session: Session = { controller: new AbortController(), link: undefined, bytesCounted: 0 };
+    this.#sessions.set(path, session);
+    const outcome = await this.#options.openLink(this.#configs.get(path)!, session.controller.signal);
+    if (this.#sessions.get(path) !== session) {
+      if (outcome.ok) outcome.value.link.close();
+      return;
+    }
+    if (!outcome.ok) {
+      this.#sessions.delete(path);
+      this.#dispatch({ kind: "open-failed", path, failure: outcome.reason, detail: outcome.detail });
+      return;
+    }
+    const { link, handshakeMs } = outcome.value;
+    session.link = link;
+    this.#dispatch({ kind: "opened", path, handshakeMs });
+    link.onClosed((detail) => {
+      if (this.#sessions.get(path) !== session) return;
+      this.#countBytes();
+      this.#sessions.delete(path);
+      this.#dispatch({ kind: "closed", path, detail });
+    });
+  }
+
+  #close(path: string): void {
+    const session = this.#sessions.get(path);
+    this.#countBytes();
+    this.#sessions.delete(path);
+    session?.controller.abort();
+    session?.link?.close();
+  }
+
+  async #send(action: SendAction): Promise<void> {
+    const controller = new AbortController();
+    this.#flights.set(action.flight, controller);
+    try {
+      await this.#deliver(action, controller.signal);
+    } finally {
+      this.#flights.delete(action.flight);
+      this.#countBytes();
+    }
+  }
+
+  async #deliver(action: SendAction, signal: AbortSignal): Promise<void> {
+    const { flight, path, lane, epoch, first } = action;
+    const unreadable = (detail: string) => this.#dispatch({ kind: "unreadable", flight, detail });
+    let batches: readonly EncodedBatch[];
+    try {
+      batches = await this.#options.source.read({ lane, epoch }, first, action.last, action.maxBytes);
+    } catch (error) {
+      return unreadable(messageOf(error));
+    }
+    if (signal.aborted) return;
+    const load = measure(batches, first);
+    if (typeof load === "string") return unreadable(load);
+    const last = first + batches.length - 1;
+    this.#dispatch({ kind: "read", flight, last, ...load });
+    const link = this.#sessions.get(path)?.link;
+    if (signal.aborted || link === undefined) return;
+    const outcome = await link.upload({ lane, epoch }, encodeBatches(batches), signal);
+    if (!outcome.ok) {
+      const { reason: failure, detail, retryAfterMs } = outcome;
+      return this.#dispatch({
+        kind: "failed",
+        flight,
+        failure,
+        detail,
+        ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      });
+    }
+    const missing = subtract([[first, last]], outcome.value.receipt.held);
+    if (missing.length > 0) {
+      const detail = `the receipt for seq ${first} to ${last} does not name ${missing[0]![0]}`;
+      return this.#dispatch({ kind: "failed", flight, failure: "refused", detail });
+    }
+    const counters = this.#counters.get(path)!;
+    counters.batches += batches.length;
+    counters.records += load.records;
+    this.#acknowledge(outcome.value, (failure) => {
+      this.#dispatch({ kind: "settled", flight, ...(failure === undefined ? {} : { failure }) });
+    });
+    this.#dispatch({ kind: "delivered", flight });
+  }
+
+  #acknowledge(verified: VerifiedReceipt, settled: (failure: string | undefined) => void): void {
+    this.#receipts.add(verified, settled);
+  }
+
+  async #query({ path, lane, epoch }: Extract<ForwardAction, { kind: "query" }>): Promise<void> {
+    const session = this.#sessions.get(path);
+    const outcome = await session?.link?.receipt({ lane, epoch }, session.controller.signal);
+    if (outcome?.ok === true) {
+      this.#acknowledge(outcome.value, (failure) => {
+        if (failure === undefined) this.#dispatch({ kind: "answered", path, lane, epoch });
+        else this.#dispatch({ kind: "query-failed", path, lane, epoch, failure: "refused", detail: failure });
+      });
+      return;
+    }
+    this.#dispatch({ kind: "query-failed", path, lane, epoch, ...refusalFields(outcome) });
+  }
+
+  async #enrol(path: string): Promise<void> {
+    const request = this.#options.enrolment?.();
+    const session = this.#sessions.get(path);
+    const outcome =
+      request === undefined
+        ? { ok: false as const, reason: "refused" as const, detail: "this gateway has no enrolment request" }
+        : await session?.link?.enrol(request, session.controller.signal);
+    if (outcome?.ok === true) this.#dispatch({ kind: "enrolled", path, state: outcome.value });
+    else this.#dispatch({ kind: "enrol-failed", path, ...refusalFields(outcome) });
+  }
+
+  #countBytes(): void {
+    for (const [path, session] of this.#sessions) {
+      if (session.link === undefined) continue;
+      const used = session.link.bytesUsed();
+      const bytes = used - session.bytesCounted;
+      if (bytes <= 0) continue;
+      session.bytesCounted = used;
+      this.#counters.get(path)!.bytes += bytes;
+      if (this.#configs.get(path)!.metered !== undefined) this.#dispatch({ kind: "used", path, bytes });
+    }
+  }
+}
+
+type Failed = Extract<Awaited<ReturnType<CollectorLink["upload"]>>, { ok: false }>;
+
+/** The fields of a failure event; undefined stands for a session that went away before it could be asked. */
+function refusalFields(
+  outcome: Failed | undefined,
+): Pick<Extract<ForwardEvent, { kind: "failed" }>, "failure" | "detail" | "retryAfterMs"> {
+  if (outcome === undefined) return { failure: "unreachable", detail: "the session was closed" };
+  const { reason: failure, detail, retryAfterMs } = outcome;
+  return { failure, detail, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+}
+
+/** Bytes and records of batches that must begin at `first` and follow each other; a sentence when they do not. */
+function measure(batches: readonly EncodedBatch[], first: number): { bytes: number; records: number } | string {
+  if (batches.length === 0) return `nothing is stored at seq ${first}`;
+  let bytes = 0;
+  let records = 0;
+  for (const [index, batch] of batches.entries()) {
+    const header = decodeHeader(batch.header);
+    if (!header.ok) return `seq ${first + index}: ${header.detail}`;
+    const { seq, count } = header.value.position;
+    if (seq !== first + index) return `seq ${seq} was read in the place of ${first + index}`;
+    bytes += encodedBatchSize(batch);
+    records += count;
+  }
+  return { bytes, records };
+}

@@ -1,0 +1,107 @@
+import type { Range, Ranges } from "@paddock/base/ranges.ts";
+import type { Lane } from "@paddock/wire/lanes.ts";
+import type { ChainName } from "./ports.ts";
+
+/**
+ * `live-first`: what was sealed just now goes before what waited through an outage. `oldest-first`: each lane in the
+ * order of its chain.
+ */
+export type ForwardOrder = "live-first" | "oldest-first";
+
+/** `live` was sealed within the live window and belongs to `alarm` or `telemetry`; the rest is `backlog`. */
+export type SendKind = "live" | "backlog";
+
+/** A chain as the scheduler sees it. */
+export interface ChainView extends ChainName {
+  /** Seqs that are stored, not acknowledged and not in flight. */
+  readonly sendable: Ranges;
+  /** Seqs from here on are live. */
+  readonly liveFrom: number;
+  /** Mean size of a pending batch, at least 1. */
+  readonly bytesPerBatch: number;
+  /** Requests of this chain in flight, by kind. */
+  readonly inFlight: Readonly<Record<SendKind, number>>;
+  /** Whether the backlog has to wait for the collector's receipt, so that nothing is sent that it has. */
+  readonly backlogHeld: boolean;
+}
+
+export interface Room {
+  /** Requests that may still be started. */
+  readonly requests: number;
+  /** Of these, how many may carry backlog. */
+  readonly backlogRequests: number;
+  /** Most bytes of one request. */
+  readonly requestBytes: number;
+  /** Small requests of one chain and kind that may be in flight together; more is coalesced. */
+  readonly pipelineDepth: number;
+  readonly lanes: readonly Lane[];
+  /** Bytes that the backlog may take before live ones, by its guaranteed share. */
+  readonly backlogCredit: number;
+}
+
+export interface Choice extends ChainName {
+  readonly kind: SendKind;
+  readonly first: number;
+  readonly last: number;
+}
+
+/**
+ * What to send next: alarm, then live telemetry, then backlog (telemetry before bulk), where the backlog goes first
+ * when its credit covers a request. Pure.
+ */
+export function chooseNext(chains: readonly ChainView[], room: Room, order: ForwardOrder): Choice | undefined {
+  if (room.requests <= 0) return undefined;
+  const admitted = chains.filter((chain) => room.lanes.includes(chain.lane) && chain.sendable.length > 0);
+  admitted.sort((a, b) => a.lane - b.lane || a.epoch - b.epoch);
+  const alarms = admitted.filter((chain) => chain.lane === 0);
+  const others = admitted.filter((chain) => chain.lane !== 0);
+  const backlog = (): Choice | undefined =>
+    room.backlogRequests > 0 ? firstOf(others, (chain) => takeBacklog(chain, room, order)) : undefined;
+  return (
+    // An alarm may take the slot that is kept free of backlog, so all of the alarm lane counts as live.
+    firstOf(alarms, (chain) => takeLive(chain, room, order) ?? takeBacklog(chain, room, order)) ??
+    (room.backlogCredit >= room.requestBytes ? backlog() : undefined) ??
+    firstOf(others, (chain) => takeLive(chain, room, order)) ??
+    backlog()
+  );
+}
+
+function firstOf<Item, Result>(items: readonly Item[], take: (item: Item) => Result | undefined): Result | undefined {
+  for (const item of items) {
+    const result = take(item);
+    if (result !== undefined) return result;
+  }
+  return undefined;
+}
+
+function takeLive(chain: ChainView, room: Room, order: ForwardOrder): Choice | undefined {
+  if (order === "oldest-first" || chain.lane === 2) return undefined;
+  const range = chain.sendable.find(([, last]) => last >= chain.liveFrom);
+  if (range === undefined) return undefined;
+  return take(chain, room, "live", [Math.max(range[0], chain.liveFrom), range[1]]);
+}
+
+function takeBacklog(chain: ChainView, room: Room, order: ForwardOrder): Choice | undefined {
+  const range = chain.sendable[0];
+  if (range === undefined || chain.backlogHeld) return undefined;
+  const splits = order === "live-first" && chain.lane !== 2;
+  if (splits && range[0] >= chain.liveFrom) return undefined;
+  return take(chain, room, "backlog", [range[0], splits ? Math.min(range[1], chain.liveFrom - 1) : range[1]]);
+}
+
+/**
+ * Holds back a small request at the growing end of the chain while others of its kind are on their way: what
+ * accumulates meanwhile goes with it. A gap does not grow, so it need not wait.
+ */
+function take(chain: ChainView, room: Room, kind: SendKind, [first, last]: Range): Choice | undefined {
+  const small = (last - first + 1) * chain.bytesPerBatch < room.requestBytes / 2;
+  const grows = last >= chain.sendable.at(-1)![1];
+  if (small && grows && chain.inFlight[kind] >= room.pipelineDepth) return undefined;
+  return { lane: chain.lane, epoch: chain.epoch, kind, first, last };
+}
+
+/** The credit of the backlog after `bytes` of a kind were sent. `share` of all bytes is guaranteed to the backlog. */
+export function creditAfter(credit: number, kind: SendKind, bytes: number, share: number, capBytes: number): number {
+  if (kind === "backlog") return Math.max(0, credit - bytes);
+  return Math.min(capBytes, credit + (bytes * share) / (1 - share));
+}

@@ -1,0 +1,67 @@
+import { messageOf } from "@paddock/base/errors.ts";
+import { subtract } from "@paddock/base/ranges.ts";
+import { chainKey } from "./forward-state.ts";
+import type { BatchSource, VerifiedReceipt } from "./ports.ts";
+
+/** Called when the receipt is durable, or with the reason why it could not be made so. */
+export type Settled = (failure: string | undefined) => void;
+
+interface Waiting {
+  readonly verified: VerifiedReceipt;
+  readonly settled: Settled[];
+}
+
+/**
+ * Makes receipts durable, one at a time for each chain. What arrives during a write is written as one when the newest
+ * receipt holds all that the older ones hold, which is the rule: a fast link then costs no more writes than a slow one.
+ */
+export class ReceiptQueue {
+  readonly #source: BatchSource;
+  readonly #waiting = new Map<number, Waiting[]>();
+  #busy = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(source: BatchSource) {
+    this.#source = source;
+  }
+
+  add(verified: VerifiedReceipt, settled: Settled): void {
+    const key = chainKey(verified.receipt);
+    const waiting = this.#waiting.get(key);
+    if (waiting === undefined) {
+      this.#waiting.set(key, [{ verified, settled: [settled] }]);
+      void this.#drain(key);
+      return;
+    }
+    const last = waiting.at(-1);
+    if (last !== undefined && subtract(last.verified.receipt.held, verified.receipt.held).length === 0) {
+      waiting[waiting.length - 1] = { verified, settled: [...last.settled, settled] };
+    } else waiting.push({ verified, settled: [settled] });
+  }
+
+  /** Resolves when nothing is left to write. */
+  async idle(): Promise<void> {
+    if (this.#busy > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  async #drain(key: number): Promise<void> {
+    this.#busy++;
+    for (let next = this.#take(key); next !== undefined; next = this.#take(key)) {
+      const { receipt, encoded } = next.verified;
+      let failure: string | undefined;
+      try {
+        await this.#source.acknowledge(receipt, encoded);
+      } catch (error) {
+        failure = messageOf(error);
+      }
+      for (const settled of next.settled) settled(failure);
+    }
+    this.#waiting.delete(key);
+    this.#busy--;
+    if (this.#busy === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #take(key: number): Waiting | undefined {
+    return this.#waiting.get(key)?.shift();
+  }
+}
