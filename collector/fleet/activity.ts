@@ -37,10 +37,10 @@ export class ActivityBook {
 
   static async open(ledger: Ledger): Promise<ActivityBook> {
     const book = new ActivityBook();
-    for (const { key, value } of await ledger.side(ACTIVITY_PREFIX)) {
+    for (const [key, value] of await ledger.side(ACTIVITY_PREFIX)) {
       book.#activity.set(key.slice(ACTIVITY_PREFIX.length), JSON.parse(textOf(value)) as ChainActivity);
     }
-    for (const { key, value } of await ledger.side(OWN_PREFIX)) {
+    for (const [key, value] of await ledger.side(OWN_PREFIX)) {
       const split = key.lastIndexOf("/");
       book.#remember(key.slice(OWN_PREFIX.length, split), Number(key.slice(split + 1)), decodeOwn(value));
     }
@@ -107,8 +107,7 @@ function encodeOwn(frames: readonly Uint8Array[]): Buffer {
   return Buffer.concat(parts);
 }
 
-function decodeOwn(value: Uint8Array | null): GatewayRecord[] {
-  if (value === null) return [];
+function decodeOwn(value: Uint8Array): GatewayRecord[] {
   const bytes = Buffer.from(value);
   const records: GatewayRecord[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -125,6 +124,6 @@ function decodeFrame(frame: Uint8Array): GatewayRecord[] {
   return record.ok ? [record.value] : [];
 }
 
-function textOf(value: Uint8Array | null): string {
-  return Buffer.from(value ?? []).toString("utf8");
+function textOf(value: Uint8Array): string {
+  return Buffer.from(value).toString("utf8");
 }

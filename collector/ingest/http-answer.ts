@@ -41,7 +41,10 @@ export function sendAnswer(request: AnyRequest, response: AnyResponse, answer: A
     if (stream === undefined || stream.destroyed) return;
     response.writeHead(answer.status, headers);
     response.end(body);
-    if (unread) stream.close(constants.NGHTTP2_NO_ERROR);
+    if (!unread) return;
+    // What is on its way is dropped; a stream that nobody reads would hold its reset back.
+    stream.resume();
+    stream.close(constants.NGHTTP2_NO_ERROR);
     return;
   }
   if (unread) headers["connection"] = "close";

@@ -184,12 +184,13 @@ async function refuseWrite(
   written: { reason: string; detail: string; evidence?: ForkEvidence },
 ): Promise<UploadRefusal> {
   const { reason, detail, evidence } = written;
-  const seq = evidence?.seq;
-  const item = seq === undefined ? -1 : batches.findIndex((batch) => batch.decoded.position.seq === seq);
+  const item = evidence === undefined ? -1 : batches.findIndex(({ header }) => sameBytes(header, evidence.offered));
   const at = item < 0 ? undefined : item;
   if (reason === "full") return refusal(507, "full", detail);
   if (reason !== "fork" && reason !== "link") return refusal(400, reason, detail, at);
-  if (evidence !== undefined) await keepEvidence(context, chain, batches, reason, detail, evidence);
+  if (evidence !== undefined && item >= 0) {
+    await keepEvidence(context, chain, batches, reason, detail, evidence, batches[item]!);
+  }
   return refusal(409, reason, detail, at);
 }
 
@@ -199,20 +200,15 @@ async function keepEvidence(
   batches: readonly CheckedBatch[],
   kind: "fork" | "link",
   detail: string,
-  { seq, stored, offered }: ForkEvidence,
+  { seq: storedSeq, stored }: ForkEvidence,
+  offered: CheckedBatch,
 ): Promise<void> {
-  const known = await ledger.read(chain, seq, { last: seq, maxBytes: 1 });
+  // The other side is in the ledger, or came in the same upload.
+  const known = [...(await ledger.read(chain, storedSeq, { last: storedSeq, maxBytes: 1 })), ...batches];
   const storedPayload = known.find((batch) => sameBytes(batch.header, stored))?.payload ?? null;
-  const offeredPayload = batches.find((batch) => sameBytes(batch.header, offered))?.payload ?? null;
+  const { seq } = offered.decoded.position;
   const isNew = await room.keep(
-    {
-      kind,
-      chain,
-      seq,
-      detail,
-      stored: { header: stored, payload: storedPayload },
-      offered: { header: offered, payload: offeredPayload },
-    },
+    { kind, chain, seq, detail, stored: { header: stored, payload: storedPayload }, offered },
     clock.wallMs(),
   );
   if (isNew) log.error(kind, { chain: chainTitle(chain), seq, detail });

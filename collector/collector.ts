@@ -1,0 +1,126 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "@paddock/base/clock.ts";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import type { Log } from "@paddock/base/log.ts";
+import { countOf } from "@paddock/base/ranges.ts";
+import { ChainStore } from "@paddock/store/chain-store.ts";
+import { identityToPem, type SigningIdentity } from "@paddock/wire/identity.ts";
+import { selfSignedCertificate } from "./certificate.ts";
+import { hexOf } from "./chain-name.ts";
+import { operatorSocketPath, type CollectorConfig } from "./config.ts";
+import { EvidenceRoom } from "./evidence.ts";
+import { ActivityBook } from "./fleet/activity.ts";
+import { neverReceived } from "./fleet/missing.ts";
+import { loadIdentity } from "./identity-file.ts";
+import { Admission } from "./ingest/admission.ts";
+import { ingestHandler } from "./ingest/ingest-handler.ts";
+import { startIngestServer, type IngestServer, type ListenAddress } from "./ingest/ingest-server.ts";
+import { Receipts } from "./ingest/receipts.ts";
+import { Consumers } from "./log/consumers.ts";
+import { collectorMetrics } from "./metrics.ts";
+import { operatorHandler } from "./operator/operator-routes.ts";
+import { startOperatorServer, type OperatorServer } from "./operator/operator-server.ts";
+import { GatewayRegistry } from "./registry/gateway-registry.ts";
+
+export interface Collector {
+  readonly identity: SigningIdentity;
+  readonly listen: readonly ListenAddress[];
+  readonly operator: Pick<OperatorServer, "socket" | "address">;
+  /** Finishes the uploads in flight, ends the readers and closes the ledger. Calling it again waits for the same end. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a collector. When this resolves, gateways and the operator are served. Throws PaddockError for a data
+ * directory in use, a damaged ledger, an unreadable identity or an address that cannot be bound.
+ */
+export async function startCollector(config: CollectorConfig, clock: Clock, log: Log): Promise<Collector> {
+  const { dataDir, limits } = config;
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const identity = await loadIdentity(dataDir);
+  const tls = await tlsFiles(config, identity);
+  const ledger = await ChainStore.open({
+    directory: join(dataDir, "ledger"),
+    ...config.store,
+    arrivalLog: true,
+    outOfOrder: true,
+    clock,
+  });
+  const cleanUp: (() => Promise<void>)[] = [() => ledger.close()];
+  const closeAll = async (): Promise<void> => {
+    for (const step of cleanUp.toReversed()) await step();
+  };
+  try {
+    const registry = await GatewayRegistry.open(join(dataDir, "gateways"), { claims: config.claims, maxPending: limits.maxPending });
+    const evidence = await EvidenceRoom.open(join(dataDir, "evidence"));
+    const consumers = await Consumers.open(join(dataDir, "consumers"));
+    const activity = await ActivityBook.open(ledger);
+    const admission = new Admission(limits);
+    const receipts = new Receipts(identity, clock);
+    let server: IngestServer | undefined;
+    let followers = (): number => 0;
+    const metrics = collectorMetrics({
+      connections: () => server?.connections() ?? 0,
+      uploadsInFlight: () => admission.uploads,
+      bodyBytesInFlight: () => admission.budget.usedBytes,
+      followers: () => followers(),
+      gateways: () => countStates(registry),
+      chains: () => [...ledger.chains()].length,
+      ledgerBytes: () => ledger.usage().bytes,
+      logEnd: () => ledger.logEnd(),
+      missingBatches: () => [...ledger.chains()].reduce((total, chain) => total + countOf(neverReceived(chain)), 0),
+      evidence: () => evidence.all().length,
+    });
+    const shared = { identity, ledger, registry, evidence, consumers, activity, admission, receipts, metrics, limits, clock, log };
+
+    const operator = operatorHandler(shared);
+    followers = () => operator.followers();
+    const operatorServer = await startOperatorServer(operator.handle, operatorSocketPath(config), config.operator.listen);
+    cleanUp.push(() => operatorServer.close());
+
+    const ingest = ingestHandler(shared);
+    server = await startIngestServer({ listen: config.listen, tls, limits, metrics, log, handle: ingest.handle });
+    const { addresses, close: closeServer } = server;
+    cleanUp.push(async () => {
+      operator.stopFollowers();
+      await ingest.drain(limits.drainMs);
+      await closeServer(CLOSE_CONNECTIONS_MS);
+    });
+
+    log.info("ready", {
+      publicKey: hexOf(identity.publicKeyRaw),
+      id: hexOf(identity.id),
+      listen: addresses,
+      operator: { socket: operatorServer.socket, listen: operatorServer.address ?? null },
+      chains: [...ledger.chains()].length,
+      logEnd: ledger.logEnd(),
+    });
+    let closing: Promise<void> | undefined;
+    return { identity, listen: addresses, operator: operatorServer, close: () => (closing ??= closeAll()) };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+/** Time for peers to take their last answers and leave once every upload is answered. */
+const CLOSE_CONNECTIONS_MS = 1000;
+
+async function tlsFiles(config: CollectorConfig, identity: SigningIdentity): Promise<{ cert: string; key: string }> {
+  if (config.tls === null) return { cert: selfSignedCertificate(identity), key: identityToPem(identity) };
+  const read = async (path: string): Promise<string> => {
+    try {
+      return await readFile(path, "utf8");
+    } catch (error) {
+      throw new PaddockError("CONFIG_INVALID", `tls: ${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+    }
+  };
+  return { cert: await read(config.tls.cert), key: await read(config.tls.key) };
+}
+
+function countStates(registry: GatewayRegistry): Record<"approved" | "pending" | "denied", number> {
+  const counts = { approved: 0, pending: 0, denied: 0 };
+  for (const { state } of registry.all()) counts[state]++;
+  return counts;
+}

@@ -1,0 +1,90 @@
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { operatorSocketPath, readCollectorConfig } from "../config.ts";
+
+/** One command of `paddock collector`. */
+export interface Command {
+  readonly name: string;
+  /** What stands behind the name in the usage line. */
+  readonly usage: string;
+  readonly summary: string;
+  /** Options and exit codes, for --help. */
+  readonly help: string;
+  /** Returns the exit code: 0 fine, 1 something wants attention. */
+  run(argv: readonly string[]): Promise<number>;
+}
+
+export interface Parsed {
+  readonly values: Readonly<Record<string, string | boolean | undefined>>;
+  readonly positionals: readonly string[];
+}
+
+const STRING = { type: "string" } as const;
+const FLAG = { type: "boolean" } as const;
+
+/** Options of every command that talks to a running collector. */
+export const CONNECT_OPTIONS = { config: STRING, socket: STRING, json: FLAG } as const;
+export const CONNECT_HELP = `  --config FILE   the collector's configuration, to find its operator socket
+  --socket PATH   the operator socket itself
+  --json          print JSON`;
+
+/** Splits a command line strictly. Throws PaddockError USAGE. `positionals` is how many there must be, at least and at most. */
+export function parseCommandLine(
+  argv: readonly string[],
+  options: ParseArgsOptionsConfig,
+  positionals: readonly [least: number, most: number] = [0, 0],
+): Parsed {
+  let parsed;
+  try {
+    parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw new PaddockError("USAGE", `${messageOf(error)}.`, { cause: error });
+  }
+  const [least, most] = positionals;
+  if (parsed.positionals.length < least || parsed.positionals.length > most) {
+    const wanted = least === most ? `${least}` : `${least} to ${most}`;
+    throw new PaddockError("USAGE", `${parsed.positionals.length} arguments were given, not ${wanted}.`);
+  }
+  return { values: parsed.values as Parsed["values"], positionals: parsed.positionals };
+}
+
+/** The value of an option that takes one, or undefined. */
+export function textOption(parsed: Parsed, name: string): string | undefined {
+  const value = parsed.values[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+/** The value of an option that must be there. Throws USAGE. */
+export function requiredOption(parsed: Parsed, name: string): string {
+  const value = textOption(parsed, name);
+  if (value === undefined) throw new PaddockError("USAGE", `--${name} is missing.`);
+  return value;
+}
+
+/** A whole number from 0 in an option, or undefined when it is absent. Throws USAGE. */
+export function wholeOption(parsed: Parsed, name: string): number | undefined {
+  const text = textOption(parsed, name);
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!/^\d{1,16}$/u.test(text) || !Number.isSafeInteger(value)) {
+    throw new PaddockError("USAGE", `--${name} is ${JSON.stringify(text)}; it is a whole number from 0.`);
+  }
+  return value;
+}
+
+/** Where the running collector listens to its operator. Throws USAGE, CONFIG_UNREADABLE or CONFIG_INVALID. */
+export async function socketOf(parsed: Parsed): Promise<string> {
+  const socket = textOption(parsed, "socket");
+  if (socket !== undefined) return socket;
+  const config = textOption(parsed, "config");
+  if (config === undefined) throw new PaddockError("USAGE", "Name the collector by --config FILE or --socket PATH.");
+  return operatorSocketPath(await readCollectorConfig(config));
+}
+
+export function print(text: string): void {
+  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, null, 2));
+}

@@ -1,0 +1,46 @@
+import { PaddockError } from "@paddock/base/errors.ts";
+import type { Consumer } from "../log/consumers.ts";
+import { askJson } from "../operator/operator-client.ts";
+import {
+  CONNECT_HELP,
+  CONNECT_OPTIONS,
+  parseCommandLine,
+  print,
+  printJson,
+  socketOf,
+  wholeOption,
+  type Command,
+} from "./command.ts";
+
+export const consumers: Command = {
+  name: "consumers",
+  usage: "[NAME [--offset N [--rewind]]] --config FILE [--json]",
+  summary: "named places in the log: list, show, move",
+  help: `  NAME            show this one
+  --offset N      move it to log offset N, or make it
+  --rewind        allow moving it back
+${CONNECT_HELP}`,
+  async run(argv) {
+    const options = { ...CONNECT_OPTIONS, offset: { type: "string" }, rewind: { type: "boolean" } } as const;
+    const parsed = parseCommandLine(argv, options, [0, 1]);
+    const name = parsed.positionals[0];
+    const offset = wholeOption(parsed, "offset");
+    if (offset !== undefined && name === undefined) throw new PaddockError("USAGE", "--offset needs a consumer's NAME.");
+    const answer = await ask(await socketOf(parsed), name, offset, parsed.values["rewind"] === true);
+    if (parsed.values["json"] === true) printJson(answer);
+    else print(renderConsumers(Array.isArray(answer) ? answer : [answer]));
+    return 0;
+  },
+};
+
+function ask(socket: string, name: string | undefined, offset: number | undefined, rewind: boolean) {
+  if (name === undefined) return askJson<Consumer[]>(socket, { path: "/v1/consumers" });
+  const path = `/v1/consumers/${encodeURIComponent(name)}`;
+  if (offset === undefined) return askJson<Consumer>(socket, { path });
+  return askJson<Consumer>(socket, { method: "PUT", path, body: { offset, rewind } });
+}
+
+function renderConsumers(found: readonly Consumer[]): string {
+  if (found.length === 0) return "No consumer has a place yet.";
+  return found.map((one) => `${one.name}: offset ${one.offset}, since ${new Date(one.updated).toISOString()}`).join("\n");
+}

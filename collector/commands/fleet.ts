@@ -1,0 +1,55 @@
+import { formatDuration } from "@paddock/base/duration.ts";
+import type { ChainReport, GatewayReport } from "../fleet/fleet-report.ts";
+import { askJson } from "../operator/operator-client.ts";
+import { CONNECT_HELP, CONNECT_OPTIONS, parseCommandLine, print, printJson, socketOf, type Command } from "./command.ts";
+
+interface FleetAnswer {
+  readonly collector: string;
+  readonly gateways: readonly GatewayReport[];
+}
+
+export const fleet: Command = {
+  name: "fleet",
+  usage: "--config FILE [--json]",
+  summary: "every gateway with a verdict, worst first",
+  help: `${CONNECT_HELP}
+
+Ends with 0 when nothing wants attention, 1 when something does, 2 when a gateway contradicts itself or nobody answers.`,
+  async run(argv) {
+    const parsed = parseCommandLine(argv, CONNECT_OPTIONS);
+    const answer = await askJson<FleetAnswer>(await socketOf(parsed), { path: "/v1/fleet" });
+    if (parsed.values["json"] === true) printJson(answer);
+    else print(renderFleet(answer.gateways, Date.now()));
+    if (answer.gateways.some(({ severity }) => severity === "broken")) return 2;
+    return answer.gateways.some(({ severity }) => severity !== "ok") ? 1 : 0;
+  },
+};
+
+/** The fleet as text, a paragraph per gateway. */
+export function renderFleet(gateways: readonly GatewayReport[], nowMs: number): string {
+  if (gateways.length === 0) return "No gateway has enrolled yet.";
+  return gateways.map((gateway) => renderGateway(gateway, nowMs)).join("\n\n");
+}
+
+function renderGateway(gateway: GatewayReport, nowMs: number): string {
+  const name = gateway.label === "" ? gateway.id.slice(0, 12) : `${gateway.label} (${gateway.id.slice(0, 12)})`;
+  const since = gateway.lastReceived === null ? "never sent" : `last sent ${formatDuration(nowMs - gateway.lastReceived)} ago`;
+  const lines = [`${gateway.severity.toUpperCase().padEnd(9)} ${name}: ${gateway.verdict}`, `  ${gateway.state}, ${since}`];
+  for (const chain of gateway.chains) lines.push(`  ${renderChain(chain)}`);
+  for (const fork of gateway.forks) lines.push(`  ${fork.kind} at ${fork.lane} epoch ${fork.epoch} seq ${fork.seq}: ${fork.detail}`);
+  return lines.join("\n");
+}
+
+function renderChain(chain: ChainReport): string {
+  const parts = [
+    `${chain.lane} epoch ${chain.epoch}: ${chain.batches} batches, ${chain.records} records, ${chain.bytes} bytes`,
+    `linked ${chain.linked}`,
+  ];
+  if (chain.missing > 0) parts.push(`missing ${chain.missing}`);
+  if (chain.evicted > 0) parts.push(`evicted ${chain.evicted} (${chain.unexplained} unexplained)`);
+  if (chain.lossRecords > 0) parts.push(`${chain.lossRecords} loss records over ${chain.lostRecords} records`);
+  if (chain.clock !== null) parts.push(`clock ${chain.clock}`);
+  if (chain.path !== null) parts.push(`by ${chain.path}`);
+  if (chain.delayMs !== null) parts.push(`delay ${formatDuration(Math.max(0, chain.delayMs))}`);
+  return parts.join(", ");
+}

@@ -1,0 +1,67 @@
+import type { IncomingMessage } from "node:http";
+import { createInterface } from "node:readline/promises";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { PaddockError } from "@paddock/base/errors.ts";
+import { LOG_CONTENT_TYPES } from "../log/log-line.ts";
+import { senmlLines, type LogLine } from "../log/senml-lines.ts";
+import { askStream, refuseErrorStream } from "../operator/operator-client.ts";
+import { CONNECT_OPTIONS, parseCommandLine, socketOf, textOption, wholeOption, type Command } from "./command.ts";
+
+const FORMATS = ["ndjson", "cbor", "senml"] as const;
+type Format = (typeof FORMATS)[number];
+
+export const log: Command = {
+  name: "log",
+  usage: "--config FILE [--from OFFSET|TIME] [--follow] [--format ndjson|cbor|senml] [--limit N]",
+  summary: "replay what arrived, in the order it arrived",
+  help: `  --config FILE   the collector's configuration, to find its operator socket
+  --socket PATH   the operator socket itself
+  --from WHERE    a log offset, or a time such as 2026-01-31T12:00:00Z; from the start when absent
+  --follow        go on with what arrives
+  --format F      ndjson: a JSON line per record, frames in base64url (default)
+                  cbor: the same as a CBOR sequence, frames as bytes
+                  senml: a JSON line per resolved SenML reading
+  --limit N       end after N records`,
+  async run(argv) {
+    const options = {
+      ...CONNECT_OPTIONS,
+      from: { type: "string" },
+      follow: { type: "boolean" },
+      format: { type: "string" },
+      limit: { type: "string" },
+    } as const;
+    const parsed = parseCommandLine(argv, options);
+    const format = (textOption(parsed, "format") ?? "ndjson") as Format;
+    if (!FORMATS.includes(format)) throw new PaddockError("USAGE", `--format is ${format}; it is ${FORMATS.join(", ")}.`);
+    const query = new URLSearchParams();
+    const from = textOption(parsed, "from");
+    if (from !== undefined) query.set(/^\d+$/u.test(from) ? "from" : "since", from);
+    const limit = wholeOption(parsed, "limit");
+    if (limit !== undefined) query.set("limit", String(limit));
+    if (parsed.values["follow"] === true) query.set("follow", "1");
+    const accept = LOG_CONTENT_TYPES[format === "cbor" ? "cbor" : "ndjson"];
+    const answer = await askStream(await socketOf(parsed), { path: `/v1/log?${query.toString()}`, accept });
+    await refuseErrorStream(answer);
+    await writeOut(answer, format);
+    return 0;
+  },
+};
+
+/** To standard output at the pace of whoever reads it; a reader that has enough and closes is no failure. */
+async function writeOut(answer: IncomingMessage, format: Format): Promise<void> {
+  try {
+    const source = format === "senml" ? Readable.from(readings(answer)) : answer;
+    await pipeline(source, process.stdout, { end: false });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EPIPE" && code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
+  }
+}
+
+async function* readings(answer: IncomingMessage): AsyncGenerator<string> {
+  for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
+    const text = senmlLines(JSON.parse(line) as LogLine);
+    if (text !== "") yield text;
+  }
+}

@@ -1,0 +1,180 @@
+import { formatDuration } from "@paddock/base/duration.ts";
+import { countOf } from "@paddock/base/ranges.ts";
+import type { ChainSummary } from "@paddock/store/types.ts";
+import { laneName, type LaneName } from "@paddock/wire/lanes.ts";
+import { hexOf } from "../chain-name.ts";
+import type { EvidenceDescription, EvidenceRoom } from "../evidence.ts";
+import type { Ledger } from "../ledger.ts";
+import { clockName } from "../log/log-line.ts";
+import type { Gateway, GatewayRegistry, GatewayState } from "../registry/gateway-registry.ts";
+import type { ActivityBook, ChainActivity } from "./activity.ts";
+import { gapsOfLane, type Gap } from "./missing.ts";
+
+export interface ChainReport {
+  readonly lane: LaneName;
+  readonly epoch: number;
+  readonly batches: number;
+  readonly records: number;
+  readonly bytes: number;
+  /** Batches from seq 0 that provably follow each other; null head when nothing has arrived. */
+  readonly linked: number;
+  readonly head: number | null;
+  /** Batches below the head that never arrived. */
+  readonly missing: number;
+  /** Batches whose payload the gateway gave up, and of these the ones without a loss record. */
+  readonly evicted: number;
+  readonly unexplained: number;
+  /** Records that the gateway's loss records report as lost in this lane, told in this epoch. */
+  readonly lostRecords: number;
+  readonly lossRecords: number;
+  readonly clock: string | null;
+  readonly path: string | null;
+  readonly received: number | null;
+  readonly delayMs: number | null;
+}
+
+export interface GatewayReport {
+  readonly id: string;
+  readonly label: string;
+  readonly state: GatewayState | "unknown";
+  readonly severity: Severity;
+  /** One sentence: what is wrong, worst first, or that nothing is. */
+  readonly verdict: string;
+  /** Unix ms of the last upload that brought something new, or null. */
+  readonly lastReceived: number | null;
+  readonly chains: readonly ChainReport[];
+  readonly forks: readonly EvidenceDescription[];
+}
+
+/** In ascending order of how much it matters. */
+export const SEVERITIES = ["ok", "waiting", "attention", "broken"] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+export interface FleetSources {
+  readonly ledger: Pick<Ledger, "chains">;
+  readonly registry: Pick<GatewayRegistry, "all">;
+  readonly activity: Pick<ActivityBook, "of" | "ownRecords">;
+  readonly evidence: Pick<EvidenceRoom, "all">;
+}
+
+/** A gateway that said nothing for this long is worth a look, unless the fleet is quieter by nature. */
+export const SILENT_AFTER_MS = 15 * 60_000;
+
+/** Every gateway that enrolled, sent, or forked; the worst first. */
+export function fleetReport(sources: FleetSources, nowMs: number): GatewayReport[] {
+  const chains = Map.groupBy(sources.ledger.chains(), (summary) => hexOf(summary.id.gateway));
+  const evidence = Map.groupBy(sources.evidence.all(), (item) => item.gateway);
+  const gateways = new Map(sources.registry.all().map((gateway) => [gateway.id, gateway]));
+  const ids = new Set([...gateways.keys(), ...chains.keys(), ...evidence.keys()]);
+  const reports = [...ids].map((id) =>
+    gatewayReport(id, gateways.get(id), chains.get(id) ?? [], evidence.get(id) ?? [], sources.activity, nowMs),
+  );
+  const rank = ({ severity }: GatewayReport) => SEVERITIES.indexOf(severity);
+  return reports.toSorted((a, b) => rank(b) - rank(a) || compare(a.label, b.label) || compare(a.id, b.id));
+}
+
+/** Every gap in the ledger, or those of one gateway. */
+export function gapReport(sources: Pick<FleetSources, "ledger" | "activity">, gateway?: string): Gap[] {
+  const chains = [...sources.ledger.chains()].filter(({ id }) => gateway === undefined || hexOf(id.gateway) === gateway);
+  const lanes = Map.groupBy(chains, ({ id }) => `${hexOf(id.gateway)}/${id.lane}`);
+  const inOrder = [...lanes].toSorted(([left], [right]) => compare(left, right));
+  return inOrder.flatMap(([, summaries]) => gapsOfLane(withOwn(summaries, sources.activity)));
+}
+
+function withOwn(summaries: readonly ChainSummary[], activity: Pick<ActivityBook, "ownRecords">) {
+  return summaries
+    .toSorted((left, right) => left.id.epoch - right.id.epoch)
+    .map((summary) => ({ summary, own: activity.ownRecords(summary.id) }));
+}
+
+function gatewayReport(
+  id: string,
+  gateway: Gateway | undefined,
+  summaries: readonly ChainSummary[],
+  forks: readonly EvidenceDescription[],
+  activity: FleetSources["activity"],
+  nowMs: number,
+): GatewayReport {
+  const lanes = Map.groupBy(summaries, (summary) => summary.id.lane);
+  const gaps = [...lanes.values()].flatMap((epochs) => gapsOfLane(withOwn(epochs, activity)));
+  const chains = summaries
+    .toSorted((left, right) => left.id.lane - right.id.lane || left.id.epoch - right.id.epoch)
+    .map((summary) => chainReport(summary, activity, gaps));
+  const received = chains.flatMap((chain) => (chain.received === null ? [] : [chain.received]));
+  const lastReceived = received.length === 0 ? null : Math.max(...received);
+  const state = gateway?.state ?? "unknown";
+  const judged = judge({ state, chains, forks: forks.length, lastReceived, gaps, nowMs });
+  return { id, label: gateway?.label ?? "", state, ...judged, lastReceived, chains, forks };
+}
+
+function chainReport(summary: ChainSummary, activity: FleetSources["activity"], gaps: readonly Gap[]): ChainReport {
+  const { id } = summary;
+  const seen: ChainActivity | undefined = activity.of(id);
+  const losses = activity.ownRecords(id).flatMap(({ record }) => (record.kind === "loss" ? [record] : []));
+  const batchesOf = (cause: Gap["cause"]): number =>
+    sum(gaps.filter((gap) => gap.cause === cause && gap.lane === laneName(id.lane) && gap.epoch === id.epoch), (gap) => gap.batches);
+  return {
+    lane: laneName(id.lane),
+    epoch: id.epoch,
+    batches: countOf(summary.held),
+    records: summary.records,
+    bytes: summary.bytes,
+    linked: summary.linked,
+    head: summary.head?.seq ?? null,
+    missing: batchesOf("never-received") + batchesOf("epoch-change"),
+    evicted: countOf(summary.evicted),
+    unexplained: batchesOf("unexplained"),
+    lostRecords: sum(losses, (loss) => loss.records),
+    lossRecords: losses.length,
+    clock: seen === undefined ? null : clockName(seen.clock),
+    path: seen?.path ?? null,
+    received: seen?.received ?? null,
+    delayMs: seen?.delayMs ?? null,
+  };
+}
+
+interface Facts {
+  readonly state: GatewayReport["state"];
+  readonly chains: readonly ChainReport[];
+  readonly forks: number;
+  readonly lastReceived: number | null;
+  readonly gaps: readonly Gap[];
+  readonly nowMs: number;
+}
+
+/** The worst that can be said of a gateway, in one sentence. Pure. */
+export function judge(facts: Facts): { severity: Severity; verdict: string } {
+  const { state, chains, forks, lastReceived, nowMs } = facts;
+  const missing = sum(chains, (chain) => chain.missing);
+  const unexplained = sum(chains, (chain) => chain.unexplained);
+  const lost = sum(chains, (chain) => chain.lostRecords);
+  const silentMs = lastReceived === null ? 0 : nowMs - lastReceived;
+  if (forks > 0) {
+    return { severity: "broken", verdict: `${forks} signed contradictions are kept as evidence: investigate the gateway.` };
+  }
+  if (state === "pending") return { severity: "waiting", verdict: "Waits for the operator's yes." };
+  if (state === "denied") return { severity: "ok", verdict: "Was denied and hands in nothing." };
+  if (state === "unknown") return { severity: "attention", verdict: "Has batches here but is not enrolled any more." };
+  if (unexplained > 0) {
+    return { severity: "attention", verdict: `${unexplained} batches came without payload and without a loss record.` };
+  }
+  if (missing > 0) return { severity: "attention", verdict: `${missing} batches below the heads have not arrived.` };
+  if (lastReceived === null) return { severity: "waiting", verdict: "Is enrolled and has sent nothing yet." };
+  if (silentMs > SILENT_AFTER_MS) {
+    return { severity: "attention", verdict: `Has sent nothing new for ${formatDuration(silentMs)}.` };
+  }
+  if (chains.some((chain) => chain.clock === "unset")) {
+    return { severity: "attention", verdict: "Has no right clock; its records are dated by the order they came in." };
+  }
+  if (lost > 0) return { severity: "ok", verdict: `All here, but for ${lost} records that it reports as given up.` };
+  return { severity: "ok", verdict: "All here, without a gap." };
+}
+
+function sum<Item>(items: readonly Item[], of: (item: Item) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}
+
+function compare(left: string, right: string): number {
+  if (left === right) return 0;
+  return left < right ? -1 : 1;
+}

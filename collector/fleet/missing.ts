@@ -1,0 +1,77 @@
+import { countOf, intersect, subtract, union, type Ranges } from "@paddock/base/ranges.ts";
+import type { ChainSummary } from "@paddock/store/types.ts";
+import type { LaneName } from "@paddock/wire/lanes.ts";
+import { laneName } from "@paddock/wire/lanes.ts";
+import { hexOf } from "../chain-name.ts";
+import { lossesOf, type OwnRecord } from "./activity.ts";
+
+/** Why seqs of a chain have no payload here. */
+export type GapCause =
+  /** Below the head, and no header came: the gateway may still send it. */
+  | "never-received"
+  /** The header is here; the gateway gave the payload up and says why in a loss record. */
+  | "evicted"
+  /** The header is here without payload, and no loss record that explains it has arrived. */
+  | "unexplained"
+  /** A later epoch says that this one went on, or how it ended. */
+  | "epoch-change";
+
+export interface Gap {
+  readonly gateway: string;
+  readonly lane: LaneName;
+  readonly epoch: number;
+  readonly cause: GapCause;
+  /** The reason in the gateway's own record, or null. */
+  readonly reason: string | null;
+  readonly ranges: Ranges;
+  readonly batches: number;
+}
+
+/** Seqs between 0 and the head of which no header was ever stored. */
+export function neverReceived(summary: ChainSummary): Ranges {
+  if (summary.head === undefined) return [];
+  return subtract([[0, summary.head.seq]], union(summary.held, summary.trimmed));
+}
+
+/**
+ * Every gap of one lane of one gateway, over its epochs. `epochs` are the lane's chains in ascending epoch with the
+ * gateway's own records in each; a loss is told in whatever epoch was current.
+ */
+export function gapsOfLane(
+  epochs: readonly { readonly summary: ChainSummary; readonly own: readonly OwnRecord[] }[],
+): Gap[] {
+  const told = epochs.flatMap(({ own }) => own);
+  return epochs.flatMap(({ summary }) => {
+    const { epoch } = summary.id;
+    const place = { gateway: hexOf(summary.id.gateway), lane: laneName(summary.id.lane), epoch };
+    const gap = (cause: GapCause, reason: string | null, ranges: Ranges): Gap[] =>
+      ranges.length === 0 ? [] : [{ ...place, cause, reason, ranges, batches: countOf(ranges) }];
+    const gaps = gap("never-received", null, neverReceived(summary));
+    let unexplained = summary.evicted;
+    for (const [reason, ranges] of reasonsOf(told, epoch)) {
+      gaps.push(...gap("evicted", reason, intersect(unexplained, ranges)));
+      unexplained = subtract(unexplained, ranges);
+    }
+    gaps.push(...gap("unexplained", null, unexplained));
+    gaps.push(...lostTail(summary, told).flatMap(({ reason, ranges }) => gap("epoch-change", reason, ranges)));
+    return gaps;
+  });
+}
+
+function reasonsOf(records: readonly OwnRecord[], epoch: number): Map<string, Ranges> {
+  const byReason = new Map<string, Ranges>();
+  for (const { reason, ranges } of lossesOf(records, epoch)) {
+    byReason.set(reason, union(byReason.get(reason) ?? [], ranges));
+  }
+  return byReason;
+}
+
+/** What a later epoch knows of the end of this one and what never arrived here. */
+function lostTail(summary: ChainSummary, told: readonly OwnRecord[]): { reason: string; ranges: Ranges }[] {
+  const last = summary.head?.seq ?? -1;
+  return told.flatMap(({ record }) => {
+    if (record.kind !== "epoch-change" || record.previousEpoch !== summary.id.epoch) return [];
+    if (record.lastSeq === null || record.lastSeq <= last) return [];
+    return [{ reason: record.reason, ranges: [[last + 1, record.lastSeq]] as Ranges }];
+  });
+}

@@ -1,0 +1,60 @@
+import { expectAccepted } from "@paddock/base/outcome.ts";
+import { decodeHeader } from "@paddock/wire/batch-header.ts";
+import type { Ledger } from "../ledger.ts";
+import { renderBatch, type LogFormat } from "./log-line.ts";
+
+export interface LogRequest {
+  /** Log offset of the first record wanted. */
+  readonly from: number;
+  /** Lines at most; undefined for all. */
+  readonly limit: number | undefined;
+  /** Whether to wait for more at the end of the log. */
+  readonly follow: boolean;
+  readonly format: LogFormat;
+}
+
+/** Batches fetched at once: with the largest payloads that is what one reader holds in memory, twice. */
+const PAGE_BATCHES = 16;
+const PAGE_BYTES = 512 * 1024;
+
+/**
+ * The log in arrival order, one piece per batch. The reader pulls: nothing is read ahead of it, so that a slow one
+ * costs a page and a stopped one costs nothing more. Ends at the end of the log, at the limit, or when `signal` aborts.
+ */
+export async function* readLogLines(ledger: Ledger, request: LogRequest, signal: AbortSignal): AsyncGenerator<Buffer> {
+  let next = request.from;
+  let left = request.limit ?? Number.POSITIVE_INFINITY;
+  while (left > 0 && !signal.aborted) {
+    const end = ledger.logEnd();
+    const page = await ledger.readLog(next, { maxBatches: PAGE_BATCHES, maxBytes: PAGE_BYTES });
+    for (const entry of page) {
+      const decoded = expectAccepted(decodeHeader(entry.header));
+      const rendered = renderBatch({ ...entry, decoded }, next, left, request.format);
+      next = rendered.nextOffset;
+      left -= rendered.lines;
+      if (rendered.lines > 0) yield rendered.bytes;
+      if (left <= 0 || signal.aborted) return;
+    }
+    if (page.length > 0) continue;
+    if (!request.follow) return;
+    // What is left before `end` was rolled back after damage: nothing to read there, ever.
+    next = Math.max(next, end);
+    await growth(ledger, next, signal);
+  }
+}
+
+/** Resolves once the log reaches beyond `offset`, or when `signal` aborts. */
+function growth(ledger: Ledger, offset: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stop();
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const stop = ledger.onLog(() => {
+      if (ledger.logEnd() > offset) done();
+    });
+    signal.addEventListener("abort", done);
+    if (signal.aborted || ledger.logEnd() > offset) done();
+  });
+}

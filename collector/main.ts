@@ -1,0 +1,44 @@
+import { runMain } from "@paddock/base/cli.ts";
+import { PaddockError } from "@paddock/base/errors.ts";
+import { nearestName } from "@paddock/base/nearest.ts";
+import { print, type Command } from "./commands/command.ts";
+
+/** Commands are loaded when they are called for, so that asking the time of day does not load the TLS server. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  run: async () => (await import("./commands/run.ts")).run,
+  id: async () => (await import("./commands/id.ts")).id,
+  fleet: async () => (await import("./commands/fleet.ts")).fleet,
+  gaps: async () => (await import("./commands/gaps.ts")).gaps,
+  approve: async () => (await import("./commands/decide.ts")).approve,
+  deny: async () => (await import("./commands/decide.ts")).deny,
+  log: async () => (await import("./commands/log.ts")).log,
+  consumers: async () => (await import("./commands/consumers.ts")).consumers,
+  "export-proof": async () => (await import("./commands/export-proof.ts")).exportProof,
+  verify: async () => (await import("./commands/verify.ts")).verify,
+};
+
+await runMain(async (argv) => {
+  const [name = "--help", ...rest] = argv;
+  if (name === "--help" || name === "-h") {
+    print(await usage());
+    return 0;
+  }
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (load === undefined) {
+    const nearest = nearestName(name, Object.keys(COMMANDS));
+    const hint = nearest === undefined ? "" : ` Did you mean ${nearest}?`;
+    throw new PaddockError("USAGE", `${JSON.stringify(name)} is no command of the collector.${hint}`);
+  }
+  const command = await load();
+  if (rest.includes("--help") || rest.includes("-h")) {
+    print(`paddock collector ${command.name} ${command.usage}\n  ${command.summary}\n\n${command.help}`);
+    return 0;
+  }
+  return command.run(rest);
+});
+
+async function usage(): Promise<string> {
+  const commands = await Promise.all(Object.values(COMMANDS).map((load) => load()));
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`);
+  return `paddock collector COMMAND [--help]\n\n${lines.join("\n")}\n\nExit codes: 0 fine, 1 something wants attention, 2 broken or not understood.`;
+}

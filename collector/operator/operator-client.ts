@@ -1,0 +1,63 @@
+import { request, type IncomingMessage } from "node:http";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+
+export interface OperatorRequest {
+  readonly method?: "GET" | "POST" | "PUT";
+  readonly path: string;
+  readonly accept?: string;
+  readonly body?: unknown;
+}
+
+/** Asks the collector behind `socket` and gives its answer as a stream. Throws STATUS_UNREACHABLE when nobody answers. */
+export function askStream(socket: string, { method = "GET", path, accept, body }: OperatorRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const content = body === undefined ? undefined : JSON.stringify(body);
+    const headers = {
+      ...(accept === undefined ? {} : { accept }),
+      ...(content === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(content) }),
+    };
+    const sent = request({ socketPath: socket, method, path, headers }, resolve);
+    sent.once("error", (error) => {
+      const message = `No collector answers on ${socket}: ${messageOf(error)}.`;
+      reject(new PaddockError("STATUS_UNREACHABLE", message, { cause: error }));
+    });
+    sent.end(content);
+  });
+}
+
+/** As `askStream`, collecting the answer. Throws USAGE with the collector's own words when it refuses. */
+export async function ask(socket: string, wanted: OperatorRequest): Promise<Buffer> {
+  const answer = await askStream(socket, wanted);
+  const body = await collect(answer);
+  refuseError(answer, body);
+  return body;
+}
+
+export async function askJson<Value>(socket: string, wanted: OperatorRequest): Promise<Value> {
+  return JSON.parse((await ask(socket, wanted)).toString("utf8")) as Value;
+}
+
+/** Throws USAGE for an answer that is an error; its body is read to the end. */
+export async function refuseErrorStream(answer: IncomingMessage): Promise<void> {
+  if ((answer.statusCode ?? 500) >= 400) refuseError(answer, await collect(answer));
+}
+
+async function collect(answer: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function refuseError(answer: IncomingMessage, body: Buffer): void {
+  const status = answer.statusCode ?? 500;
+  if (status < 400) return;
+  throw new PaddockError("USAGE", `The collector refuses (${status}): ${messageIn(body)}`);
+}
+
+function messageIn(body: Buffer): string {
+  try {
+    return (JSON.parse(body.toString("utf8")) as { message: string }).message;
+  } catch {
+    return body.toString("utf8").slice(0, 200);
+  }
+}
