@@ -1,5 +1,5 @@
 import { randomFillSync } from "node:crypto";
-import { existsSync, statSync, unlinkSync } from "node:fs";
+import { statSync, unlinkSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 
 /**
@@ -15,7 +15,9 @@ export class Ballast {
   constructor(path: string, bytes: number) {
     this.#path = path;
     this.bytes = bytes;
-    this.#held = existsSync(path) && statSync(path).size === bytes;
+    const found = statSync(path, { throwIfNoEntry: false })?.size;
+    this.#held = found !== undefined && found === bytes && bytes > 0;
+    if (found !== undefined && !this.#held) unlinkSync(path);
   }
 
   get held(): boolean {

@@ -2,9 +2,9 @@ import { statfsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "@paddock/base/clock.ts";
-import { subtract, type Ranges } from "@paddock/base/ranges.ts";
+import { contains, subtract, type Ranges } from "@paddock/base/ranges.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
-import { planAppend, refused } from "./append-plan.ts";
+import { prepareAppend } from "./append.ts";
 import { Ballast } from "./ballast.ts";
 import type { ChainEntry } from "./chain-entry.ts";
 import { CommitQueue } from "./commit-queue.ts";
@@ -14,14 +14,13 @@ import { evictable, EvictionChoice, type EvictionPlan } from "./eviction-policy.
 import { chainKey, chainName, KEY_SPACES } from "./keyspace.ts";
 import { logOffsetAt, readLog, type LoggedBatch, type LogLimits } from "./log-reads.ts";
 import { loadChains } from "./open-store.ts";
-import { acknowledgeIn, trimIn, trimmableBytes, type Trimmed } from "./release.ts";
+import { acknowledgeIn, trimSome, type Trimmed } from "./release.ts";
 import { SpaceGuard } from "./space-guard.ts";
 import { StoreCore, type StoreCounters } from "./store-core.ts";
 import { readBatches, readHeaders, readOne, readSide, type ReadLimits } from "./store-reads.ts";
 import { checkTails, type RecoveryNote } from "./tail-check.ts";
 import type { ChainId, ChainSummary, StoredBatch, StoreWrite, WriteOutcome } from "./types.ts";
 import { verifyChain, type ChainVerification, type VerifyOptions } from "./verify.ts";
-import type { WriteGroup } from "./write-group.ts";
 
 export interface ChainStoreOptions {
   /** Where the store lives; made when it does not exist. */
@@ -59,9 +58,6 @@ export interface StoreUsage extends Readonly<StoreCounters> {
   readonly chains: number;
 }
 
-/** Batches deleted by one write of `trim`. */
-const TRIM_BATCHES = 256;
-
 /**
  * The chains of one gateway (its buffer) or of many (a collector's ledger), durable in LevelDB.
  *
@@ -78,6 +74,7 @@ export class ChainStore {
   readonly #options: ChainStoreOptions;
   readonly #ballast: Ballast | undefined;
   readonly #followers: Set<() => void>;
+  readonly #outOfOrder: boolean;
   #closing: Promise<void> | undefined;
 
   /**
@@ -91,14 +88,13 @@ export class ChainStore {
       throw new TypeError("a store needs either a directory or a database");
     }
     if (directory !== undefined) await mkdir(directory, { recursive: true });
+    const ballast = directory === undefined ? undefined : new Ballast(join(directory, "ballast"), options.ballastBytes);
+    const freeBytes = options.freeBytes ?? (directory === undefined ? () => Infinity : () => freeOn(directory));
+    // Opening writes too.
+    if (freeBytes() < options.minFreeBytes) ballast?.release();
     // Generations are numbered so that a damaged one can be set aside and the next one begun.
     const database = options.database ?? levelDatabase(join(directory!, "generation-000001"));
     await openDatabase(database, directory ?? "memory");
-    const ballast =
-      directory === undefined || options.ballastBytes === 0
-        ? undefined
-        : new Ballast(join(directory, "ballast"), options.ballastBytes);
-    const freeBytes = options.freeBytes ?? (directory === undefined ? () => Infinity : () => freeOn(directory));
     const space = new SpaceGuard(options, freeBytes, ballast, clock);
     const core = new StoreCore({ database, space, clock, arrivalLog: options.arrivalLog });
     try {
@@ -129,7 +125,7 @@ export class ChainStore {
       },
     });
     const append = (write: StoreWrite): Promise<WriteOutcome> =>
-      queue.submit((group) => prepareAppend(core, options, group, write));
+      queue.submit((group) => prepareAppend(core, group, write, options.outOfOrder ?? options.arrivalLog));
     const recovery = await checkTails(core, async (chain, batches) => (await append({ chain, batches })).ok);
     return new ChainStore({ core, queue, compactor, options, ballast, followers, recovery });
   }
@@ -147,6 +143,7 @@ export class ChainStore {
     this.#queue = parts.queue;
     this.#compactor = parts.compactor;
     this.#options = parts.options;
+    this.#outOfOrder = parts.options.outOfOrder ?? parts.options.arrivalLog;
     this.#ballast = parts.ballast;
     this.#followers = parts.followers;
     this.recovery = parts.recovery;
@@ -159,7 +156,7 @@ export class ChainStore {
   }
 
   async #close(): Promise<void> {
-    await this.#queue.settle();
+    await this.#queue.close();
     await this.#compactor.settle();
     await this.#ballast?.settle();
     await this.#core.database.close();
@@ -190,8 +187,7 @@ export class ChainStore {
    * `repeated`; see WriteRefusal for the rest. Acknowledged batches are trimmed when the quota needs their room.
    */
   append(write: StoreWrite): Promise<WriteOutcome> {
-    this.#assertOpen();
-    return this.#queue.submit((group) => prepareAppend(this.#core, this.#options, group, write));
+    return this.#queue.submit((group) => prepareAppend(this.#core, group, write, this.#outOfOrder));
   }
 
   /** Batches from `first` on without a gap; empty when `first` is not stored. Throws PaddockError STORE_DAMAGED. */
@@ -205,7 +201,8 @@ export class ChainStore {
   async readOne(id: ChainId, seq: number): Promise<StoredBatch | undefined> {
     this.#assertUsable();
     const entry = this.#entry(id);
-    return entry === undefined ? undefined : readOne(this.#core, entry, seq);
+    const stored = entry?.published !== undefined && contains(entry.published.held, seq);
+    return stored ? readOne(this.#core, entry, seq) : undefined;
   }
 
   /** Headers from `first` to `last`, up to the first one that is not stored. */
@@ -224,7 +221,6 @@ export class ChainStore {
    * when a power cut takes it, the collector is asked again after the next start.
    */
   async acknowledge(id: ChainId, ranges: Ranges, receipt: Uint8Array): Promise<void> {
-    this.#assertOpen();
     if (this.#entry(id) === undefined) return;
     await this.#queue.submit((group) => acknowledgeIn(this.#core, group, this.#core.entry(id), ranges, receipt));
   }
@@ -241,7 +237,6 @@ export class ChainStore {
    * always stays. Other writes go between.
    */
   async trim(options: { readonly keepBytes?: number } = {}): Promise<Trimmed> {
-    this.#assertOpen();
     const total = { batches: 0, bytes: 0 };
     for (;;) {
       const chunk = await this.#queue.submit((group) => trimSome(this.#core, group, options.keepBytes ?? 0));
@@ -339,61 +334,6 @@ export class ChainStore {
   #assertUsable(): void {
     if (this.#queue.failure !== undefined) throw this.#queue.failure;
   }
-
-  #assertOpen(): void {
-    if (this.#closing !== undefined) throw new Error("the store is closed");
-  }
-}
-
-async function prepareAppend(
-  core: StoreCore,
-  options: ChainStoreOptions,
-  group: WriteGroup,
-  write: StoreWrite,
-): Promise<WriteOutcome> {
-  const ports = core.planningPorts(group, options.outOfOrder ?? options.arrivalLog);
-  const makesRoom = (write.evict?.length ?? 0) > 0;
-  let plan = await planAppend(write, ports);
-  if (!plan.ok) return plan;
-  const excess = core.space.quotaExcess(plan.growth, makesRoom);
-  if (plan.growth > 0 && excess > 0 && (await trimAtLeast(core, group, excess))) {
-    plan = await planAppend(write, ports);
-    if (!plan.ok) return plan;
-  }
-  const full = core.space.refusal(plan.growth, plan.written, makesRoom);
-  if (full !== undefined) {
-    core.counters.refusedFull++;
-    return refused("full", full);
-  }
-  return { ok: true, value: core.applyAppend(group, plan, write.side ?? []) };
-}
-
-/** Trims from the chain with the most to trim until so much is free; false when nothing was. */
-async function trimAtLeast(core: StoreCore, group: WriteGroup, bytes: number): Promise<boolean> {
-  let freed = 0;
-  while (freed < bytes) {
-    const chunk = await trimLargest(core, group, bytes - freed);
-    if (chunk.batches === 0) break;
-    freed += chunk.bytes;
-  }
-  return freed > 0;
-}
-
-async function trimSome(core: StoreCore, group: WriteGroup, keepBytes: number): Promise<Trimmed> {
-  let trimmable = 0;
-  for (const entry of core.chains.values()) trimmable += trimmableBytes(entry.working);
-  if (trimmable <= keepBytes) return { batches: 0, bytes: 0 };
-  return trimLargest(core, group, trimmable - keepBytes);
-}
-
-async function trimLargest(core: StoreCore, group: WriteGroup, bytes: number): Promise<Trimmed> {
-  let largest: ChainEntry | undefined;
-  let most = 0;
-  for (const entry of core.chains.values()) {
-    const trimmable = trimmableBytes(entry.working);
-    if (trimmable > most) [largest, most] = [entry, trimmable];
-  }
-  return largest === undefined ? { batches: 0, bytes: 0 } : trimIn(core, group, largest, bytes, TRIM_BATCHES);
 }
 
 function freeOn(directory: string): number {

@@ -26,6 +26,7 @@ export class CommitQueue {
   #running: Promise<void> | undefined;
   #failure: PaddockError | undefined;
   #pendingFailures: ((error: Error) => void)[] = [];
+  #closed = false;
 
   constructor(database: KeyValueDatabase, hooks: GroupHooks) {
     this.#database = database;
@@ -44,6 +45,7 @@ export class CommitQueue {
    */
   submit<Value>(prepare: (group: WriteGroup) => Promise<Value>): Promise<Value> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#closed) return Promise.reject(new Error("the store is closed"));
     return new Promise<Value>((resolve, reject) => {
       this.#pendingFailures.push(reject);
       this.#waiting.push(async (group) => {
@@ -59,8 +61,9 @@ export class CommitQueue {
     });
   }
 
-  /** Resolves when nothing is waiting or under way. */
-  async settle(): Promise<void> {
+  /** Takes no more requests and resolves when none is waiting or under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
     while (this.#running !== undefined) await this.#running;
   }
 

@@ -94,8 +94,15 @@ export function logOffsetOfKey(key: Uint8Array): number {
   return readUint64(key, 1);
 }
 
+const SIDE_NAME_BYTES_MAX = 128;
+
+/** Throws RangeError for a name that is empty or too long. */
 export function sideKey(name: string): Buffer {
-  return spaceKey(KEY_SPACES.side, Buffer.from(name, "utf8"));
+  const bytes = Buffer.from(name, "utf8");
+  if (bytes.length === 0 || bytes.length > SIDE_NAME_BYTES_MAX) {
+    throw new RangeError(`side key "${name}" has ${bytes.length} bytes, not 1 to ${SIDE_NAME_BYTES_MAX}`);
+  }
+  return spaceKey(KEY_SPACES.side, bytes);
 }
 
 export function sideNameOfKey(key: Uint8Array): string {

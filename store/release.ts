@@ -46,8 +46,11 @@ export interface Trimmed {
   readonly bytes: number;
 }
 
+/** Batches deleted by one write of `trim`: other requests go between. */
+const TRIM_BATCHES = 256;
+
 /** Deletes the oldest trimmable batches of one chain: as many as free `bytesWanted`, at most `batchesMax`. */
-export async function trimIn(
+async function trimIn(
   core: StoreCore,
   group: WriteGroup,
   entry: ChainEntry,
@@ -96,7 +99,26 @@ export async function trimIn(
 }
 
 /** What trimming everything would free, as charged. */
-export function trimmableBytes(state: ChainState): number {
+function trimmableBytes(state: ChainState): number {
   const seqs = trimmable(state);
   return seqs.length === 0 ? 0 : chargedBytes(state.bytes - state.unacknowledgedBytes, countOf(seqs));
+}
+
+/** One step of trimming down to `keepBytes` of what could be trimmed. */
+export async function trimSome(core: StoreCore, group: WriteGroup, keepBytes: number): Promise<Trimmed> {
+  let total = 0;
+  for (const entry of core.chains.values()) total += trimmableBytes(entry.working);
+  if (total <= keepBytes) return { batches: 0, bytes: 0 };
+  return trimLargest(core, group, total - keepBytes);
+}
+
+/** One step of trimming the chain with the most to trim, by `bytes`. */
+export async function trimLargest(core: StoreCore, group: WriteGroup, bytes: number): Promise<Trimmed> {
+  let largest: ChainEntry | undefined;
+  let most = 0;
+  for (const entry of core.chains.values()) {
+    const bytesThere = trimmableBytes(entry.working);
+    if (bytesThere > most) [largest, most] = [entry, bytesThere];
+  }
+  return largest === undefined ? { batches: 0, bytes: 0 } : trimIn(core, group, largest, bytes, TRIM_BATCHES);
 }

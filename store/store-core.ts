@@ -14,7 +14,6 @@ import { WriteGroup } from "./write-group.ts";
 
 /** Facts of this many batches stay in memory: about a megabyte. */
 const FACTS_IN_MEMORY = 4096;
-const SIDE_KEY_BYTES_MAX = 128;
 
 /** Counters since the store was opened. */
 export interface StoreCounters {
@@ -100,6 +99,8 @@ export class StoreCore {
 
   /** Makes a plan part of the group. From here on later plans build on it. */
   applyAppend(group: WriteGroup, plan: AppendPlan, side: readonly SideEntry[]): WriteResult {
+    // May throw, so it comes before anything is changed.
+    const sideKeys = side.map(({ key }) => sideKey(key));
     const logOffset = this.arrivalLog && plan.added.length > 0 ? this.workingLogEnd : undefined;
     const { entry } = plan;
     const key = entry.working.key;
@@ -116,11 +117,9 @@ export class StoreCore {
       if (this.arrivalLog && facts.count > 0) this.#log(group, key, seq, facts.count, batch.payload === null);
     }
     for (const evicted of plan.evicted) this.#deletePayloads(group, evicted.entry, evicted.seqs, evicted.bytes);
-    for (const { key: name, value } of side) {
-      const encodedKey = sideKey(name);
-      if (encodedKey.length > SIDE_KEY_BYTES_MAX + 1) throw new RangeError(`side key ${name} is too long`);
-      if (value === null) group.delete(encodedKey);
-      else group.put(encodedKey, value);
+    for (const [index, { value }] of side.entries()) {
+      if (value === null) group.delete(sideKeys[index]!);
+      else group.put(sideKeys[index]!, value);
     }
     if (plan.added.length > 0 || plan.evicted.length > 0) {
       for (const [touched, draft] of plan.drafts) this.touch(group, touched, draft);

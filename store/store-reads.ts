@@ -37,11 +37,11 @@ export async function readBatches(
   while (seq <= last) {
     const end = Math.min(last, seq + PAGE_BATCHES - 1);
     const payloads = await readPayloads(core, entry, seq, end, limits.maxBytes - bytes);
-    // The page may end early, at its bytes; what lies behind its last payload was not looked at.
-    const upTo = payloads.complete ? end : Math.max(seq, payloads.seen);
-    const headers = await readHeaderValues(core, entry, seq, upTo);
-    for (; seq <= upTo; seq++) {
-      const header = headers[seq - upTo + headers.length - 1];
+    const { seen } = payloads;
+    const start = seq;
+    const headers = await readHeaderValues(core, entry, start, seen);
+    for (; seq <= seen; seq++) {
+      const header = headers[seq - start];
       const payload = payloads.values.get(seq) ?? null;
       if (header === undefined || (payload === null && !evictedNow(entry, seq))) {
         if (trimmedNow(entry, seq)) return batches;
@@ -91,23 +91,19 @@ export async function readSide(core: StoreCore, prefix: string): Promise<Map<str
   }
 }
 
+/** Payloads of `first` to `seen`: the page may end early, and behind its last payload nothing was looked at. */
 async function readPayloads(
   core: StoreCore,
   entry: ChainEntry,
   first: number,
   last: number,
   maxBytes: number,
-): Promise<{ values: Map<number, Uint8Array>; seen: number; complete: boolean }> {
+): Promise<{ values: Map<number, Uint8Array>; seen: number }> {
   const values = new Map<number, Uint8Array>();
   const range = seqRange(KEY_SPACES.payload, entry.working.key, first, last);
   const page = await core.database.page(range, last - first + 1, Math.max(1, maxBytes));
-  let bytes = 0;
-  for (const [key, value] of page) {
-    values.set(seqOfKey(key), value);
-    bytes += key.length + value.length;
-  }
-  const seen = page.length === 0 ? last : seqOfKey(page.at(-1)![0]);
-  return { values, seen, complete: page.length === 0 || page.length === last - first + 1 || bytes < maxBytes };
+  for (const [key, value] of page) values.set(seqOfKey(key), value);
+  return { values, seen: page.length === 0 ? last : seqOfKey(page.at(-1)![0]) };
 }
 
 async function readHeaderValues(

@@ -93,8 +93,12 @@ async function batchesBehind(core: StoreCore, entry: ChainEntry, head: number): 
 async function removeBehind(core: StoreCore, entry: ChainEntry, head: number): Promise<void> {
   for (const space of [KEY_SPACES.header, KEY_SPACES.payload] as const) {
     const range = seqRange(space, entry.working.key, head + 1, Number.MAX_SAFE_INTEGER);
-    const operations = (await core.database.page(range, 1000, 1 << 20)).map(([key]) => ({ type: "del" as const, key }));
-    await core.database.batch(operations, { sync: true });
+    for (;;) {
+      const page = await core.database.page(range, 1000, 1 << 20);
+      if (page.length === 0) break;
+      const operations = page.map(([key]) => ({ type: "del" as const, key }));
+      await core.database.batch(operations, { sync: true });
+    }
   }
 }
 

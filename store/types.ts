@@ -1,4 +1,4 @@
-import type { Outcome } from "@paddock/base/outcome.ts";
+import type { Accepted } from "@paddock/base/outcome.ts";
 import type { Ranges } from "@paddock/base/ranges.ts";
 import type { BatchHeader } from "@paddock/wire/batch-header.ts";
 import type { EncodedBatch } from "@paddock/wire/batch.ts";
@@ -95,7 +95,7 @@ export interface WriteResult {
 
 /** A refusal that carries what a fork or link error needs as evidence. */
 export type WriteOutcome =
-  | Outcome<WriteResult, never>
+  | Accepted<WriteResult>
   | { readonly ok: false; readonly reason: WriteRefusal; readonly detail: string; readonly evidence?: ForkEvidence };
 
 export interface ForkEvidence {

@@ -1,0 +1,35 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { VirtualClock } from "@paddock/base/clock.ts";
+import { ChainStore, type ChainStoreOptions } from "../chain-store.ts";
+import { memoryDatabase } from "./memory-database.ts";
+
+/** Somewhere a store can live, be closed and be opened again. */
+export interface Place {
+  open(options?: Partial<ChainStoreOptions>): Promise<ChainStore>;
+  remove(): void;
+}
+
+const DEFAULTS = {
+  maxBytes: 64 << 20,
+  minFreeBytes: 0,
+  ballastBytes: 0,
+  arrivalLog: false,
+} as const;
+
+export function placeInMemory(): Place {
+  const database = memoryDatabase();
+  const clock = new VirtualClock();
+  return { open: (options) => ChainStore.open({ ...DEFAULTS, clock, database, ...options }), remove() {} };
+}
+
+export function placeOnDisk(): Place & { readonly directory: string } {
+  const directory = mkdtempSync(join(tmpdir(), "paddock-store-"));
+  const clock = new VirtualClock();
+  return {
+    directory,
+    open: (options) => ChainStore.open({ ...DEFAULTS, clock, directory, ...options }),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
