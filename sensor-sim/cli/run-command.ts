@@ -102,10 +102,6 @@ function formatProgress({ frames, inFlight, elapsedMs, behindMs }: RunProgress):
 }
 
 function formatResult(name: string, seed: number, result: RunResult): string {
-  const list = (counts: Readonly<Record<string, number>>): string =>
-    Object.entries(counts)
-      .map(([what, count]) => `${count} ${what}`)
-      .join(", ");
   const rate = Math.round(result.frames / Math.max(0.001, result.seconds));
   const verdict =
     result.wrongAnswers > 0
@@ -121,4 +117,10 @@ function formatResult(name: string, seed: number, result: RunResult): string {
     ...(result.sendErrors > 0 ? [`  ${result.sendErrors} datagrams met a closed port or a full buffer`] : []),
     "",
   ].join("\n");
+}
+
+function list(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .map(([what, count]) => `${count} ${what}`)
+    .join(", ");
 }

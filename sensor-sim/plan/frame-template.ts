@@ -1,5 +1,4 @@
-import { CborWriter } from "@paddock/wire/cbor-write.ts";
-import { headSize } from "@paddock/wire/cbor-write.ts";
+import { CborWriter, headSize } from "@paddock/wire/cbor-write.ts";
 import type { Device } from "./device.ts";
 
 /** SenML labels (RFC 8428 §6). */
@@ -41,12 +40,10 @@ export class FrameTemplate {
     this.#bytes.copy(frame);
     frame.writeUInt32BE(sequence >>> 0, this.#sequenceAt);
     frame.writeDoubleBE(timeS, this.#timeAt);
-    for (let index = 0; index < this.#numbersAt.length; index++) {
-      frame.writeDoubleBE(numbers[index]!, this.#numbersAt[index]!);
-    }
-    for (let index = 0; index < this.#flagsAt.length; index++) {
-      frame[this.#flagsAt[index]!] = flags[index] === true ? CBOR_TRUE : CBOR_FALSE;
-    }
+    let index = 0;
+    for (const at of this.#numbersAt) frame.writeDoubleBE(numbers[index++] ?? 0, at);
+    index = 0;
+    for (const at of this.#flagsAt) frame[at] = flags[index++] === true ? CBOR_TRUE : CBOR_FALSE;
     return frame;
   }
 }

@@ -44,7 +44,8 @@ export class SensorSchedule {
   #settle(fromUs: number, workUs: number): number {
     let dueUs = this.#throughPhases(fromUs, workUs);
     const { churn } = this.#fleet;
-    while (churn !== null && dueUs >= this.#onlineUntilUs) {
+    if (churn === null) return Math.round(dueUs);
+    while (dueUs >= this.#onlineUntilUs) {
       const backUs = this.#onlineUntilUs + exponential(churn.offline, this.#random);
       this.#onlineUntilUs = backUs + exponential(churn.online, this.#random);
       this.#rebooted ||= churn.reboot;

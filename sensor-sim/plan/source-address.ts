@@ -15,17 +15,19 @@ export function sourceAddress(source: string, index: number): string {
   return new SocketAddress({ address: text, family: "ipv6" }).address;
 }
 
-/** The eight groups of an IPv6 address; one with an embedded IPv4 address has been refused by nobody, so it is read too. */
+/** The eight groups of an IPv6 address, also of one that ends in dotted IPv4. */
 function expand(address: string): number[] {
   const plain = new SocketAddress({ address, family: "ipv6" }).address.replace(
     /(\d+)\.(\d+)\.(\d+)\.(\d+)$/,
     (_, a, b, c, d) => `${((Number(a) << 8) | Number(b)).toString(16)}:${((Number(c) << 8) | Number(d)).toString(16)}`,
   );
   const [left = "", right] = plain.split("::");
-  const parse = (part: string): number[] =>
-    part === "" ? [] : part.split(":").map((group) => Number.parseInt(group, 16));
-  const head = parse(left);
+  const head = parseGroups(left);
   if (right === undefined) return head;
-  const tail = parse(right);
+  const tail = parseGroups(right);
   return [...head, ...Array.from({ length: 8 - head.length - tail.length }, () => 0), ...tail];
+}
+
+function parseGroups(part: string): number[] {
+  return part === "" ? [] : part.split(":").map((group) => Number.parseInt(group, 16));
 }

@@ -55,7 +55,8 @@ export type RunResult = SentSummary["summary"] & {
 
 /** Sends what the plan says, in real time, and writes the sent ledger. Throws LISTEN_FAILED or USAGE before the first frame. */
 export async function runScenario(options: RunOptions): Promise<RunResult> {
-  const { scenario, seed, target, signal } = options;
+  const { scenario, seed, target } = options;
+  const interrupted = (): boolean => options.signal?.aborted === true;
   const speed = options.speed ?? 1;
   const window = options.window ?? 16_384;
   const replaysMotes = scenario.fleets.some(({ model }) => model.kind === "mote-replay");
@@ -95,15 +96,15 @@ export async function runScenario(options: RunOptions): Promise<RunResult> {
   try {
     for (const frame of plan.frames) {
       const dueMs = startedMs + frame.atUs / 1000 / speed;
-      while (performance.now() < dueMs && signal?.aborted !== true) {
+      while (performance.now() < dueMs && !interrupted()) {
         report();
         await waitUntil(dueMs);
       }
-      while (sender.inFlight >= window && signal?.aborted !== true) {
+      while (sender.inFlight >= window && !interrupted()) {
         report();
         await setTimeout(1);
       }
-      if (signal?.aborted === true) break;
+      if (interrupted()) break;
       sender.send(frame);
       frames++;
       if (frames % FRAMES_PER_TURN !== 0) continue;
@@ -114,11 +115,11 @@ export async function runScenario(options: RunOptions): Promise<RunResult> {
       while (pool.queuedBytes > QUEUED_BYTES_MAX);
     }
     const seconds = (performance.now() - startedMs) / 1000;
-    await drain(sender, options.drainMs ?? 100_000, signal, report);
+    await drain(sender, options.drainMs ?? 100_000, interrupted, report);
     return {
       ...finish(sender, ledger, { seconds: round(seconds), behindMaxMs: round(behindMaxMs) }),
       sendErrors: pool.sendErrors,
-      interrupted: signal?.aborted === true,
+      interrupted: interrupted(),
     };
   } finally {
     clearInterval(flushing);
@@ -141,16 +142,11 @@ const INTERRUPTED_DRAIN_MS = 2000;
 /** Time for copies that the duplicate fault still owes. */
 const LAST_COPIES_MS = 60;
 
-async function drain(
-  sender: Sender,
-  drainMs: number,
-  signal: AbortSignal | undefined,
-  report: () => void,
-): Promise<void> {
+async function drain(sender: Sender, drainMs: number, interrupted: () => boolean, report: () => void): Promise<void> {
   const startedMs = performance.now();
   await setTimeout(LAST_COPIES_MS);
   while (sender.inFlight > 0) {
-    const limitMs = signal?.aborted === true ? Math.min(INTERRUPTED_DRAIN_MS, drainMs) : drainMs;
+    const limitMs = interrupted() ? Math.min(INTERRUPTED_DRAIN_MS, drainMs) : drainMs;
     if (performance.now() - startedMs >= limitMs) return;
     report();
     await setTimeout(5);

@@ -51,6 +51,7 @@ export class Sender {
   readonly #view = new CoapView();
   #lateMessageId = PLANNED_MESSAGE_IDS;
   #datagrams = 0;
+  #closing = false;
 
   constructor(options: { pool: EndpointPool; settings: CoapSettings; clock: Clock; random: Random; done: FrameDone }) {
     this.#pool = options.pool;
@@ -104,9 +105,10 @@ export class Sender {
     }
   }
 
-  /** Ends what is still open as `unfinished`. */
-  abandon(): void {
-    for (const exchange of [...this.#byToken.values()]) {
+  /** Ends what is still open as `unfinished`; frames of which nothing has left are forgotten. */
+  #abandon(): void {
+    this.#closing = true;
+    for (const exchange of this.#byToken.values()) {
       // A frame that was only ever turned away was refused; the run just ended before the sensor came back.
       if (exchange.timer !== undefined && exchange.transmissions === 0 && exchange.flight.code !== undefined) {
         this.#finish(exchange, "refused", exchange.flight.code);
@@ -146,7 +148,7 @@ export class Sender {
   #passTurn(exchange: Exchange): void {
     const { endpoint } = exchange.sending;
     const turn = this.#turns.get(endpoint);
-    if (turn === undefined) return;
+    if (turn === undefined || this.#closing) return;
     const waiting = turn.waiting.indexOf(exchange);
     if (waiting >= 0) {
       turn.waiting.splice(waiting, 1);
@@ -194,15 +196,12 @@ export class Sender {
   #put(pooled: PoolSocket, datagram: Uint8Array): void {
     this.#datagrams++;
     // A repeated datagram may fall due after the run has closed its sockets.
-    if (!this.#closed) pooled.socket.send(datagram);
+    if (!this.#closing) pooled.socket.send(datagram);
   }
-
-  #closed = false;
 
   /** Stops sending; late answers are ignored. */
   close(): void {
-    this.abandon();
-    this.#closed = true;
+    this.#abandon();
     this.#pool.close();
   }
 
@@ -294,7 +293,7 @@ export class Sender {
     const key = messageKey(pooled, exchange.messageId);
     if (this.#byMessageId.get(key) === exchange) this.#byMessageId.delete(key);
     if (flight.planned.confirmable) this.#passTurn(exchange);
-    if (!settle(flight, outcome, code)) return;
+    if (!settle(flight, outcome, code) || flight.attempts === 0) return;
     this.#done(flight.planned, flight.atMs, flight.outcome!, flight.code, flight.attempts);
   }
 }

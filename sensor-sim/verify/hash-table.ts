@@ -91,6 +91,6 @@ export class NumberList {
   }
 
   sorted(): Float64Array {
-    return this.#values.slice(0, this.#length).sort();
+    return this.#values.subarray(0, this.#length).toSorted();
   }
 }
