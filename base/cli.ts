@@ -1,0 +1,22 @@
+import { writeSync } from "node:fs";
+import { PaddockError } from "./errors.ts";
+
+/**
+ * The edge of a program: runs `main` with the arguments behind the script's name and ends with its exit code (0 fine,
+ * 1 something wants attention, 2 broken). A PaddockError is told in one line with its remedy; anything else is a
+ * programmer error and is told with its stack.
+ */
+export function runMain(main: (argv: string[]) => number | Promise<number>): void {
+  const started = (async () => main(process.argv.slice(2)))();
+  started.then(
+    (code) => {
+      process.exitCode = code;
+    },
+    (error: unknown) => {
+      const text = error instanceof PaddockError ? error.explain() : ((error as Error).stack ?? String(error));
+      writeSync(2, `${text}\n`);
+      // What failed may have left handles open; there is nothing to wait for.
+      process.exit(2);
+    },
+  );
+}
