@@ -26,6 +26,13 @@ export function testPayload(salt: number, frameBytes = 16): Buffer {
   return payload;
 }
 
+export interface SealedBatch extends OfferedBatch {
+  readonly seq: number;
+  readonly header: Buffer;
+  readonly payload: Buffer;
+  readonly hash: Buffer;
+}
+
 /** Seals batches of one chain, one after the other, as a gateway does. */
 export class Sealer {
   readonly identity: SigningIdentity;
@@ -48,14 +55,7 @@ export class Sealer {
     this.previous = options.previous ?? null;
   }
 
-  seal(
-    payload: Buffer = testPayload(this.seq),
-    count = 1,
-  ): Required<Pick<OfferedBatch, "hash">> & {
-    readonly header: Buffer;
-    readonly payload: Buffer;
-    readonly seq: number;
-  } {
+  seal(payload: Buffer = testPayload(this.seq), count = 1): SealedBatch {
     const { seq } = this;
     const position = {
       lane: this.chain.lane,
@@ -76,7 +76,7 @@ export class Sealer {
     return { header, payload, hash, seq };
   }
 
-  sealMany(count: number, frameBytes = 16): ReturnType<Sealer["seal"]>[] {
+  sealMany(count: number, frameBytes = 16): SealedBatch[] {
     return Array.from({ length: count }, () => this.seal(testPayload(this.seq, frameBytes)));
   }
 }
