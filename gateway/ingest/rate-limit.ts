@@ -1,5 +1,3 @@
-import { GenerationCache } from "./generation-cache.ts";
-
 /** How much of its rate a source may save up, in seconds. */
 const BURST_S = 2;
 
@@ -23,30 +21,5 @@ export class TokenBucket {
     }
     this.tokens = tokens;
     return Math.max(1, Math.ceil((1 - tokens) / framesPerS));
-  }
-}
-
-/**
- * The buckets of sources by address. Sources that were not seen for long give way, so the table is bounded; a flood of
- * made-up addresses can make it forget, which costs no more than the flood itself.
- */
-export class RateLimits {
-  readonly #buckets: GenerationCache<string, TokenBucket>;
-
-  constructor(maxSources: number) {
-    this.#buckets = new GenerationCache(maxSources);
-  }
-
-  get size(): number {
-    return this.#buckets.size;
-  }
-
-  bucket(source: string): TokenBucket {
-    let bucket = this.#buckets.get(source);
-    if (bucket === undefined) {
-      bucket = new TokenBucket();
-      this.#buckets.set(source, bucket);
-    }
-    return bucket;
   }
 }

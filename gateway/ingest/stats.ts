@@ -56,8 +56,6 @@ export class SenderStats {
   frames = 0;
   bytes = 0;
   duplicates = 0;
-  /** Sequence numbers of a keyed sensor that were passed over and have not come since. */
-  gaps = 0;
   /** CLOCK_MONOTONIC in µs of the last request, accepted or not; 0 for never. */
   lastSeenUs = 0;
   lastFrameUs = 0;
