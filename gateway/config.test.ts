@@ -38,7 +38,7 @@ describe("gateway configuration", () => {
       store: { maxBytes: 1_073_741_824, minFreeBytes: 67_108_864, ballastBytes: 8_388_608 },
       collector: null,
       paths: [],
-      forward: { order: "live-first", backfillShare: 0.25, drainMs: 2000 },
+      forward: { order: "live-first", backfillShare: 0.25, alarmTwice: false, drainMs: 2000 },
       status: { socket: null },
       metrics: { listen: null },
       discovery: { enabled: true, name: null },

@@ -201,6 +201,10 @@ const schemaFields = v.strictObject({
           v.optional(share, 0.25),
           "Part of the uplink, 0 to 1, that the backlog gets while live batches flow.",
         ),
+        alarmTwice: described(
+          v.optional(v.boolean(), false),
+          "Send alarm batches over two disjoint paths at the same time.",
+        ),
         drainMs: described(
           v.optional(whole(0, 60_000, "ms"), 2000),
           "Milliseconds that uploads under way get to finish when the gateway stops.",

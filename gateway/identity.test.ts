@@ -38,6 +38,13 @@ describe("loadOrCreateIdentity", () => {
     },
   );
 
+  test("never makes a second identity for a store that has chains", async () => {
+    await expect(loadOrCreateIdentity({ dataDir: directory, mayCreate: false })).rejects.toMatchObject({
+      code: "IDENTITY_MISMATCH",
+    });
+    expect(await readdir(directory)).toEqual([]);
+  });
+
   test("takes an injected key, and refuses to start when it is missing", async () => {
     const keyFile = join(directory, "injected.pem");
     await expect(loadOrCreateIdentity({ dataDir: directory, keyFile })).rejects.toMatchObject({

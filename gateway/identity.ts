@@ -19,6 +19,8 @@ export interface IdentityOptions {
   readonly dataDir: string;
   /** An injected key: it has to be there. Null or absent: made in `dataDir` at the first start. */
   readonly keyFile?: string | null;
+  /** False when the store holds chains already: a missing key is then a loss to be noticed. Default true. */
+  readonly mayCreate?: boolean;
 }
 
 /**
@@ -33,6 +35,12 @@ export async function loadOrCreateIdentity(
   if (stored !== undefined) return { identity: stored, created: false };
   if (typeof options.keyFile === "string") {
     throw new PaddockError("IDENTITY_UNREADABLE", `The injected key ${path} does not exist.`);
+  }
+  if (options.mayCreate === false) {
+    throw new PaddockError(
+      "IDENTITY_MISMATCH",
+      `${path} does not exist, but the store beside it holds chains of a gateway.`,
+    );
   }
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   const identity = generateIdentity();

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { monitorEventLoopDelay, type IntervalHistogram } from "node:perf_hooks";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Clock, Timer } from "@paddock/base/clock.ts";
 
 /** How often the event loop is probed; the probe's own interval is part of what the histogram records. */
@@ -13,7 +13,7 @@ export interface LoopDelay {
 
 /** Delay of the event loop over the last whole minute, or since the start in the first one. */
 export class LoopDelayMeter {
-  readonly #histogram: IntervalHistogram = monitorEventLoopDelay({ resolution: PROBE_MS });
+  readonly #histogram = monitorEventLoopDelay({ resolution: PROBE_MS });
   readonly #clock: Clock;
   #last: LoopDelay | undefined;
   #timer: Timer | undefined;

@@ -22,9 +22,9 @@ export interface StoredChain {
 
 export interface BufferReport extends BufferStatus {
   readonly chains: readonly StoredChain[];
-  /** Bytes per second, over the last ten seconds. */
+  /** Per second, over the last ten. */
   readonly committedBytesPerS: number;
-  readonly acknowledgedBytesPerS: number;
+  readonly acknowledgedRecordsPerS: number;
   /** Why nothing leaves, or null while it does. */
   readonly stalledBy: string | null;
   /** Bytes that reach the disk per day at the present rate; null where the kernel does not tell. */

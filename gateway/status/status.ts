@@ -89,7 +89,8 @@ export interface UplinksStatus {
   readonly paths: readonly PathStatus[];
   /** Chains that the collector refuses, and why. */
   readonly stopped: readonly { readonly lane: LaneName; readonly epoch: number; readonly why: string }[];
-  /** Newest last. */
+  readonly standby: string | null;
+  /** Newest first. */
   readonly switches: readonly SwitchStatus[];
 }
 
@@ -97,13 +98,16 @@ export interface PathStatus {
   readonly name: string;
   readonly endpoint: string;
   readonly source: string | null;
-  readonly preference: number;
   readonly role: "active" | "standby" | "idle";
   readonly standing: string;
   readonly why: string;
   readonly liveness: "up" | "down" | "unknown";
   readonly session: "closed" | "opening" | "open";
   readonly roundTripMs: number | null;
+  readonly requestsInFlight: number;
+  readonly bytesInFlight: number;
+  readonly flapPenalty: number;
+  readonly metered: { readonly usedBytes: number; readonly leftBytes: number } | null;
   readonly sentRecords: number;
   readonly usedBytes: number;
   readonly lastReceiptS: number | null;
@@ -115,6 +119,9 @@ export interface SwitchStatus {
   readonly from: string | null;
   readonly to: string | null;
   readonly why: string;
+  /** How long after the failure its watcher noticed, where one did. */
+  readonly detectedInMs: number | null;
+  readonly framesResent: number;
 }
 
 export interface ProcessStatus {

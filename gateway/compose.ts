@@ -1,0 +1,180 @@
+import { mkdir } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import type { Clock } from "@paddock/base/clock.ts";
+import type { Log } from "@paddock/base/log.ts";
+import { ChainStore } from "@paddock/store/chain-store.ts";
+import { PAYLOAD_BYTES_MAX } from "@paddock/wire/limits.ts";
+import { ChainBatchSource } from "./batch-source.ts";
+import { countBoot } from "./boot-counter.ts";
+import { LinuxClockQuality } from "./clock-quality.ts";
+import { commitStoreOf } from "./commit/chain-commit-store.ts";
+import { CommitLoop } from "./commit/commit-loop.ts";
+import { epochStartsAfter, newestBoot } from "./commit/continuity.ts";
+import { socketPath, type GatewayConfig } from "./config.ts";
+import { Discovery, multicastInterfaces } from "./discovery.ts";
+import { assertStoreIsOurs, loadOrCreateIdentity } from "./identity.ts";
+import { Ingest } from "./ingest/ingest.ts";
+import { readSensorsFile } from "./ingest/sensors-file.ts";
+import { Sensors, STATE_PREFIX } from "./ingest/sensors.ts";
+import { UdpListeners } from "./ingest/udp-listener.ts";
+import { serveMetrics } from "./metrics/metrics-server.ts";
+import { PathUsageFile } from "./path-usage.ts";
+import { Shutdown } from "./shutdown.ts";
+import { StatusServer } from "./status/status-server.ts";
+import { StatusSource } from "./status/status-source.ts";
+import { makeForwarder } from "./uplinks.ts";
+
+export interface Gateway {
+  /** SHA-256 of the public key, hex. */
+  readonly id: string;
+  /** Bound sockets, with the ports that the kernel chose. */
+  readonly addresses: readonly { readonly kind: "coap" | "plain"; readonly address: string; readonly port: number }[];
+  readonly status: StatusSource;
+  /** Rejects when the gateway cannot go on; never resolves. */
+  readonly failed: Promise<never>;
+  /** Takes no more frames, makes what it took durable, lets uploads finish for `forward.drainMs`, closes everything. */
+  stop(): Promise<void>;
+}
+
+export interface GatewayEnvironment {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Epochs lost to a disk that forgot what it had confirmed. */
+const EPOCH_ROLLED_BACK = "rolled-back";
+
+/**
+ * The whole gateway: every object, in the order in which they need each other. Throws PaddockError when it cannot start;
+ * whatever was opened until then is closed again.
+ */
+export async function openGateway(config: GatewayConfig, { clock, log }: GatewayEnvironment): Promise<Gateway> {
+  const { dataDir } = config;
+  const closing = new Shutdown();
+  const { promise: failed, reject: fatal } = Promise.withResolvers<never>();
+  // Whoever runs the gateway looks at it; until then a failure must not end the process unexplained.
+  failed.catch(() => {});
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    const store = await ChainStore.open({
+      directory: join(dataDir, "store"),
+      ...config.store,
+      arrivalLog: false,
+      clock,
+    });
+    closing.add(() => store.close());
+    const { identity } = await identityFor(config, store, log);
+    const boot = await countBoot(dataDir, { atLeast: await newestBoot(store) });
+    const clockQuality = new LinuxClockQuality(clock);
+    closing.add(() => clockQuality.stop());
+    await clockQuality.start();
+
+    const commitLoop = new CommitLoop({
+      identity,
+      store: commitStoreOf(store),
+      lanes: config.lanes,
+      epochStarts: await epochStartsAfter(store, EPOCH_ROLLED_BACK, log),
+      evictionBytesMin: Math.min(4 * PAYLOAD_BYTES_MAX, Math.floor(config.store.maxBytes / 16)),
+      boot: boot.count,
+      clock,
+      clockQuality,
+      log,
+      defer: setImmediate,
+      fatal,
+    });
+    await commitLoop.start();
+
+    const source = new ChainBatchSource({
+      store,
+      gateway: identity.id,
+      onSealed: (callback) => commitLoop.onSealed(callback),
+      roomFreed: () => commitLoop.roomFreed(),
+      clock,
+      log,
+      fatal,
+    });
+    closing.add(() => source.stop());
+    const usageFile = new PathUsageFile(dataDir, clock, log);
+    const forwarder = await makeForwarder({ config, identity, source, usage: await usageFile.read(), clock, log });
+    if (forwarder !== undefined) {
+      usageFile.start(() => forwarder.usage());
+      closing.add(async () => {
+        await forwarder.stop(config.forward.drainMs);
+        await usageFile.stop(forwarder.usage());
+      });
+    }
+
+    const sensors = new Sensors({ unknown: config.sensors.unknown, restored: await store.side(STATE_PREFIX) });
+    if (config.sensors.file !== null) sensors.load(await readSensorsFile(config.sensors.file));
+    const ingest = new Ingest({ sink: commitLoop, sensors, clock, rateFramesPerS: config.sensors.rateFramesPerS });
+    const multicast = config.discovery.enabled ? multicastInterfaces(networkInterfaces()) : [];
+    const { listen, plainListen } = config;
+    const listeners = await UdpListeners.open({
+      ingest,
+      clock,
+      log,
+      listen,
+      plainListen,
+      multicastInterfaces: multicast,
+    });
+    closing.add(async () => {
+      // First the frames, then the sockets: the last answers still have to leave.
+      await commitLoop.stop();
+      await listeners.close();
+    });
+
+    const status = new StatusSource({
+      config,
+      identity,
+      boot: boot.count,
+      clock,
+      clockQuality,
+      store,
+      commitLoop,
+      ingest,
+      listeners,
+      forwarder,
+    });
+    closing.add(() => status.stop());
+    const statusServer = await StatusServer.listen(socketPath(config), status.answerers());
+    closing.add(() => statusServer.close());
+    if (config.metrics.listen !== null) {
+      const metrics = await serveMetrics(config.metrics.listen, () => status.metrics());
+      closing.add(() => metrics.close());
+      log.info("metrics", { address: config.metrics.listen.address, port: metrics.port });
+    }
+    const addresses = listeners.addresses();
+    const id = Buffer.from(identity.id).toString("hex");
+    const coap = addresses.find(({ kind }) => kind === "coap");
+    if (config.discovery.enabled && coap !== undefined) {
+      const name = config.discovery.name ?? `paddock-${id.slice(0, 12)}`;
+      const discovery = new Discovery({ name, port: coap.port, id }, log, clock);
+      closing.add(() => discovery.stop());
+      void discovery.start();
+    }
+    forwarder?.start();
+    const stop = async (): Promise<void> => {
+      status.stopping = true;
+      // The status stays to be asked while the last frames become durable.
+      await commitLoop.stop();
+      await closing.run();
+    };
+    return { id, addresses, status, failed, stop };
+  } catch (error) {
+    await closing.run();
+    throw error;
+  }
+}
+
+async function identityFor(config: GatewayConfig, store: ChainStore, log: Log) {
+  const {
+    dataDir,
+    identity: { keyFile },
+  } = config;
+  const stored = store.chains().map(({ id }) => id.gateway);
+  const loaded = await loadOrCreateIdentity({ dataDir, keyFile, mayCreate: stored.length === 0 });
+  if (loaded.created) log.info("identity-created", { id: Buffer.from(loaded.identity.id).toString("hex") });
+  assertStoreIsOurs(loaded.identity, stored, dataDir);
+  return loaded;
+}

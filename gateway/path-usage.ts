@@ -1,0 +1,60 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock, Timer } from "@paddock/base/clock.ts";
+import { messageOf } from "@paddock/base/errors.ts";
+import type { Log } from "@paddock/base/log.ts";
+import type { PathUsage } from "@paddock/uplink/paths/metered-budget.ts";
+import * as v from "valibot";
+import { writeFileDurably } from "./durable-file.ts";
+
+/** A crash forgets at most this much of what metered paths used. */
+const SAVE_MS = 600_000;
+
+const usageSchema = v.record(v.string(), v.object({ monthStartMs: v.number(), bytes: v.number() }));
+
+/** Keeps what metered paths have used over restarts, in `usage.json` of the data directory. */
+export class PathUsageFile {
+  readonly #path: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #timer: Timer | undefined;
+
+  constructor(dataDir: string, clock: Clock, log: Log) {
+    this.#path = join(dataDir, "usage.json");
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** What was used before; nothing when the file is missing or damaged. */
+  async read(): Promise<Record<string, PathUsage>> {
+    try {
+      const parsed = v.safeParse(usageSchema, JSON.parse(await readFile(this.#path, "utf8")));
+      return parsed.success ? parsed.output : {};
+    } catch {
+      return {};
+    }
+  }
+
+  /** Saves now and then every ten minutes. */
+  start(usage: () => Record<string, PathUsage>): void {
+    this.#timer = this.#clock.after(SAVE_MS, () => {
+      void this.save(usage());
+      this.start(usage);
+    });
+  }
+
+  async stop(usage: Record<string, PathUsage>): Promise<void> {
+    this.#timer?.cancel();
+    await this.save(usage);
+  }
+
+  /** Never rejects: a budget that is not saved is counted anew, and frames matter more. */
+  async save(usage: Record<string, PathUsage>): Promise<void> {
+    if (Object.keys(usage).length === 0) return;
+    try {
+      await writeFileDurably(this.#path, `${JSON.stringify(usage)}\n`, 0o600);
+    } catch (error) {
+      this.#log.warn("usage-not-saved", { path: this.#path, message: messageOf(error) });
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import { systemClock } from "@paddock/base/clock.ts";
+import { ERROR_TABLE, messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { jsonLinesLog, type Log } from "@paddock/base/log.ts";
+import { openGateway, type Gateway } from "./compose.ts";
+import { formatAddress, type GatewayConfig } from "./config.ts";
+
+/**
+ * Runs the gateway until SIGTERM or SIGINT, then drains it: resolves with 0. What it cannot survive ends the process
+ * with 1, so that the service manager starts it again through the recovery of the store.
+ */
+export async function runGateway(config: GatewayConfig): Promise<number> {
+  const log = jsonLinesLog(config.log.level);
+  const startedAt = performance.now();
+  let gateway: Gateway;
+  try {
+    gateway = await openGateway(config, { clock: systemClock, log });
+  } catch (error) {
+    logFailure(log, error);
+    throw error;
+  }
+  const signal = nextSignal();
+  log.info("ready", {
+    id: gateway.id,
+    addresses: gateway.addresses.map(({ kind, address, port }) => ({ kind, address, port })),
+    listening: gateway.addresses.map(({ address, port }) => formatAddress(address, port)),
+    startedInMs: Math.round(performance.now() - startedAt),
+  });
+  // Nothing is closed after a failure: what is on disk is unknown, and only the next start finds out.
+  gateway.failed.catch((error: unknown) => {
+    logFailure(log, error);
+    process.stderr.write(
+      `${error instanceof PaddockError ? error.explain() : String((error as Error)?.stack ?? error)}\n`,
+    );
+    process.exit(1);
+  });
+  log.info("stopping", { signal: await signal });
+  await gateway.stop();
+  log.info("stopped");
+  return 0;
+}
+
+function logFailure(log: Log, error: unknown): void {
+  if (!(error instanceof PaddockError)) {
+    log.error("failed", { message: messageOf(error) });
+    return;
+  }
+  const { code, message } = error;
+  log.error("failed", { code, message, remedy: ERROR_TABLE[code].remedy });
+}
+
+function nextSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.once(signal, () => {
+        resolve(signal);
+        // The second time means: now.
+        process.once(signal, () => process.exit(1));
+      });
+    }
+  });
+}

@@ -1,0 +1,69 @@
+import { readFile } from "node:fs/promises";
+import type { Clock } from "@paddock/base/clock.ts";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import type { Log } from "@paddock/base/log.ts";
+import { collectorLinks } from "@paddock/uplink/forward/collector-link.ts";
+import type { ForwardReport } from "@paddock/uplink/forward/forward-state.ts";
+import { Forwarder } from "@paddock/uplink/forward/forwarder.ts";
+import type { BatchSource } from "@paddock/uplink/forward/ports.ts";
+import type { PathUsage } from "@paddock/uplink/paths/metered-budget.ts";
+import { PATH_SETTINGS } from "@paddock/uplink/paths/path-state.ts";
+import { signEnrolment } from "@paddock/wire/enrolment.ts";
+import type { SigningIdentity } from "@paddock/wire/identity.ts";
+import { uplinkPaths, type GatewayConfig } from "./config.ts";
+
+/** Reports that somebody should look at; all others are good news. */
+const WARNINGS: ReadonlySet<ForwardReport["event"]> = new Set([
+  "session-lost",
+  "session-failed",
+  "chain-stopped",
+  "collector-busy",
+  "stalled",
+]);
+
+export interface UplinksOptions {
+  readonly config: GatewayConfig;
+  readonly identity: SigningIdentity;
+  readonly source: BatchSource;
+  readonly usage: Readonly<Record<string, PathUsage>>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The forwarder that the configuration asks for; undefined when it names no collector. Throws CONFIG_UNREADABLE. */
+export async function makeForwarder(options: UplinksOptions): Promise<Forwarder | undefined> {
+  const { config, identity, clock, log } = options;
+  const { collector, forward } = config;
+  if (collector === null) return undefined;
+  const ca = collector.ca === null ? undefined : await readAuthorities(collector.ca);
+  return new Forwarder({
+    source: options.source,
+    paths: uplinkPaths(config),
+    openLink: collectorLinks({
+      publicKey: Buffer.from(collector.publicKey, "hex"),
+      gateway: identity.id,
+      ...(ca === undefined ? {} : { ca }),
+    }),
+    settings: {
+      order: forward.order,
+      backfillShare: forward.backfillShare,
+      paths: { ...PATH_SETTINGS, alarmTwice: forward.alarmTwice },
+    },
+    enrolment: () =>
+      signEnrolment(identity, { claim: collector.claim ?? "", label: collector.label, wall: clock.wallMs() }),
+    onEvent: ({ event, ...fields }) => {
+      if (WARNINGS.has(event)) log.warn(event, fields);
+      else log.info(event, fields);
+    },
+    usage: options.usage,
+    clock,
+  });
+}
+
+async function readAuthorities(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new PaddockError("CONFIG_UNREADABLE", `collector.ca: ${messageOf(error)}.`, { cause: error });
+  }
+}
