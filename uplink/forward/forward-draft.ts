@@ -63,6 +63,7 @@ export function chainOf(draft: Draft, { lane, epoch }: ChainName): ChainState {
       epoch,
       marks: [],
       resume: "due",
+      asked: undefined,
       blockedUntilMs: 0,
       retry: RESTED,
       stoppedWhy: undefined,
@@ -91,7 +92,7 @@ export function decide(draft: Draft, fact: PathFact): void {
   const before = draft.paths.active;
   draft.paths = step.state;
   let framesResent = 0;
-  for (const flight of [...draft.flights.values()]) {
+  for (const flight of draft.flights.values()) {
     if (flight.stage === "delivered" || !hasFailed(step.state, flight.path)) continue;
     abortFlight(draft, flight);
     if (flight.path === before && !flight.copy) framesResent += flight.records;
@@ -101,7 +102,7 @@ export function decide(draft: Draft, fact: PathFact): void {
   const { active } = step.state;
   if (active !== undefined) patchSession(draft, active, { switches: draft.sessions.get(active)!.switches + 1 });
   // After a time without any session it is unknown which acknowledgements were lost.
-  else for (const chain of [...draft.chains.values()]) patchChain(draft, chain, { resume: "due" });
+  else for (const chain of draft.chains.values()) patchChain(draft, chain, { resume: "due" });
 }
 
 function hasFailed(paths: PathsState, path: string): boolean {

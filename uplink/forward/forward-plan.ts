@@ -8,7 +8,7 @@ import type { ChainBacklog } from "./ports.ts";
 /** Opens every session whose time has come: all paths are kept warm, whether they carry traffic or not. */
 export function openSessions(draft: Draft): void {
   if (draft.stopping) return;
-  for (const [path, session] of [...draft.sessions]) {
+  for (const [path, session] of draft.sessions) {
     if (session.status !== "closed" || draft.input.nowMs < session.retryAtMs) continue;
     patchSession(draft, path, { status: "opening" });
     draft.actions.push({ kind: "open", path });
@@ -56,7 +56,7 @@ function askReceipts(draft: Draft, path: string, backlog: readonly ChainBacklog[
     const oldest = chain.pending[0]?.[0];
     if (state.resume !== "due" || oldest === undefined || nowMs < state.blockedUntilMs) continue;
     if (oldest >= liveFrom(state, draft)) continue;
-    patchChain(draft, chain, { resume: "asking" });
+    patchChain(draft, chain, { resume: "asking", asked: { path, atMs: nowMs } });
     draft.actions.push({ kind: "query", path, lane: chain.lane, epoch: chain.epoch });
   }
 }
@@ -144,5 +144,6 @@ function launch(draft: Draft, choice: Choice, path: string, bytesPerBatch: numbe
     copy,
   };
   draft.flights.set(flight.id, flight);
+  if (!draft.chains.has(chainKey(flight))) patchChain(draft, flight, {});
   draft.actions.push({ kind: "send", flight: flight.id, path, lane, epoch, first, last, maxBytes: requestBytes });
 }

@@ -87,6 +87,8 @@ export interface ChainState extends ChainName {
   readonly marks: readonly { readonly seq: number; readonly atMs: number }[];
   /** Whether the collector's own receipt has to be asked for before old batches are sent again. */
   readonly resume: "due" | "asking" | "done";
+  /** While asking: where, and since when. */
+  readonly asked: { readonly path: string; readonly atMs: number } | undefined;
   /** Nothing of this chain is sent before. */
   readonly blockedUntilMs: number;
   readonly retry: RetryState;

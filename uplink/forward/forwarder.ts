@@ -139,7 +139,7 @@ export class Forwarder {
     this.#countBytes();
     this.#wake?.cancel();
     for (const controller of this.#flights.values()) controller.abort();
-    for (const path of [...this.#sessions.keys()]) this.#close(path);
+    for (const path of this.#sessions.keys()) this.#close(path);
     await this.#receipts.idle();
   }
 

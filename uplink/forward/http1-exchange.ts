@@ -38,13 +38,7 @@ export class Http1Exchange implements HttpExchange {
       ready = undefined;
       const done = callback as (error: Error | null, socket?: Duplex) => void;
       if (given !== undefined && !given.destroyed) return given;
-      open().then(
-        (socket) => {
-          this.#track(socket);
-          done(null, socket);
-        },
-        (error: Error) => done(error),
-      );
+      void this.#openMore(open, done);
       return undefined;
     };
   }
@@ -100,6 +94,18 @@ export class Http1Exchange implements HttpExchange {
     this.#closed = true;
     this.#agent.destroy();
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async #openMore(open: OpenSocket, done: (error: Error | null, socket?: Duplex) => void): Promise<void> {
+    let socket: TLSSocket;
+    try {
+      socket = await open();
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
+    this.#track(socket);
+    done(null, socket);
   }
 
   #track(socket: TLSSocket): void {

@@ -78,7 +78,7 @@ function takeLive(chain: ChainView, room: Room, order: ForwardOrder): Choice | u
   if (order === "oldest-first" || chain.lane === 2) return undefined;
   const range = chain.sendable.find(([, last]) => last >= chain.liveFrom);
   if (range === undefined) return undefined;
-  return take(chain, room, "live", [Math.max(range[0], chain.liveFrom), range[1]]);
+  return offer(chain, room, "live", [Math.max(range[0], chain.liveFrom), range[1]]);
 }
 
 function takeBacklog(chain: ChainView, room: Room, order: ForwardOrder): Choice | undefined {
@@ -86,14 +86,14 @@ function takeBacklog(chain: ChainView, room: Room, order: ForwardOrder): Choice 
   if (range === undefined || chain.backlogHeld) return undefined;
   const splits = order === "live-first" && chain.lane !== 2;
   if (splits && range[0] >= chain.liveFrom) return undefined;
-  return take(chain, room, "backlog", [range[0], splits ? Math.min(range[1], chain.liveFrom - 1) : range[1]]);
+  return offer(chain, room, "backlog", [range[0], splits ? Math.min(range[1], chain.liveFrom - 1) : range[1]]);
 }
 
 /**
  * Holds back a small request at the growing end of the chain while others of its kind are on their way: what
  * accumulates meanwhile goes with it. A gap does not grow, so it need not wait.
  */
-function take(chain: ChainView, room: Room, kind: SendKind, [first, last]: Range): Choice | undefined {
+function offer(chain: ChainView, room: Room, kind: SendKind, [first, last]: Range): Choice | undefined {
   const small = (last - first + 1) * chain.bytesPerBatch < room.requestBytes / 2;
   const grows = last >= chain.sendable.at(-1)![1];
   if (small && grows && chain.inFlight[kind] >= room.pipelineDepth) return undefined;

@@ -1,14 +1,12 @@
-import {
-  abortFlight,
-  closeSession,
-  decide,
-  chainOf,
-  patchChain,
-  patchSession,
-  report,
-  type Draft,
-} from "./forward-draft.ts";
-import { chainKey, type ChainState, type Flight, type ForwardSettings } from "./forward-state.ts";
+import { abortFlight, closeSession, decide, patchChain, patchSession, report, type Draft } from "./forward-draft.ts";
+import { chainKey, type ChainState } from "./forward-state.ts";
+
+/** What of a chain has been on its way for the longest time: a request, or the question for its receipt. */
+interface Waiting {
+  readonly chain: ChainState;
+  readonly path: string;
+  readonly sinceMs: number;
+}
 
 /**
  * Notices a chain that has something in flight and gets no receipt, and climbs: first the lane's requests go out again;
@@ -16,53 +14,55 @@ import { chainKey, type ChainState, type Flight, type ForwardSettings } from "./
  * keeps opening sessions, ever more slowly, as a path too slow for the step before may be fast enough for this one.
  */
 export function watchProgress(draft: Draft): void {
-  const { nowMs, settings } = draft.input;
-  for (const flight of oldestFlights(draft)) {
-    const chain = chainOf(draft, flight);
-    if (nowMs < stallAtMs(draft, chain, flight, settings)) continue;
-    climb(draft, chain, flight);
+  for (const waiting of longestWaiting(draft)) {
+    if (draft.input.nowMs >= stallAtMs(draft, waiting)) climb(draft, waiting);
   }
 }
 
 /** When the watchdog has to look again; undefined while nothing is in flight. */
 export function watchdogWakeAtMs(draft: Draft): number | undefined {
-  const times = oldestFlights(draft).map((flight) =>
-    stallAtMs(draft, chainOf(draft, flight), flight, draft.input.settings),
-  );
+  const times = longestWaiting(draft).map((waiting) => stallAtMs(draft, waiting));
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-function oldestFlights(draft: Draft): Flight[] {
-  const oldest = new Map<number, Flight>();
+function longestWaiting(draft: Draft): Waiting[] {
+  const longest = new Map<number, Waiting>();
+  const consider = (key: number, path: string, sinceMs: number) => {
+    const known = longest.get(key);
+    if (known !== undefined && known.sinceMs <= sinceMs) return;
+    longest.set(key, { chain: draft.chains.get(key)!, path, sinceMs });
+  };
   for (const flight of draft.flights.values()) {
-    if (flight.stage === "delivered" || flight.copy) continue;
-    const key = chainKey(flight);
-    const known = oldest.get(key);
-    if (known === undefined || flight.sentMs < known.sentMs) oldest.set(key, flight);
+    if (flight.stage !== "delivered" && !flight.copy) consider(chainKey(flight), flight.path, flight.sentMs);
   }
-  return [...oldest.values()];
+  for (const [key, chain] of draft.chains) {
+    if (chain.resume === "asking" && chain.asked !== undefined) consider(key, chain.asked.path, chain.asked.atMs);
+  }
+  return [...longest.values()];
 }
 
-function stallAtMs(draft: Draft, chain: ChainState, flight: Flight, settings: ForwardSettings): number {
-  const slow = 4 * (draft.sessions.get(flight.path)?.rttMs ?? 0);
+function stallAtMs(draft: Draft, { chain, path, sinceMs }: Waiting): number {
+  const { settings } = draft.input;
+  const slow = 4 * (draft.sessions.get(path)?.rttMs ?? 0);
   const patience = Math.max(settings.stallMs, slow) * 2 ** Math.max(0, chain.stallLevel - 2);
-  return Math.max(flight.sentMs, chain.progressMs) + Math.min(settings.stallCapMs, patience);
+  return Math.max(sinceMs, chain.progressMs) + Math.min(settings.stallCapMs, patience);
 }
 
-function climb(draft: Draft, chain: ChainState, flight: Flight): void {
+function climb(draft: Draft, { chain, path, sinceMs }: Waiting): void {
   const { nowMs } = draft.input;
-  const { path } = flight;
-  const withoutReceiptMs = Math.round(nowMs - flight.sentMs);
+  const withoutReceiptMs = Math.round(nowMs - sinceMs);
   const level = chain.stallLevel + 1;
-  patchChain(draft, chain, { stallLevel: level, progressMs: nowMs });
+  const resume = chain.resume === "asking" ? "done" : chain.resume;
+  patchChain(draft, chain, { stallLevel: level, progressMs: nowMs, resume });
   patchSession(draft, path, { requestBytes: draft.input.settings.requestBytesMin });
-  for (const other of [...draft.flights.values()]) {
+  for (const other of draft.flights.values()) {
     if (chainKey(other) === chainKey(chain) && other.stage !== "delivered" && !other.copy) abortFlight(draft, other);
   }
-  const step = level === 1 ? "lane" : level > 2 ? "alarm" : hasRefuge(draft, path) ? "path" : "session";
+  const refuge = hasRefuge(draft, path);
+  const step = level === 1 ? "lane" : level > 2 ? "alarm" : refuge ? "path" : "session";
   report(draft, { event: "stalled", lane: chain.lane, epoch: chain.epoch, path, step, withoutReceiptMs });
   if (step === "lane") return;
-  if (hasRefuge(draft, path)) {
+  if (refuge) {
     decide(draft, { kind: "stalled", path, why: `no receipt for ${(withoutReceiptMs / 1000).toFixed(1)} s` });
   }
   closeSession(draft, path, "opened anew for want of receipts", nowMs);

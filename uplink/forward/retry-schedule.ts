@@ -18,11 +18,10 @@ export interface RetryState {
 export const RESTED: RetryState = { attempts: 0, delayMs: 0 };
 
 /**
- * The state after one more failure; its `delayMs` is how long to wait now. Decorrelated jitter: each delay is drawn
- * evenly between `firstMs` and three times the last one, so that gateways that failed together do not come back together.
+ * The state after one more failure; its `delayMs` is how long to wait now. The ceiling doubles from `firstMs` to `capMs`
+ * and the delay is drawn evenly from its upper half, so that gateways that failed together do not come back together.
  */
 export function afterFailure(state: RetryState, bounds: RetryBounds, random: Random): RetryState {
-  const ceiling = Math.max(bounds.firstMs, Math.min(bounds.capMs, Math.max(state.delayMs, bounds.firstMs) * 3));
-  const delayMs = Math.round(bounds.firstMs + random.float() * (ceiling - bounds.firstMs));
-  return { attempts: state.attempts + 1, delayMs };
+  const ceilingMs = Math.min(bounds.capMs, bounds.firstMs * 2 ** Math.min(state.attempts, 40));
+  return { attempts: state.attempts + 1, delayMs: Math.round(ceilingMs * (0.5 + random.float() / 2)) };
 }

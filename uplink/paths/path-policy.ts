@@ -39,7 +39,7 @@ export function decidePaths(state: PathsState, fact: PathFact, now: PathsNow, se
   });
   const standings = new Map(paths.map((path) => [path.config.name, standingOf(path, now)]));
   const active = paths.find((path) => path.config.name === state.active);
-  const choice = choose(paths, standings, active, state, now, settings);
+  const choice = choose(standings, active, { ...state, paths }, now, settings);
   const chosen = choice.path;
   const standby = chosen === undefined ? undefined : bestStandby(paths, standings, chosen);
   const alarmAlso =
@@ -175,14 +175,13 @@ function compareWishes(left: PathState, right: PathState): number {
 }
 
 function choose(
-  paths: readonly PathState[],
   standings: Standings,
   active: PathState | undefined,
   state: PathsState,
   now: PathsNow,
   settings: PathSettings,
 ): { path: PathState | undefined; why: string } {
-  const usable = paths.filter((path) => isUsable(path, standings)).toSorted((a, b) => compare(a, b, standings));
+  const usable = state.paths.filter((path) => isUsable(path, standings)).toSorted((a, b) => compare(a, b, standings));
   const best = usable[0];
   if (best === undefined) return { path: undefined, why: "no path has a session" };
   if (active === undefined) return { path: best, why: "it is the best path that works" };
@@ -210,8 +209,8 @@ function choose(
 
 function promotableAtMs(path: PathState, state: PathsState, settings: PathSettings): number {
   if (path.soundSinceMs === undefined) return Number.POSITIVE_INFINITY;
-  // At start the sessions open in any order; a path that never failed need not prove itself.
-  if (path.flaps.penalty === 0) return path.soundSinceMs;
+  // At start the sessions open in any order; while nothing has failed yet, nothing has to prove itself.
+  if (state.paths.every(({ flaps }) => flaps.penalty === 0)) return path.soundSinceMs;
   return Math.max(path.soundSinceMs, state.activeSinceMs) + settings.holdDownMs;
 }
 

@@ -1,0 +1,296 @@
+import { countOf } from "@paddock/base/ranges.ts";
+import { describe, expect, test } from "vitest";
+import type { ForwardReport } from "./forward-state.ts";
+import type { PathConfig } from "./ports.ts";
+import { PolicySimulation } from "./testing/policy-simulation.ts";
+
+const endpoint = "https://[::1]:8443";
+const FIBRE: PathConfig = { name: "fibre", endpoint, preference: 100 };
+const LTE: PathConfig = { name: "lte", endpoint, preference: 10 };
+
+type Event<Name extends ForwardReport["event"]> = Extract<ForwardReport, { event: Name }> & { readonly atMs: number };
+
+function reportsOf<Name extends ForwardReport["event"]>(simulation: PolicySimulation, event: Name): Event<Name>[] {
+  return simulation.reports.filter((report) => report.event === event) as Event<Name>[];
+}
+
+function sendsOf(simulation: PolicySimulation) {
+  return simulation.actions.filter((action) => action.kind === "send");
+}
+
+describe("sending", () => {
+  test("an idle path sends at once; what is sealed meanwhile goes out together", () => {
+    const simulation = new PolicySimulation([FIBRE]).start().pass(100);
+    const before = simulation.actions.length;
+    for (let batch = 0; batch < 5; batch++) simulation.seal(1);
+    const sent = () => simulation.actions.slice(before).filter((action) => action.kind === "send");
+    expect(sent()).toMatchObject([{ first: 0, last: 0, atMs: simulation.nowMs }]);
+    simulation.pass(50);
+    expect(sent()).toMatchObject([{ last: 0 }, { first: 1, last: 4 }]);
+    expect(simulation.pending()).toBe(0);
+  });
+
+  test("after a connect the collector is asked once for each chain with backlog, and what it holds is not sent", () => {
+    const simulation = new PolicySimulation([FIBRE, LTE]).store(1, 50).store(2, 10);
+    simulation.chain(1).kept = [[0, 39]];
+    simulation.start().pass(1000);
+    const queries = simulation.actions.filter((action) => action.kind === "query");
+    expect(queries.map((query) => query.lane)).toEqual([1, 2]);
+    expect(simulation.pending()).toBe(0);
+    expect(simulation.repeated).toBe(0);
+    expect(simulation.actions.find((action) => action.kind === "send" && action.lane === 1)).toMatchObject({
+      first: 40,
+    });
+  });
+
+  test("live batches do not wait for the answer, nor behind the backlog", () => {
+    const simulation = new PolicySimulation([FIBRE]).store(1, 5000);
+    simulation.start().pass(21).seal(1);
+    expect(sendsOf(simulation).at(-1)).toMatchObject({ first: 5000, last: 5000 });
+    let slowest = 0;
+    while (simulation.pending() > 0 && simulation.nowMs < 60_000) {
+      const sealedMs = simulation.nowMs;
+      const seq = simulation.chain(1).sealed;
+      simulation.seal(1);
+      while (countOf(simulation.chain(1).kept.filter(([, last]) => last >= seq)) === 0) simulation.pass(1);
+      slowest = Math.max(slowest, simulation.nowMs - sealedMs);
+    }
+    expect(simulation.pending()).toBe(0);
+    expect(slowest).toBeLessThan(100);
+  });
+
+  test("oldest-first sends in the order of the chain", () => {
+    const simulation = new PolicySimulation([FIBRE], { settings: { order: "oldest-first" } }).store(1, 500);
+    simulation.start().pass(30);
+    simulation.seal(1).pass(2000);
+    const firsts = simulation.actions.filter((action) => action.kind === "send").map((action) => action.first);
+    expect(firsts).toEqual(firsts.toSorted((a, b) => a - b));
+    expect(simulation.pending()).toBe(0);
+  });
+
+  test("an alarm goes over two disjoint paths at once", () => {
+    const settings = { paths: { ...new PolicySimulation([FIBRE]).settings.paths, alarmTwice: true } };
+    const simulation = new PolicySimulation([FIBRE, LTE], { settings }).start().pass(100);
+    simulation.seal(0);
+    expect(sendsOf(simulation)).toMatchObject([
+      { path: "fibre", first: 0 },
+      { path: "lte", first: 0 },
+    ]);
+    simulation.seal(1);
+    expect(sendsOf(simulation).slice(2)).toMatchObject([{ path: "fibre", lane: 1 }]);
+    simulation.pass(100);
+    expect(simulation.pending()).toBe(0);
+    expect(simulation.state.flights.size).toBe(0);
+  });
+});
+
+describe("failover", () => {
+  test("what was in flight on a path that goes down is sent on the next at the same moment", () => {
+    const simulation = new PolicySimulation([FIBRE, LTE]).store(1, 20_000);
+    simulation.paths.get("fibre")!.delayMs = 50;
+    simulation.start().pass(500);
+    const flying = [...simulation.state.flights.values()].filter((flight) => flight.stage === "sent");
+    expect(flying.length).toBeGreaterThan(1);
+    simulation.paths.get("fibre")!.condition = "hole";
+    simulation.liveness("fibre", "up");
+    const before = sendsOf(simulation).length;
+    simulation.tell({
+      kind: "liveness",
+      path: "fibre",
+      liveness: "down",
+      why: "control time expired",
+      detectedInMs: 150,
+    });
+    expect(sendsOf(simulation)[before]).toMatchObject({
+      path: "lte",
+      first: Math.min(...flying.map((flight) => flight.first)),
+    });
+    expect(reportsOf(simulation, "path-switch").at(-1)).toMatchObject({
+      from: "fibre",
+      to: "lte",
+      detectedInMs: 150,
+      framesResent: flying.reduce((sum, flight) => sum + flight.records, 0),
+    });
+    simulation.pass(5000);
+    expect(simulation.pending()).toBe(0);
+  });
+
+  test("a path that comes up is tried at once, whatever its back-off", () => {
+    const simulation = new PolicySimulation([FIBRE, LTE]).start().pass(100);
+    simulation.liveness("fibre", "up").cut("fibre", "hole");
+    simulation.liveness("fibre", "down").pass(300_000);
+    simulation.paths.get("fibre")!.condition = "works";
+    const before = simulation.actions.length;
+    simulation.liveness("fibre", "up");
+    expect(simulation.actions.slice(before)).toContainEqual({ kind: "open", path: "fibre", atMs: simulation.nowMs });
+    simulation.pass(11_000);
+    expect(simulation.state.paths.active).toBe("fibre");
+  });
+
+  test("a session that keeps falling is opened ever more slowly", () => {
+    const simulation = new PolicySimulation([FIBRE]);
+    simulation.cut("fibre", "cut");
+    simulation.start().pass(600_000);
+    const opens = simulation.actions.filter((action) => action.kind === "open");
+    expect(opens.length).toBeGreaterThan(20);
+    expect(opens.length).toBeLessThan(60);
+    const gaps = opens.slice(1).map((open, index) => open.atMs - opens[index]!.atMs);
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(125);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(31_000);
+  });
+});
+
+describe("answers of the collector", () => {
+  test("busy holds everything, on every path, for as long as it asked", () => {
+    const simulation = new PolicySimulation([FIBRE, LTE]).start().pass(100);
+    simulation.refusal = () => ({ failure: "busy", retryAfterMs: 7000 });
+    simulation.seal(1).pass(20);
+    simulation.refusal = () => undefined;
+    expect(reportsOf(simulation, "collector-busy")).toMatchObject([{ retryInMs: 7000 }]);
+    const from = simulation.nowMs;
+    simulation.seal(0).seal(1);
+    simulation.liveness("fibre", "down").pass(6900);
+    expect(simulation.actions.filter((action) => action.kind === "send" && action.atMs >= from)).toEqual([]);
+    simulation.pass(200);
+    expect(simulation.pending()).toBe(0);
+  });
+
+  test("a fork stops its chain with one report and a slow retry; the other chains go on", () => {
+    const simulation = new PolicySimulation([FIBRE]).start().pass(100);
+    simulation.refusal = ({ lane }) => (lane === 1 ? { failure: "fork" } : undefined);
+    for (let second = 0; second < 60; second++) simulation.seal(1).seal(2).pass(1000);
+    expect(simulation.chain(2).acknowledged).toEqual([[0, 59]]);
+    const stops = reportsOf(simulation, "chain-stopped");
+    expect(stops.length).toBeGreaterThan(0);
+    expect(stops.length).toBeLessThan(5);
+    expect(stops[0]).toMatchObject({ lane: 1, failure: "fork" });
+    expect(stops[0]!.retryInMs).toBeGreaterThanOrEqual(15_000);
+    simulation.refusal = () => undefined;
+    simulation.pass(900_000);
+    expect(reportsOf(simulation, "chain-resumed")).toHaveLength(1);
+    expect(simulation.pending()).toBe(0);
+  });
+
+  test("enrolment is asked for first, and then slowly until the operator's yes", () => {
+    const simulation = new PolicySimulation([FIBRE], { enrols: true }).store(1, 3);
+    simulation.enrolment = "pending";
+    simulation.start().pass(3_600_000);
+    const asks = simulation.actions.filter((action) => action.kind === "enrol").length;
+    expect(asks).toBeGreaterThan(10);
+    expect(asks).toBeLessThan(40);
+    expect(simulation.actions.some((action) => action.kind === "send" || action.kind === "query")).toBe(false);
+    expect(reportsOf(simulation, "enrolment")).toHaveLength(1);
+    simulation.enrolment = "approved";
+    simulation.pass(300_000);
+    expect(simulation.pending()).toBe(0);
+  });
+
+  test("a collector of two minds about the enrolment is not asked in a circle", () => {
+    const simulation = new PolicySimulation([FIBRE], { enrols: true }).store(1, 3);
+    simulation.refusal = () => ({ failure: "not-enrolled" });
+    simulation.start().pass(600_000);
+    expect(simulation.actions.filter((action) => action.kind === "query").length).toBeLessThan(30);
+    const assumed = new PolicySimulation([FIBRE]).store(1, 3);
+    assumed.refusal = () => ({ failure: "not-enrolled" });
+    assumed.start().pass(600_000);
+    expect(assumed.actions.filter((action) => action.kind === "query").length).toBeLessThan(30);
+  });
+
+  test("a path that leads to somebody else is left and tried again slowly", () => {
+    const simulation = new PolicySimulation([FIBRE, LTE]).start().pass(100);
+    simulation.refusal = (_chain, path) => (path === "fibre" ? { failure: "identity" } : undefined);
+    simulation.seal(1).pass(200);
+    expect(simulation.pending()).toBe(0);
+    expect(simulation.state.paths.active).toBe("lte");
+    const failed = reportsOf(simulation, "session-failed");
+    expect(failed).toMatchObject([{ path: "fibre", failure: "identity" }]);
+    expect(failed[0]!.retryInMs).toBeGreaterThanOrEqual(5000);
+  });
+});
+
+describe("the watchdog", () => {
+  test("leaves a path that swallows everything without a word, and does not come straight back", () => {
+    const simulation = new PolicySimulation([FIBRE, LTE]).start().pass(20_000);
+    simulation.liveness("fibre", "up").cut("fibre", "hole");
+    simulation.seal(1).pass(10_500);
+    expect(reportsOf(simulation, "stalled").map((report) => report.step)).toEqual(["lane", "path"]);
+    expect(simulation.state.paths.active).toBe("lte");
+    expect(simulation.pending()).toBe(0);
+    simulation.pass(25_000);
+    expect(simulation.state.paths.active).toBe("lte");
+  });
+
+  test("with one path it opens the session anew and then calls for help, until something gets through", () => {
+    const simulation = new PolicySimulation([FIBRE]).start().pass(1000);
+    simulation.cut("fibre", "mute");
+    simulation.seal(1).pass(60_000);
+    const steps = reportsOf(simulation, "stalled").map((report) => report.step);
+    expect(steps.slice(0, 3)).toEqual(["lane", "session", "alarm"]);
+    simulation.paths.get("fibre")!.condition = "works";
+    simulation.pass(120_000);
+    expect(simulation.pending()).toBe(0);
+  });
+});
+
+describe("thousands of seconds of trouble", () => {
+  test.each([1, 2, 3, 4, 5, 6])("seed %i: whatever happened, in the end everything is acknowledged", (seed) => {
+    const configs: PathConfig[] = [
+      FIBRE,
+      { ...LTE, riskGroups: ["mast"] },
+      { name: "radio", endpoint, preference: 50, riskGroups: ["mast"] },
+    ];
+    const simulation = new PolicySimulation(configs, { seed, enrols: true }).store(1, 300).start();
+    const { random } = simulation;
+    const names = configs.map((config) => config.name);
+    for (let second = 0; second < 2000; second++) {
+      for (let batch = random.below(4); batch > 0; batch--) simulation.seal(random.below(3) as 0 | 1 | 2);
+      const name = names[random.below(names.length)]!;
+      const path = simulation.paths.get(name)!;
+      switch (random.below(24)) {
+        case 0:
+          simulation.cut(name, "cut");
+          break;
+        case 1:
+          simulation.cut(name, "hole");
+          break;
+        case 2:
+          simulation.liveness(name, path.condition === "works" ? "up" : "down");
+          break;
+        case 3:
+          simulation.liveness(name, "unknown");
+          break;
+        case 4:
+          simulation.liveness(name, random.below(2) === 0 ? "up" : "down");
+          break;
+        case 5:
+          path.delayMs = 1 + random.below(600);
+          break;
+        case 6:
+          simulation.refusal = () =>
+            random.below(3) === 0 ? { failure: "busy", retryAfterMs: random.below(5000) } : undefined;
+          break;
+        case 7:
+          simulation.refusal = ({ lane }) => (lane === 2 ? { failure: "refused" } : undefined);
+          break;
+        case 8:
+          simulation.refusal = () => undefined;
+          break;
+        default:
+          if (random.below(3) === 0) path.condition = "works";
+      }
+      simulation.pass(1000);
+    }
+    simulation.refusal = () => undefined;
+    for (const name of names) {
+      simulation.paths.get(name)!.condition = "works";
+      simulation.liveness(name, "up");
+    }
+    simulation.pass(1_000_000);
+    expect(simulation.pending()).toBe(0);
+    expect(simulation.state.flights.size).toBe(0);
+    expect(simulation.state.paths.active).toBe("fibre");
+    const switches = reportsOf(simulation, "path-switch");
+    expect(switches.length).toBeGreaterThan(5);
+    expect(switches.every((report) => report.why.length > 5)).toBe(true);
+  });
+});

@@ -1,0 +1,179 @@
+import { contains, type Ranges } from "@paddock/base/ranges.ts";
+import type { Lane } from "@paddock/wire/lanes.ts";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { chooseNext, creditAfter, type ChainView, type Room } from "./lane-scheduler.ts";
+
+const ROOM: Room = {
+  requests: 4,
+  backlogRequests: 3,
+  requestBytes: 1000,
+  pipelineDepth: 1,
+  lanes: [0, 1, 2],
+  backlogCredit: 0,
+};
+
+function view(lane: Lane, sendable: Ranges, more: Partial<ChainView> = {}): ChainView {
+  return {
+    lane,
+    epoch: 0,
+    sendable,
+    liveFrom: Number.POSITIVE_INFINITY,
+    bytesPerBatch: 1000,
+    inFlight: { live: 0, backlog: 0 },
+    backlogHeld: false,
+    ...more,
+  };
+}
+
+describe("order of lanes", () => {
+  const telemetry = view(1, [[0, 99]], { liveFrom: 90 });
+  const bulk = view(2, [[0, 9]], { liveFrom: 5 });
+
+  test("alarm goes first, old and new, and oldest first", () => {
+    const alarm = view(0, [[7, 9]]);
+    expect(chooseNext([telemetry, bulk, alarm], ROOM, "live-first")).toMatchObject({ lane: 0, first: 7, last: 9 });
+  });
+
+  test("then what was sealed just now, then the backlog from its oldest on, then bulk", () => {
+    expect(chooseNext([bulk, telemetry], ROOM, "live-first")).toMatchObject({
+      lane: 1,
+      kind: "live",
+      first: 90,
+      last: 99,
+    });
+    const sent = view(1, [[0, 89]], { liveFrom: 90 });
+    expect(chooseNext([bulk, sent], ROOM, "live-first")).toMatchObject({
+      lane: 1,
+      kind: "backlog",
+      first: 0,
+      last: 89,
+    });
+    expect(chooseNext([bulk], ROOM, "live-first")).toMatchObject({ lane: 2, kind: "backlog", first: 0, last: 9 });
+  });
+
+  test("oldest-first knows no live batches", () => {
+    expect(chooseNext([telemetry], ROOM, "oldest-first")).toMatchObject({ kind: "backlog", first: 0, last: 99 });
+  });
+
+  test("an older epoch goes before a newer one", () => {
+    const older = view(1, [[500, 510]]);
+    const newer = view(1, [[0, 10]], { epoch: 1 });
+    expect(chooseNext([newer, older], ROOM, "live-first")).toMatchObject({ epoch: 0, first: 500 });
+  });
+});
+
+describe("shares", () => {
+  const both = view(1, [[0, 99]], { liveFrom: 90 });
+
+  test("the backlog goes first when its credit covers a request", () => {
+    expect(chooseNext([both], { ...ROOM, backlogCredit: 1000 }, "live-first")).toMatchObject({ kind: "backlog" });
+    expect(chooseNext([both], { ...ROOM, backlogCredit: 999 }, "live-first")).toMatchObject({ kind: "live" });
+  });
+
+  test("the backlog never takes the room that is kept for live batches", () => {
+    const full = { ...ROOM, backlogRequests: 0, backlogCredit: 10_000 };
+    expect(chooseNext([both], full, "live-first")).toMatchObject({ kind: "live" });
+    expect(chooseNext([view(1, [[0, 9]])], full, "live-first")).toBeUndefined();
+  });
+
+  test("over any long run in which both compete, the backlog gets its floor", () => {
+    const share = fc.double({ min: 0, max: 0.9, noNaN: true });
+    fc.assert(
+      fc.property(
+        share,
+        fc.array(fc.integer({ min: 1, max: 1000 }), { minLength: 2000, maxLength: 2000 }),
+        (floor, sizes) => {
+          let credit = 0;
+          const sent = { live: 0, backlog: 0 };
+          for (const size of sizes) {
+            const choice = chooseNext([both], { ...ROOM, backlogCredit: credit }, "live-first")!;
+            const bytes = choice.kind === "live" ? size : 1000;
+            sent[choice.kind] += bytes;
+            credit = creditAfter(credit, choice.kind, bytes, floor, 20_000);
+          }
+          const total = sent.live + sent.backlog;
+          expect(sent.backlog).toBeGreaterThanOrEqual(floor * total - 12_000);
+          expect(sent.backlog).toBeLessThanOrEqual(floor * total + 2000);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe("coalescing", () => {
+  test("a small request at the growing end waits for the one in flight; a gap does not", () => {
+    const busy = { live: 1, backlog: 0 };
+    const small = view(1, [[10, 10]], { liveFrom: 0, bytesPerBatch: 10, inFlight: busy });
+    expect(chooseNext([small], ROOM, "live-first")).toBeUndefined();
+    expect(chooseNext([small], { ...ROOM, pipelineDepth: 2 }, "live-first")).toMatchObject({ first: 10 });
+    const gap = view(
+      1,
+      [
+        [3, 3],
+        [10, 10],
+      ],
+      { liveFrom: 0, bytesPerBatch: 10, inFlight: busy },
+    );
+    expect(chooseNext([gap], ROOM, "live-first")).toMatchObject({ first: 3, last: 3 });
+    expect(
+      chooseNext([view(1, [[10, 90]], { liveFrom: 0, bytesPerBatch: 10, inFlight: busy })], ROOM, "live-first"),
+    ).toMatchObject({
+      first: 10,
+    });
+  });
+
+  test("backlog that waits for the collector's receipt holds back neither live batches nor other chains", () => {
+    const held = view(1, [[0, 99]], { liveFrom: 99, backlogHeld: true });
+    expect(chooseNext([held], ROOM, "live-first")).toMatchObject({ first: 99, kind: "live" });
+    expect(chooseNext([view(1, [[0, 9]], { backlogHeld: true }), view(2, [[0, 1]])], ROOM, "live-first")).toMatchObject(
+      { lane: 2 },
+    );
+  });
+});
+
+test("a choice is always one run of sendable seqs of an admitted lane", () => {
+  const ranges = fc
+    .uniqueArray(fc.integer({ min: 0, max: 200 }), { maxLength: 20 })
+    .map((cuts) => cuts.toSorted((a, b) => a - b))
+    .map((cuts) => cuts.map((cut): [number, number] => [cut * 10, cut * 10 + 5]));
+  const chain = fc.record({
+    lane: fc.constantFrom<Lane>(0, 1, 2),
+    epoch: fc.integer({ min: 0, max: 3 }),
+    sendable: ranges,
+    liveFrom: fc.integer({ min: 0, max: 2500 }),
+    bytesPerBatch: fc.integer({ min: 1, max: 5000 }),
+    inFlight: fc.record({ live: fc.nat(4), backlog: fc.nat(4) }),
+    backlogHeld: fc.boolean(),
+  });
+  const room = fc.record({
+    requests: fc.nat(4),
+    backlogRequests: fc.nat(4),
+    requestBytes: fc.integer({ min: 1, max: 5000 }),
+    pipelineDepth: fc.integer({ min: 1, max: 4 }),
+    lanes: fc.subarray<Lane>([0, 1, 2]),
+    backlogCredit: fc.nat(5000),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(chain, { maxLength: 5 }),
+      room,
+      fc.constantFrom("live-first", "oldest-first"),
+      (chains, space, order) => {
+        const choice = chooseNext(chains, space, order);
+        if (choice === undefined) return;
+        expect(space.requests).toBeGreaterThan(0);
+        expect(space.lanes).toContain(choice.lane);
+        expect(choice.last).toBeGreaterThanOrEqual(choice.first);
+        const holds = chains.some(
+          ({ lane, epoch, sendable }) =>
+            lane === choice.lane &&
+            epoch === choice.epoch &&
+            sendable.some((range) => contains([range], choice.first) && contains([range], choice.last)),
+        );
+        expect(holds).toBe(true);
+      },
+    ),
+  );
+});
