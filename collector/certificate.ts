@@ -9,10 +9,7 @@ import type { SigningIdentity } from "@paddock/wire/identity.ts";
 export function selfSignedCertificate(identity: SigningIdentity): string {
   const algorithm = sequence(oid("2b6570"));
   const name = sequence(set(sequence(oid("550403"), element(0x0c, Buffer.from("paddock-collector")))));
-  const validity = sequence(
-    element(0x17, Buffer.from("000101000000Z")),
-    element(0x18, Buffer.from("99991231235959Z")),
-  );
+  const validity = sequence(element(0x17, Buffer.from("000101000000Z")), element(0x18, Buffer.from("99991231235959Z")));
   const publicKey = identity.publicKey.export({ format: "der", type: "spki" });
   const keyId = createHash("sha1").update(identity.publicKeyRaw).digest();
   const extensions = sequence(
@@ -31,7 +28,10 @@ export function selfSignedCertificate(identity: SigningIdentity): string {
   );
   const signature = sign(null, body, identity.privateKey);
   const der = sequence(body, algorithm, element(0x03, Buffer.concat([Buffer.of(0), signature])));
-  const lines = der.toString("base64").replaceAll(/(.{64})/gu, "$1\n").trimEnd();
+  const lines = der
+    .toString("base64")
+    .replaceAll(/(.{64})/gu, "$1\n")
+    .trimEnd();
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 }
 

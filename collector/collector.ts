@@ -27,6 +27,8 @@ export interface Collector {
   readonly identity: SigningIdentity;
   readonly listen: readonly ListenAddress[];
   readonly operator: Pick<OperatorServer, "socket" | "address">;
+  /** Rejects when the ledger cannot be written any more: the process has to end and find the truth on disk. */
+  readonly failed: Promise<never>;
   /** Finishes the uploads in flight, ends the readers and closes the ledger. Calling it again waits for the same end. */
   close(): Promise<void>;
 }
@@ -52,7 +54,10 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
     for (const step of cleanUp.toReversed()) await step();
   };
   try {
-    const registry = await GatewayRegistry.open(join(dataDir, "gateways"), { claims: config.claims, maxPending: limits.maxPending });
+    const registry = await GatewayRegistry.open(join(dataDir, "gateways"), {
+      claims: config.claims,
+      maxPending: limits.maxPending,
+    });
     const evidence = await EvidenceRoom.open(join(dataDir, "evidence"));
     const consumers = await Consumers.open(join(dataDir, "consumers"));
     const activity = await ActivityBook.open(ledger);
@@ -72,11 +77,31 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
       missingBatches: () => [...ledger.chains()].reduce((total, chain) => total + countOf(neverReceived(chain)), 0),
       evidence: () => evidence.all().length,
     });
-    const shared = { identity, ledger, registry, evidence, consumers, activity, admission, receipts, metrics, limits, clock, log };
+    const failure = Promise.withResolvers<never>();
+    failure.promise.catch(() => {});
+    const shared = {
+      identity,
+      ledger,
+      registry,
+      evidence,
+      consumers,
+      activity,
+      admission,
+      receipts,
+      metrics,
+      limits,
+      clock,
+      log,
+      onFatal: failure.reject,
+    };
 
     const operator = operatorHandler(shared);
     followers = () => operator.followers();
-    const operatorServer = await startOperatorServer(operator.handle, operatorSocketPath(config), config.operator.listen);
+    const operatorServer = await startOperatorServer(
+      operator.handle,
+      operatorSocketPath(config),
+      config.operator.listen,
+    );
     cleanUp.push(() => operatorServer.close());
 
     const ingest = ingestHandler(shared);
@@ -97,7 +122,13 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
       logEnd: ledger.logEnd(),
     });
     let closing: Promise<void> | undefined;
-    return { identity, listen: addresses, operator: operatorServer, close: () => (closing ??= closeAll()) };
+    return {
+      identity,
+      listen: addresses,
+      operator: operatorServer,
+      failed: failure.promise,
+      close: () => (closing ??= closeAll()),
+    };
   } catch (error) {
     await closeAll();
     throw error;

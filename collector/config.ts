@@ -49,7 +49,7 @@ const Limits = v.strictObject({
   maxUploads: v.optional(v.pipe(whole(1, 100_000, "uploads"), describe("At once; more are answered 503")), 256),
   maxUploadsPerConnection: v.optional(
     v.pipe(whole(1, 1000, "uploads"), describe("At once; more are answered 429")),
-    8,
+    16,
   ),
   maxBodyBytesInFlight: v.optional(
     v.pipe(
@@ -58,7 +58,10 @@ const Limits = v.strictObject({
     ),
     134_217_728,
   ),
-  bodyIdleMs: v.optional(v.pipe(whole(100, 3_600_000, "ms"), describe("An upload that brings no byte this long ends")), 30_000),
+  bodyIdleMs: v.optional(
+    v.pipe(whole(100, 3_600_000, "ms"), describe("An upload that brings no byte this long ends")),
+    30_000,
+  ),
   bodyTotalMs: v.optional(v.pipe(whole(100, 86_400_000, "ms"), describe("An upload that lasts longer ends")), 300_000),
   connectionIdleMs: v.optional(
     v.pipe(whole(1000, 86_400_000, "ms"), describe("A connection without traffic is closed after this")),

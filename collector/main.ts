@@ -17,7 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   verify: async () => (await import("./commands/verify.ts")).verify,
 };
 
-await runMain(async (argv) => {
+runMain(async (argv) => {
   const [name = "--help", ...rest] = argv;
   if (name === "--help" || name === "-h") {
     print(await usage());

@@ -79,7 +79,11 @@ export function collectorMetrics(sources: MetricSources): CollectorMetrics {
     bytes: counter("stored_bytes", "Bytes of headers and payloads stored."),
     bodyBytes: counter("body_bytes", "Bytes of request bodies as received, by content encoding.", ["encoding"]),
     uploadSeconds: histogram("upload_seconds", "From the end of a body to its receipt.", SECONDS),
-    delaySeconds: histogram("delay_seconds", "From the opening of an upload's newest batch to its receipt.", DELAY_SECONDS),
+    delaySeconds: histogram(
+      "delay_seconds",
+      "From the opening of an upload's newest batch to its receipt.",
+      DELAY_SECONDS,
+    ),
     enrolments: counter("enrolments", "Enrolment requests answered, by state.", ["state"]),
     connectionErrors: counter("connection_errors", "Connections that failed, by kind.", ["kind"]),
     evidence: counter("evidence", "Uploads refused as fork or wrong link.", ["kind"]),

@@ -14,6 +14,9 @@ export function pinoLog(level: LogLevel): Log {
     // Written at once: the last lines before an end matter most, and the data path logs nothing per upload.
     destination({ fd: 2, sync: true }),
   );
-  const at = (method: LogLevel) => (event: string, fields: LogFields = {}) => logger[method]({ event, ...fields });
+  const at =
+    (method: LogLevel) =>
+    (event: string, fields: LogFields = {}) =>
+      logger[method]({ event, ...fields });
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }

@@ -25,7 +25,8 @@ ${CONNECT_HELP}`,
     const parsed = parseCommandLine(argv, options, [0, 1]);
     const name = parsed.positionals[0];
     const offset = wholeOption(parsed, "offset");
-    if (offset !== undefined && name === undefined) throw new PaddockError("USAGE", "--offset needs a consumer's NAME.");
+    if (offset !== undefined && name === undefined)
+      throw new PaddockError("USAGE", "--offset needs a consumer's NAME.");
     const answer = await ask(await socketOf(parsed), name, offset, parsed.values["rewind"] === true);
     if (parsed.values["json"] === true) printJson(answer);
     else print(renderConsumers(Array.isArray(answer) ? answer : [answer]));
@@ -42,5 +43,7 @@ function ask(socket: string, name: string | undefined, offset: number | undefine
 
 function renderConsumers(found: readonly Consumer[]): string {
   if (found.length === 0) return "No consumer has a place yet.";
-  return found.map((one) => `${one.name}: offset ${one.offset}, since ${new Date(one.updated).toISOString()}`).join("\n");
+  return found
+    .map((one) => `${one.name}: offset ${one.offset}, since ${new Date(one.updated).toISOString()}`)
+    .join("\n");
 }

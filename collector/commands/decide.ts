@@ -1,6 +1,14 @@
 import { PaddockError } from "@paddock/base/errors.ts";
 import { askJson } from "../operator/operator-client.ts";
-import { CONNECT_HELP, CONNECT_OPTIONS, parseCommandLine, print, printJson, socketOf, type Command } from "./command.ts";
+import {
+  CONNECT_HELP,
+  CONNECT_OPTIONS,
+  parseCommandLine,
+  print,
+  printJson,
+  socketOf,
+  type Command,
+} from "./command.ts";
 
 interface Decided {
   readonly id: string;

@@ -24,13 +24,19 @@ export const exportProof: Command = {
   --socket PATH   the operator socket itself
   --json          print JSON`,
   async run(argv) {
-    const options = { ...CONNECT_OPTIONS, offset: { type: "string" }, out: { type: "string" }, dir: { type: "string" } } as const;
+    const options = {
+      ...CONNECT_OPTIONS,
+      offset: { type: "string" },
+      out: { type: "string" },
+      dir: { type: "string" },
+    } as const;
     const parsed = parseCommandLine(argv, options);
     const offset = wholeOption(parsed, "offset");
     const out = textOption(parsed, "out");
     const directory = textOption(parsed, "dir");
     if (offset === undefined) throw new PaddockError("USAGE", "--offset is missing.");
-    if (out === undefined && directory === undefined) throw new PaddockError("USAGE", "Name --out FILE, --dir DIR or both.");
+    if (out === undefined && directory === undefined)
+      throw new PaddockError("USAGE", "Name --out FILE, --dir DIR or both.");
     const proof = await ask(await socketOf(parsed), { path: `/v1/proof?offset=${offset}` });
     const written: string[] = [];
     if (out !== undefined) {

@@ -1,7 +1,15 @@
 import { formatDuration } from "@paddock/base/duration.ts";
 import type { ChainReport, GatewayReport } from "../fleet/fleet-report.ts";
 import { askJson } from "../operator/operator-client.ts";
-import { CONNECT_HELP, CONNECT_OPTIONS, parseCommandLine, print, printJson, socketOf, type Command } from "./command.ts";
+import {
+  CONNECT_HELP,
+  CONNECT_OPTIONS,
+  parseCommandLine,
+  print,
+  printJson,
+  socketOf,
+  type Command,
+} from "./command.ts";
 
 interface FleetAnswer {
   readonly collector: string;
@@ -33,10 +41,15 @@ export function renderFleet(gateways: readonly GatewayReport[], nowMs: number): 
 
 function renderGateway(gateway: GatewayReport, nowMs: number): string {
   const name = gateway.label === "" ? gateway.id.slice(0, 12) : `${gateway.label} (${gateway.id.slice(0, 12)})`;
-  const since = gateway.lastReceived === null ? "never sent" : `last sent ${formatDuration(nowMs - gateway.lastReceived)} ago`;
-  const lines = [`${gateway.severity.toUpperCase().padEnd(9)} ${name}: ${gateway.verdict}`, `  ${gateway.state}, ${since}`];
+  const since =
+    gateway.lastReceived === null ? "never sent" : `last sent ${formatDuration(nowMs - gateway.lastReceived)} ago`;
+  const lines = [
+    `${gateway.severity.toUpperCase().padEnd(9)} ${name}: ${gateway.verdict}`,
+    `  ${gateway.state}, ${since}`,
+  ];
   for (const chain of gateway.chains) lines.push(`  ${renderChain(chain)}`);
-  for (const fork of gateway.forks) lines.push(`  ${fork.kind} at ${fork.lane} epoch ${fork.epoch} seq ${fork.seq}: ${fork.detail}`);
+  for (const fork of gateway.forks)
+    lines.push(`  ${fork.kind} at ${fork.lane} epoch ${fork.epoch} seq ${fork.seq}: ${fork.detail}`);
   return lines.join("\n");
 }
 

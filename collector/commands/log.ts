@@ -33,7 +33,8 @@ export const log: Command = {
     } as const;
     const parsed = parseCommandLine(argv, options);
     const format = (textOption(parsed, "format") ?? "ndjson") as Format;
-    if (!FORMATS.includes(format)) throw new PaddockError("USAGE", `--format is ${format}; it is ${FORMATS.join(", ")}.`);
+    if (!FORMATS.includes(format))
+      throw new PaddockError("USAGE", `--format is ${format}; it is ${FORMATS.join(", ")}.`);
     const query = new URLSearchParams();
     const from = textOption(parsed, "from");
     if (from !== undefined) query.set(/^\d+$/u.test(from) ? "from" : "since", from);

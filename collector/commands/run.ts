@@ -15,7 +15,11 @@ export const run: Command = {
 Prints one JSON line per event on standard error; "ready" says that it serves, with its public key and addresses.
 SIGTERM or SIGINT: finishes the uploads in flight and ends with 0.`,
   async run(argv) {
-    const options = { config: { type: "string" }, "check-config": { type: "boolean" }, "print-config": { type: "boolean" } } as const;
+    const options = {
+      config: { type: "string" },
+      "check-config": { type: "boolean" },
+      "print-config": { type: "boolean" },
+    } as const;
     const parsed = parseCommandLine(argv, options);
     const path = requiredOption(parsed, "config");
     const config = await readCollectorConfig(path);
@@ -30,7 +34,7 @@ SIGTERM or SIGINT: finishes the uploads in flight and ends with 0.`,
     const stopped = signalled();
     const log = pinoLog(config.log.level);
     const collector = await startCollector(config, systemClock, log);
-    const signal = await stopped;
+    const signal = await Promise.race([stopped, collector.failed]);
     log.info("stopping", { signal });
     await collector.close();
     log.info("stopped");

@@ -110,7 +110,7 @@ function encodeOwn(frames: readonly Uint8Array[]): Buffer {
 function decodeOwn(value: Uint8Array): GatewayRecord[] {
   const bytes = Buffer.from(value);
   const records: GatewayRecord[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const end = at + 4 + bytes.readUInt32BE(at);
     records.push(...decodeFrame(bytes.subarray(at + 4, end)));
     at = end;

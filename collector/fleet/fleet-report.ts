@@ -75,7 +75,9 @@ export function fleetReport(sources: FleetSources, nowMs: number): GatewayReport
 
 /** Every gap in the ledger, or those of one gateway. */
 export function gapReport(sources: Pick<FleetSources, "ledger" | "activity">, gateway?: string): Gap[] {
-  const chains = [...sources.ledger.chains()].filter(({ id }) => gateway === undefined || hexOf(id.gateway) === gateway);
+  const chains = [...sources.ledger.chains()].filter(
+    ({ id }) => gateway === undefined || hexOf(id.gateway) === gateway,
+  );
   const lanes = Map.groupBy(chains, ({ id }) => `${hexOf(id.gateway)}/${id.lane}`);
   const inOrder = [...lanes].toSorted(([left], [right]) => compare(left, right));
   return inOrder.flatMap(([, summaries]) => gapsOfLane(withOwn(summaries, sources.activity)));
@@ -112,7 +114,10 @@ function chainReport(summary: ChainSummary, activity: FleetSources["activity"], 
   const seen: ChainActivity | undefined = activity.of(id);
   const losses = activity.ownRecords(id).flatMap(({ record }) => (record.kind === "loss" ? [record] : []));
   const batchesOf = (cause: Gap["cause"]): number =>
-    sum(gaps.filter((gap) => gap.cause === cause && gap.lane === laneName(id.lane) && gap.epoch === id.epoch), (gap) => gap.batches);
+    sum(
+      gaps.filter((gap) => gap.cause === cause && gap.lane === laneName(id.lane) && gap.epoch === id.epoch),
+      (gap) => gap.batches,
+    );
   return {
     lane: laneName(id.lane),
     epoch: id.epoch,
@@ -150,7 +155,10 @@ export function judge(facts: Facts): { severity: Severity; verdict: string } {
   const lost = sum(chains, (chain) => chain.lostRecords);
   const silentMs = lastReceived === null ? 0 : nowMs - lastReceived;
   if (forks > 0) {
-    return { severity: "broken", verdict: `${forks} signed contradictions are kept as evidence: investigate the gateway.` };
+    return {
+      severity: "broken",
+      verdict: `${forks} signed contradictions are kept as evidence: investigate the gateway.`,
+    };
   }
   if (state === "pending") return { severity: "waiting", verdict: "Waits for the operator's yes." };
   if (state === "denied") return { severity: "ok", verdict: "Was denied and hands in nothing." };

@@ -42,15 +42,22 @@ export function sendAnswer(request: AnyRequest, response: AnyResponse, answer: A
     response.writeHead(answer.status, headers);
     response.end(body);
     if (!unread) return;
-    // What is on its way is dropped; a stream that nobody reads would hold its reset back.
     stream.resume();
-    stream.close(constants.NGHTTP2_NO_ERROR);
+    stream.once("finish", () => {
+      setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), RESET_AFTER_MS).unref();
+    });
     return;
   }
   if (unread) headers["connection"] = "close";
   response.writeHead(answer.status, headers);
   response.end(body);
 }
+
+/**
+ * A reset in the same turn as the end of the answer overtakes it, and the peer then waits for ever (seen with Node 24 on
+ * both sides). What still arrives in this time is dropped.
+ */
+const RESET_AFTER_MS = 20;
 
 /** Header value, or undefined when it is absent or given more than once. */
 export function headerOf(request: AnyRequest, name: string): string | undefined {

@@ -1,5 +1,5 @@
 import type { Clock } from "@paddock/base/clock.ts";
-import { messageOf } from "@paddock/base/errors.ts";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import type { ChainId } from "@paddock/store/types.ts";
@@ -11,7 +11,15 @@ import type { CollectorMetrics } from "../metrics.ts";
 import type { Gateway, GatewayRegistry } from "../registry/gateway-registry.ts";
 import { RateLimit, type Admission } from "./admission.ts";
 import type { BodyLease } from "./body-budget.ts";
-import { errorAnswer, headerOf, jsonAnswer, sendAnswer, type Answer, type AnyRequest, type AnyResponse } from "./http-answer.ts";
+import {
+  errorAnswer,
+  headerOf,
+  jsonAnswer,
+  sendAnswer,
+  type Answer,
+  type AnyRequest,
+  type AnyResponse,
+} from "./http-answer.ts";
 import { decompressZstd, readBody, type BodyProblem } from "./read-body.ts";
 import type { Receipts } from "./receipts.ts";
 import { takeUpload, type UploadContext } from "./upload.ts";
@@ -24,6 +32,8 @@ export interface IngestContext extends UploadContext {
   readonly limits: CollectorLimits;
   readonly clock: Clock;
   readonly log: Log;
+  /** Told of a failure after which no write can be trusted. */
+  readonly onFatal: (error: PaddockError) => void;
 }
 
 export interface IngestHandler {
@@ -68,6 +78,7 @@ export function ingestHandler(context: IngestContext): IngestHandler {
     response.on("error", () => {});
     const done = answerTo(request)
       .catch((error: unknown) => {
+        if (error instanceof PaddockError && error.code === "STORE_WRITE_FAILED") context.onFatal(error);
         context.log.error("request-failed", { url: request.url?.slice(0, 200), message: messageOf(error) });
         return errorAnswer(503, "failed", "The collector could not do this now.", { retryAfterS: BUSY_RETRY_S });
       })
@@ -127,7 +138,12 @@ async function answerUpload(
     if (!taken.ok) {
       metrics.uploads.inc({ result: taken.code });
       if (taken.status === 409) metrics.evidence.inc({ kind: taken.code });
-      log.warn("upload-refused", { chain: chainTitle(chain), code: taken.code, message: taken.message, item: taken.item });
+      log.warn("upload-refused", {
+        chain: chainTitle(chain),
+        code: taken.code,
+        message: taken.message,
+        item: taken.item,
+      });
       const more = taken.status === 507 ? { item: taken.item, retryAfterS: FULL_RETRY_S } : { item: taken.item };
       return errorAnswer(taken.status, taken.code, taken.message, more);
     }

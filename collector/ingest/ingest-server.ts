@@ -56,7 +56,11 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
   }
 }
 
-function createServer(options: IngestServerOptions, sessions: Set<Http2Session>, sockets: Set<Socket>): Http2SecureServer {
+function createServer(
+  options: IngestServerOptions,
+  sessions: Set<Http2Session>,
+  sockets: Set<Socket>,
+): Http2SecureServer {
   const { limits, metrics, log } = options;
   const failed = (kind: string, error: unknown) => {
     metrics.connectionErrors.inc({ kind });
@@ -82,7 +86,7 @@ function createServer(options: IngestServerOptions, sessions: Set<Http2Session>,
   server.setTimeout(limits.connectionIdleMs);
   server.on("connection", (socket) => {
     sockets.add(socket);
-    socket.on("error", (error) => failed("socket", error));
+    socket.on("error", (error: Error) => failed("socket", error));
     socket.once("close", () => sockets.delete(socket));
   });
   server.on("session", (session) => {

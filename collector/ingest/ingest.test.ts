@@ -48,7 +48,13 @@ describe("an upload", () => {
   test("may come ahead of its predecessors: held names the gap, linked stops before it", async () => {
     const [a, b, c, d] = [sealer.seal(), sealer.seal(), sealer.seal(), sealer.seal()];
     expect(receiptIn(await client.upload(sealer.chain, [d]))).toMatchObject({ held: [[3, 3]], linked: 0, head: null });
-    expect(receiptIn(await client.upload(sealer.chain, [a]))).toMatchObject({ held: [[0, 0], [3, 3]], linked: 1 });
+    expect(receiptIn(await client.upload(sealer.chain, [a]))).toMatchObject({
+      held: [
+        [0, 0],
+        [3, 3],
+      ],
+      linked: 1,
+    });
     expect(receiptIn(await client.upload(sealer.chain, [b, c]))).toMatchObject({ held: [[0, 3]], linked: 4 });
   });
 
@@ -67,9 +73,13 @@ describe("an upload", () => {
 
   test("of an evicted batch is held, and its payload is taken when it comes later", async () => {
     const [batch] = sealer.sealMany(1);
-    expect(receiptIn(await client.upload(sealer.chain, [{ header: batch!.header, payload: null }]))).toMatchObject({ linked: 1 });
+    expect(receiptIn(await client.upload(sealer.chain, [{ header: batch!.header, payload: null }]))).toMatchObject({
+      linked: 1,
+    });
     expect(receiptIn(await client.upload(sealer.chain, [batch!]))).toMatchObject({ linked: 1 });
-    expect(receiptIn(await client.upload(sealer.chain, [{ header: batch!.header, payload: null }]))).toMatchObject({ linked: 1 });
+    expect(receiptIn(await client.upload(sealer.chain, [{ header: batch!.header, payload: null }]))).toMatchObject({
+      linked: 1,
+    });
   });
 });
 
@@ -89,7 +99,11 @@ describe("the current receipt", () => {
 
 describe("refused, with nothing stored:", () => {
   async function expectRefused(answer: TestAnswer, status: number, code: string, item?: number): Promise<void> {
-    expect({ status: answer.status, ...answer.json() }).toMatchObject({ status, error: code, ...(item === undefined ? {} : { item }) });
+    expect({ status: answer.status, ...answer.json() }).toMatchObject({
+      status,
+      error: code,
+      ...(item === undefined ? {} : { item }),
+    });
     expect(answer.json().message).toMatch(/\w/u);
     expect(receiptIn(await client.receipt(sealer.chain))).toMatchObject({ held: [], linked: 0 });
   }
@@ -142,8 +156,16 @@ describe("refused, with nothing stored:", () => {
     const body = encodeBatches(sealer.sealMany(1));
     const json = uploadRequest(sealer.chain, body, { "content-type": "application/json" });
     await expectRefused(await client.ask(json), 400, "content-type");
-    await expectRefused(await client.ask(uploadRequest(sealer.chain, body, { "content-encoding": "br" })), 400, "encoding");
-    await expectRefused(await client.ask(uploadRequest(sealer.chain, body, { "content-encoding": "zstd" })), 400, "encoding");
+    await expectRefused(
+      await client.ask(uploadRequest(sealer.chain, body, { "content-encoding": "br" })),
+      400,
+      "encoding",
+    );
+    await expectRefused(
+      await client.ask(uploadRequest(sealer.chain, body, { "content-encoding": "zstd" })),
+      400,
+      "encoding",
+    );
   });
 
   test("more than an upload may hold (413), stated or found out", async () => {
@@ -188,7 +210,10 @@ describe("who is not let in (403):", () => {
 
   test("one that waits for the operator", async () => {
     const waiting = new Sealer({ identity: testIdentity(9) });
-    expect(await collector.enrol(waiting.identity).then((answer) => [answer.status, answer.json().state])).toEqual([202, "pending"]);
+    expect(await collector.enrol(waiting.identity).then((answer) => [answer.status, answer.json().state])).toEqual([
+      202,
+      "pending",
+    ]);
     expect((await client.upload(waiting.chain, waiting.sealMany(1))).json().error).toBe("not-enrolled");
   });
 });

@@ -39,7 +39,8 @@ export function readBody(
       if (!outcome.ok) source.pause();
       resolve(outcome);
     };
-    const tooSlow = (): void => finish(refuse("timeout", `The body did not arrive in time; ${length} bytes did.`));
+    const tooSlow = (): void =>
+      finish(refuse("timeout", `The body did not arrive in time: ${length} bytes and no more.`));
     const onEnd = (): void => finish(accept(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)));
     const onGone = (): void => finish(refuse("aborted", `The sender went away after ${length} bytes.`));
     const onData = (chunk: Buffer): void => {

@@ -68,7 +68,15 @@ export async function takeUpload(
   const newest = batches.at(-1)!.decoded;
   const fresh = batches.filter((batch) => bringsNews(batch, held, before));
   if (fresh.length === 0) {
-    return { ok: true, seqs, batches: batches.length, storedRecords: 0, storedBytes: 0, repeatedBatches: batches.length, delayMs: null };
+    return {
+      ok: true,
+      seqs,
+      batches: batches.length,
+      storedRecords: 0,
+      storedBytes: 0,
+      repeatedBatches: batches.length,
+      delayMs: null,
+    };
   }
   const activity = activityOf(newest, path, context.clock.wallMs());
   const side = activityEntries(chain, activity, own);
@@ -85,7 +93,15 @@ export async function takeUpload(
     storedBytes += header.length + (payload?.length ?? 0);
   }
   const repeatedBatches = batches.length - stored;
-  return { ok: true, seqs, batches: batches.length, storedRecords, storedBytes, repeatedBatches, delayMs: activity.delayMs };
+  return {
+    ok: true,
+    seqs,
+    batches: batches.length,
+    storedRecords,
+    storedBytes,
+    repeatedBatches,
+    delayMs: activity.delayMs,
+  };
 }
 
 interface CheckedUpload {

@@ -61,7 +61,12 @@ function ndjsonLine(batch: LoggedBatch, offset: number, record: BatchRecord | un
   };
   const line =
     record === undefined
-      ? { ...place, at: batch.decoded.position.wall, clock: clockName(batch.decoded.position.clock), evicted: batch.count }
+      ? {
+          ...place,
+          at: batch.decoded.position.wall,
+          clock: clockName(batch.decoded.position.clock),
+          evicted: batch.count,
+        }
       : {
           ...place,
           index,

@@ -9,12 +9,17 @@ export interface OperatorRequest {
 }
 
 /** Asks the collector behind `socket` and gives its answer as a stream. Throws STATUS_UNREACHABLE when nobody answers. */
-export function askStream(socket: string, { method = "GET", path, accept, body }: OperatorRequest): Promise<IncomingMessage> {
+export function askStream(
+  socket: string,
+  { method = "GET", path, accept, body }: OperatorRequest,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const content = body === undefined ? undefined : JSON.stringify(body);
     const headers = {
       ...(accept === undefined ? {} : { accept }),
-      ...(content === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(content) }),
+      ...(content === undefined
+        ? {}
+        : { "content-type": "application/json", "content-length": Buffer.byteLength(content) }),
     };
     const sent = request({ socketPath: socket, method, path, headers }, resolve);
     sent.once("error", (error) => {

@@ -50,9 +50,16 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
       case "GET /healthz":
         return { status: 200, body: "ok\n" };
       case "GET /metrics":
-        return { status: 200, headers: { "content-type": context.metrics.contentType }, body: await context.metrics.render() };
+        return {
+          status: 200,
+          headers: { "content-type": context.metrics.contentType },
+          body: await context.metrics.render(),
+        };
       case "GET /v1/fleet":
-        return jsonAnswer(200, { collector: hexOf(context.identity.publicKeyRaw), gateways: fleetReport(context, context.clock.wallMs()) });
+        return jsonAnswer(200, {
+          collector: hexOf(context.identity.publicKeyRaw),
+          gateways: fleetReport(context, context.clock.wallMs()),
+        });
       case "GET /v1/gaps":
         return answerGaps(context, url.searchParams.get("gateway"));
       case "GET /v1/consumers":
@@ -125,7 +132,9 @@ async function routeByName(context: OperatorContext, request: IncomingMessage, p
   const consumer = /^\/v1\/consumers\/([^/]+)$/u.exec(path)?.[1];
   if (consumer !== undefined && request.method === "GET") {
     const known = context.consumers.get(consumer);
-    return known === undefined ? errorAnswer(404, "not-found", `There is no consumer ${consumer}.`) : jsonAnswer(200, known);
+    return known === undefined
+      ? errorAnswer(404, "not-found", `There is no consumer ${consumer}.`)
+      : jsonAnswer(200, known);
   }
   if (consumer !== undefined && request.method === "PUT") return putConsumer(context, request, consumer);
   const decision = /^\/v1\/gateways\/([0-9a-f]{8,64})\/(approve|deny)$/u.exec(path);
@@ -148,7 +157,8 @@ async function putConsumer(context: OperatorContext, request: IncomingMessage, n
 async function decideGateway(context: OperatorContext, prefix: string, state: "approved" | "denied"): Promise<Answer> {
   const matches = context.registry.all().filter((gateway) => gateway.id.startsWith(prefix));
   if (matches.length !== 1) {
-    const message = matches.length === 0 ? `No gateway ${prefix} ever enrolled.` : `${matches.length} gateways start with ${prefix}.`;
+    const message =
+      matches.length === 0 ? `No gateway ${prefix} ever enrolled.` : `${matches.length} gateways start with ${prefix}.`;
     return errorAnswer(matches.length === 0 ? 404 : 409, matches.length === 0 ? "not-found" : "ambiguous", message);
   }
   const decided = await context.registry.decide(matches[0]!.id, state, context.clock.wallMs());

@@ -44,7 +44,9 @@ export function readOffset(search: URLSearchParams, name: string): Outcome<numbe
 /** Unix ms of a time as RFC 3339 or as Unix ms. */
 export function readTime(text: string): Outcome<number, "query"> {
   if (/^\d{1,15}$/u.test(text)) return accept(Number(text));
-  const value = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/u.test(text) ? Date.parse(text) : Number.NaN;
+  const value = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/u.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
   if (Number.isFinite(value)) return accept(value);
   return refuse("query", `${JSON.stringify(text)} is no time; write it as 2026-01-31T12:00:00Z or as Unix ms.`);
 }
@@ -61,7 +63,9 @@ const Place = v.strictObject({
 const PLACE_BYTES_MAX = 1024;
 
 /** Reads the body of `PUT /v1/consumers/{name}`. */
-export async function readConsumerPlace(request: IncomingMessage): Promise<Outcome<v.InferOutput<typeof Place>, "body">> {
+export async function readConsumerPlace(
+  request: IncomingMessage,
+): Promise<Outcome<v.InferOutput<typeof Place>, "body">> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {

@@ -45,10 +45,16 @@ export async function buildProof(sources: ProofSources, offset: number): Promise
   const summary = sources.ledger.chain(chain);
   if (summary === undefined || seq >= summary.linked) {
     const first = summary?.linked ?? 0;
-    return refuse("not-linked", `For ${where}, batch ${first} is missing first; try again when \`gaps\` shows none before it.`);
+    return refuse(
+      "not-linked",
+      `For ${where}, batch ${first} is missing first; try again when \`gaps\` shows none before it.`,
+    );
   }
   if (summary.linked - seq > PROOF_HEADERS_MAX) {
-    return refuse("too-long", `${where} is ${summary.linked - seq} batches before the head; at most ${PROOF_HEADERS_MAX} fit a proof.`);
+    return refuse(
+      "too-long",
+      `${where} is ${summary.linked - seq} batches before the head; at most ${PROOF_HEADERS_MAX} fit a proof.`,
+    );
   }
   const gateway = sources.registry.get(hexOf(chain.gateway));
   if (gateway === undefined) return refuse("no-key", `The public key of gateway ${hexOf(chain.gateway)} is not known.`);

@@ -20,7 +20,10 @@ export async function writeProofParts(proofFile: Uint8Array, directory: string):
   // As wide as the last one needs, so that the names sort in the order of the chain.
   const width = Math.max(3, String(proof.headers.length - 1).length);
   const parts: [name: string, content: string | Uint8Array][] = [
-    ...proof.headers.map((header, at): [string, Uint8Array] => [`header-${String(at).padStart(width, "0")}.cose`, header]),
+    ...proof.headers.map((header, at): [string, Uint8Array] => [
+      `header-${String(at).padStart(width, "0")}.cose`,
+      header,
+    ]),
     ["payload.cborseq", proof.payload],
     ["frame.bin", frame],
     ["receipt.cose", proof.receipt],

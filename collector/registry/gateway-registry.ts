@@ -40,7 +40,6 @@ export interface Enrolment {
   readonly label: string;
 }
 
-
 /**
  * Who may hand in: the allow-list. One small file per gateway in `directory`, replaced atomically, so that enrolling
  * the last of a hundred thousand costs what the first did. All of it is kept in memory.

@@ -30,7 +30,10 @@ export class GatewayClient {
 
   ask({ method = "GET", path, headers = {}, body }: TestRequest): Promise<TestAnswer> {
     return new Promise((resolve, reject) => {
-      const stream = this.session.request({ ":method": method, ":path": path, ...headers }, { endStream: body === undefined });
+      const stream = this.session.request(
+        { ":method": method, ":path": path, ...headers },
+        { endStream: body === undefined },
+      );
       let answered: IncomingHttpHeaders & { ":status"?: number | undefined } = {};
       const chunks: Buffer[] = [];
       stream.on("response", (received) => (answered = received));
@@ -44,7 +47,11 @@ export class GatewayClient {
     });
   }
 
-  upload(chain: ChainId, batches: readonly EncodedBatch[], headers: Readonly<Record<string, string>> = {}): Promise<TestAnswer> {
+  upload(
+    chain: ChainId,
+    batches: readonly EncodedBatch[],
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<TestAnswer> {
     return this.ask(uploadRequest(chain, encodeBatches(batches), headers));
   }
 
@@ -61,8 +68,17 @@ export function chainPath(chain: ChainId): string {
   return `/v1/chains/${chainKey(chain)}`;
 }
 
-export function uploadRequest(chain: ChainId, body: Uint8Array, headers: Readonly<Record<string, string>> = {}): TestRequest {
-  return { method: "POST", path: chainPath(chain), headers: { "content-type": "application/cbor-seq", ...headers }, body };
+export function uploadRequest(
+  chain: ChainId,
+  body: Uint8Array,
+  headers: Readonly<Record<string, string>> = {},
+): TestRequest {
+  return {
+    method: "POST",
+    path: chainPath(chain),
+    headers: { "content-type": "application/cbor-seq", ...headers },
+    body,
+  };
 }
 
 /** The same over HTTP/1.1, on a connection of its own. */

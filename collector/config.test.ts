@@ -1,0 +1,39 @@
+import { readFile } from "node:fs/promises";
+import { describe, expect, test } from "vitest";
+import { parseConfig } from "@paddock/base/config.ts";
+import { configJsonSchema } from "./config-schema.ts";
+import { CollectorConfigSchema, operatorSocketPath } from "./config.ts";
+
+const parse = (input: unknown) => parseConfig(CollectorConfigSchema, input, "collector.json");
+
+describe("the collector's configuration", () => {
+  test("needs a data directory and nothing else", () => {
+    const config = parse({ dataDir: "/var/lib/paddock" });
+    expect(config).toMatchObject({
+      listen: [{ address: "::", port: 8443 }],
+      claims: [],
+      tls: null,
+      log: { level: "info" },
+    });
+    expect(config.limits.maxUploads).toBeGreaterThan(0);
+    expect(operatorSocketPath(config)).toBe("/var/lib/paddock/operator.sock");
+    expect(parse(config)).toEqual(config);
+  });
+
+  test("names every field at fault", () => {
+    const bad = {
+      dataDir: "",
+      lisen: [],
+      claims: [{ code: "short" }],
+      operator: { listen: { address: "::", port: 1 } },
+    };
+    expect(() => parse(bad)).toThrow(/dataDir[\s\S]*claims\.0\.code|claims\.0\.code[\s\S]*dataDir/u);
+    expect(() => parse(bad)).toThrow(/lisen: unknown key/u);
+    expect(() => parse(bad)).toThrow(/operator\.listen\.address/u);
+  });
+
+  test("has the JSON Schema that `node collector/config-schema.ts` writes to config.schema.json", async () => {
+    const stored: unknown = JSON.parse(await readFile(new URL("config.schema.json", import.meta.url), "utf8"));
+    expect(stored).toEqual(configJsonSchema());
+  });
+});

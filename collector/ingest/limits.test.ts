@@ -1,0 +1,151 @@
+import { connect as connectPlain, type Socket } from "node:net";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+import { once } from "node:events";
+import { afterEach, expect, test } from "vitest";
+import { Sealer, testIdentity } from "@paddock/store/testing/sealer.ts";
+import { encodeBatches } from "@paddock/wire/batch.ts";
+import { chainPath, type GatewayClient } from "../testing/gateway-client.ts";
+import { CLAIM, TestCollector } from "../testing/test-collector.ts";
+
+let collector: TestCollector;
+
+afterEach(() => collector.end());
+
+async function start(limits: Readonly<Record<string, number>>): Promise<{ client: GatewayClient; sealer: Sealer }> {
+  collector = await TestCollector.start({ limits });
+  const sealer = new Sealer({ identity: testIdentity(1) });
+  await collector.enrol(sealer.identity, { claim: CLAIM });
+  return { client: collector.client(), sealer };
+}
+
+/** Opens an upload and leaves it open. The promise is its status. */
+function openUpload(client: GatewayClient, sealer: Sealer) {
+  const stream = client.session.request({
+    ":method": "POST",
+    ":path": chainPath(sealer.chain),
+    "content-type": "application/cbor-seq",
+  });
+  stream.on("error", () => {});
+  const status = new Promise<number>((resolve) => stream.on("response", (headers) => resolve(headers[":status"] ?? 0)));
+  stream.resume();
+  return { stream, status };
+}
+
+test("more uploads than one connection may have are answered 429, others go on", async () => {
+  const { client, sealer } = await start({ maxUploadsPerConnection: 1 });
+  const open = openUpload(client, sealer);
+  open.stream.write(Buffer.alloc(1));
+  const body = sealer.sealMany(1);
+  const refused = await client.upload(sealer.chain, body);
+  expect([refused.status, refused.headers["retry-after"], refused.json().error]).toEqual([429, "1", "busy"]);
+  expect((await collector.client().upload(sealer.chain, body)).status).toBe(200);
+  open.stream.close();
+});
+
+test("more uploads than the collector takes are answered 503", async () => {
+  const { client, sealer } = await start({ maxUploads: 1 });
+  openUpload(client, sealer).stream.write(Buffer.alloc(1));
+  const refused = await collector.client().upload(sealer.chain, sealer.sealMany(1));
+  expect([refused.status, refused.headers["retry-after"]]).toEqual([503, "1"]);
+});
+
+test("an upload that stalls ends, and its place is free again", async () => {
+  const { client, sealer } = await start({ maxUploads: 1, bodyIdleMs: 100 });
+  const open = openUpload(client, sealer);
+  open.stream.write(Buffer.alloc(1));
+  expect(await open.status).toBe(408);
+  expect((await client.upload(sealer.chain, sealer.sealMany(1))).status).toBe(200);
+});
+
+test("an upload whose sender vanishes leaves its place", async () => {
+  const { client, sealer } = await start({ maxUploads: 1 });
+  openUpload(client, sealer).stream.write(Buffer.alloc(1));
+  const other = collector.client();
+  const body = sealer.sealMany(1);
+  while ((await other.upload(sealer.chain, body)).status !== 503);
+  client.session.destroy();
+  let { status } = await other.upload(sealer.chain, body);
+  while (status === 503) ({ status } = await other.upload(sealer.chain, body));
+  expect(status).toBe(200);
+});
+
+test("too many enrolments at once are answered 429", async () => {
+  await start({ enrolmentsPerS: 1 });
+  const statuses: number[] = [];
+  for (let number = 10; number < 22; number++) statuses.push((await collector.enrol(testIdentity(number))).status);
+  expect(statuses).toContain(429);
+  expect(statuses.slice(0, 9)).toEqual(Array.from({ length: 9 }, () => 202));
+});
+
+test("a flood of strangers cannot push out who is approved, and stays bounded", async () => {
+  collector = await TestCollector.start({ limits: { maxPending: 2 } });
+  const member = new Sealer({ identity: testIdentity(1) });
+  await collector.enrol(member.identity, { claim: CLAIM });
+  for (let number = 10; number < 16; number++) expect((await collector.enrol(testIdentity(number))).status).toBe(202);
+  await collector.restart();
+  expect((await collector.client().upload(member.chain, member.sealMany(1))).status).toBe(200);
+  const { gateways } = await import("../operator/operator-client.ts").then(({ askJson }) =>
+    askJson<{ gateways: { state: string }[] }>(collector.socket, { path: "/v1/fleet" }),
+  );
+  expect(gateways.filter(({ state }) => state === "pending")).toHaveLength(2);
+});
+
+test("peers that speak nonsense at any layer end their own connection only", async () => {
+  const { client, sealer } = await start({ handshakeMs: 200 });
+  const plain = connectPlain(collector.port, "::1");
+  plain.on("error", () => {});
+  plain.write("GET / HTTP/1.1\r\n\r\n");
+  await closed(plain);
+  const silent = connectPlain(collector.port, "::1");
+  silent.on("error", () => {});
+  await closed(silent);
+  for (const [protocol, nonsense] of [
+    ["http/1.1", "GET / HTTP/9.9\r\nx\u0000y: z\r\n\r\n"],
+    [
+      "http/1.1",
+      "POST /v1/enrolments HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\nzz",
+    ],
+    ["h2", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"],
+    ["h2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\u0000\u0000\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001"],
+  ] as const) {
+    const peer: TLSSocket = connectTls({
+      port: collector.port,
+      host: "::1",
+      rejectUnauthorized: false,
+      ALPNProtocols: [protocol],
+    });
+    peer.on("error", () => {});
+    await once(peer, "secureConnect");
+    peer.write(Buffer.from(nonsense, "latin1"));
+    peer.resume();
+    await closed(peer);
+  }
+  const random = await client.ask({
+    method: "POST",
+    path: chainPath(sealer.chain),
+    headers: { "content-type": "application/cbor-seq", "paddock-path": "x".repeat(4000) },
+    body: encodeBatches(sealer.sealMany(1)),
+  });
+  expect(random.status).toBe(200);
+});
+
+test("TLS 1.2 is refused", async () => {
+  await start({});
+  const peer = connectTls({ port: collector.port, host: "::1", rejectUnauthorized: false, maxVersion: "TLSv1.2" });
+  const [error] = (await once(peer, "error").catch((thrown: unknown) => [thrown])) as [Error];
+  expect(error.message).toMatch(/protocol version|alert/iu);
+});
+
+test("the certificate shows the identity key", async () => {
+  await start({});
+  const peer = connectTls({ port: collector.port, host: "::1", rejectUnauthorized: false, ALPNProtocols: ["h2"] });
+  await once(peer, "secureConnect");
+  expect([peer.getProtocol(), peer.alpnProtocol]).toEqual(["TLSv1.3", "h2"]);
+  const shown = peer.getPeerX509Certificate()!.publicKey;
+  expect(shown.equals(collector.identity.publicKey)).toBe(true);
+  peer.destroy();
+});
+
+function closed(socket: Socket): Promise<unknown> {
+  return socket.destroyed ? Promise.resolve() : once(socket, "close").catch(() => {});
+}

@@ -1,0 +1,64 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { VirtualClock } from "@paddock/base/clock.ts";
+import { expectAccepted } from "@paddock/base/outcome.ts";
+import { intersect, isNormal, subtract, union, type Ranges } from "@paddock/base/ranges.ts";
+import type { ChainSummary } from "@paddock/store/types.ts";
+import { testIdentity } from "@paddock/store/testing/sealer.ts";
+import { openReceipt } from "@paddock/wire/receipt.ts";
+import { receiptRanges, Receipts } from "./receipts.ts";
+
+const ranges: fc.Arbitrary<Ranges> = fc.array(fc.tuple(fc.nat(200), fc.nat(3)), { maxLength: 30 }).map((pairs) =>
+  union(
+    [],
+    pairs.map(([first, more]): [number, number] => [first, first + more]),
+  ),
+);
+
+describe("the ranges of a receipt", () => {
+  test("are a bounded part of what is held that names all of what just came", () => {
+    fc.assert(
+      fc.property(ranges, fc.nat(240), fc.integer({ min: 1, max: 8 }), (held, seq, max) => {
+        const received = intersect([[seq, seq + 2]], held);
+        const named = receiptRanges(held, received, max);
+        expect(named.length).toBeLessThanOrEqual(max);
+        expect(isNormal(named)).toBe(true);
+        expect(subtract(named, held)).toEqual([]);
+        if (max >= received.length) expect(subtract(received, named)).toEqual([]);
+        if (held.length <= max) expect(named).toEqual(held);
+      }),
+    );
+  });
+});
+
+describe("receipts", () => {
+  const identity = testIdentity(3);
+  const chain = { gateway: Buffer.alloc(32, 1), lane: 1, epoch: 0 } as const;
+  const summary = (held: Ranges, linked: number) =>
+    ({
+      held,
+      trimmed: [],
+      linked,
+      linkedHead: linked === 0 ? undefined : Buffer.alloc(32, linked),
+    }) as unknown as ChainSummary;
+
+  test("are signed anew only when the chain changed", () => {
+    const clock = new VirtualClock();
+    const receipts = new Receipts(identity, clock);
+    const first = receipts.current(chain, summary([[0, 4]], 5));
+    clock.advance(1000);
+    expect(receipts.current(chain, summary([[0, 4]], 5))).toBe(first);
+    const next = receipts.current(chain, summary([[0, 5]], 6));
+    expect(expectAccepted(openReceipt(next, identity.publicKey))).toMatchObject({
+      linked: 6,
+      received: clock.wallMs(),
+    });
+  });
+
+  test("of one chain are not those of another", () => {
+    const receipts = new Receipts(identity, new VirtualClock());
+    receipts.current(chain, summary([[0, 4]], 5));
+    const other = receipts.current({ ...chain, lane: 2 }, summary([[0, 4]], 5));
+    expect(expectAccepted(openReceipt(other, identity.publicKey)).lane).toBe(2);
+  });
+});

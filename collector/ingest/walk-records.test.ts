@@ -1,0 +1,61 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  decodeRecords,
+  encodeSource,
+  FORMAT_GATEWAY,
+  recordSize,
+  writeRecord,
+  type BatchRecord,
+} from "@paddock/wire/record.ts";
+import { walkRecords } from "./walk-records.ts";
+
+function encode(records: readonly BatchRecord[]): Buffer {
+  const parts = records.map(({ offset, source, format, frame }) => {
+    const encoded = encodeSource(source);
+    const part = Buffer.alloc(recordSize(offset, encoded, format, frame.length));
+    writeRecord(part, 0, offset, encoded, format, frame);
+    return part;
+  });
+  return Buffer.concat(parts);
+}
+
+const record: fc.Arbitrary<BatchRecord> = fc.record({
+  offset: fc.oneof(fc.nat(300), fc.maxSafeNat()),
+  source: fc.oneof(fc.stringMatching(/^[a-z0-9]{1,64}$/u), fc.uint8Array({ minLength: 18, maxLength: 18 })),
+  format: fc.oneof(fc.nat(0xffff), fc.constant(FORMAT_GATEWAY)),
+  frame: fc.uint8Array({ maxLength: 400 }),
+});
+
+describe("walking a payload", () => {
+  test("takes every payload of records with their count, and finds the gateway's own", () => {
+    fc.assert(
+      fc.property(fc.array(record, { maxLength: 20 }), (records) => {
+        const walked = walkRecords(encode(records), records.length);
+        const own = records.filter(({ format }) => format === FORMAT_GATEWAY).map(({ frame }) => Buffer.from(frame));
+        expect(walked.ok && walked.value.map((frame) => Buffer.from(frame))).toEqual(own);
+        expect(walkRecords(encode(records), records.length + 1).ok).toBe(false);
+      }),
+    );
+  });
+
+  test("agrees with the full decoder on altered and on random bytes", () => {
+    const altered = fc
+      .tuple(fc.array(record, { minLength: 1, maxLength: 4 }), fc.nat(), fc.nat(255))
+      .map(([records, at, value]) => {
+        const payload = encode(records);
+        payload[at % payload.length] = value;
+        return payload;
+      });
+    fc.assert(
+      fc.property(fc.oneof(altered, fc.uint8Array({ maxLength: 60 })), (payload) => {
+        const decoded = decodeRecords(payload);
+        if (decoded.ok) expect(walkRecords(payload, decoded.value.length).ok).toBe(true);
+        else if (!/UTF-8/u.test(decoded.detail)) {
+          for (let count = 0; count < 6; count++) expect(walkRecords(payload, count).ok).toBe(false);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
