@@ -69,8 +69,10 @@ export class UdpSocket {
     };
     const socket = createSocket(settings);
     try {
+      // Without a look-up the event may come before `bind` returns.
+      const listening = once(socket, "listening");
       socket.bind({ address, port });
-      await once(socket, "listening");
+      await listening;
     } catch (error) {
       socket.close();
       const text = `UDP [${address}]:${port} cannot be bound: ${messageOf(error)}.`;
