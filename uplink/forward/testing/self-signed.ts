@@ -7,8 +7,9 @@ export interface TlsIdentity {
   readonly cert: string;
 }
 
-/** 1.3.101.112, id-Ed25519 (RFC 8410 §3), and 2.5.4.3, commonName. */
+/** 1.3.101.112, id-Ed25519 (RFC 8410 §3), 2.5.29.17, subjectAltName, and 2.5.4.3, commonName. */
 const ED25519 = sequence(der(0x06, Buffer.from([0x2b, 0x65, 0x70])));
+const ALTERNATIVE_NAME = der(0x06, Buffer.from([0x55, 0x1d, 0x11]));
 const COMMON_NAME = der(0x06, Buffer.from([0x55, 0x04, 0x03]));
 
 /** A self-signed X.509 certificate (RFC 5280) that carries an identity's Ed25519 key; for tests only. */
@@ -17,8 +18,11 @@ export function selfSigned(identity: SigningIdentity, commonName = "paddock test
   const validity = sequence(utcTime("200101000000Z"), utcTime("491231235959Z"));
   const spki = identity.publicKey.export({ format: "der", type: "spki" });
   const version = der(0xa0, der(0x02, Buffer.from([2])));
+  // Subject alternative name: the address ::1, so that name checks pass as well.
+  const loopback = sequence(der(0x87, Buffer.concat([Buffer.alloc(15), Buffer.from([1])])));
+  const extensions = der(0xa3, sequence(sequence(ALTERNATIVE_NAME, der(0x04, loopback))));
   const serial = der(0x02, Buffer.from([1]));
-  const body = sequence(version, serial, ED25519, name, validity, name, spki);
+  const body = sequence(version, serial, ED25519, name, validity, name, spki, extensions);
   const signature = der(0x03, Buffer.concat([Buffer.from([0]), sign(null, body, identity.privateKey)]));
   const base64 = sequence(body, ED25519, signature).toString("base64").replaceAll(/.{64}/g, "$&\n");
   return {
