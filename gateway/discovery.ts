@@ -81,7 +81,7 @@ export class Discovery {
       this.#log.warn("discovery-failed", { interface: interfaceName, message: messageOf(error) });
     };
     // The library's types name the options of a service here; at run time these go to multicast-dns.
-    const instance = new Bonjour(options as object, failed);
+    const instance = new Bonjour(options, failed);
     const { mdns } = (instance as unknown as { server: { mdns: EventEmitter } }).server;
     mdns.on("error", failed);
     mdns.on("warning", failed);

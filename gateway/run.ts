@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { systemClock } from "@paddock/base/clock.ts";
 import { ERROR_TABLE, messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { jsonLinesLog, type Log } from "@paddock/base/log.ts";
@@ -16,6 +17,7 @@ export async function runGateway(config: GatewayConfig): Promise<number> {
     gateway = await openGateway(config, { clock: systemClock, log });
   } catch (error) {
     logFailure(log, error);
+    if (error instanceof PaddockError && error.disposition === "fatal") return fail(error);
     throw error;
   }
   const signal = nextSignal();
@@ -28,15 +30,18 @@ export async function runGateway(config: GatewayConfig): Promise<number> {
   // Nothing is closed after a failure: what is on disk is unknown, and only the next start finds out.
   gateway.failed.catch((error: unknown) => {
     logFailure(log, error);
-    process.stderr.write(
-      `${error instanceof PaddockError ? error.explain() : String((error as Error)?.stack ?? error)}\n`,
-    );
-    process.exit(1);
+    fail(error);
   });
   log.info("stopping", { signal: await signal });
   await gateway.stop();
   log.info("stopped");
   return 0;
+}
+
+/** Ends the process at once, with the failure in words for the terminal. */
+function fail(error: unknown): never {
+  writeSync(2, `${error instanceof PaddockError ? error.explain() : String((error as Error)?.stack ?? error)}\n`);
+  process.exit(1);
 }
 
 function logFailure(log: Log, error: unknown): void {

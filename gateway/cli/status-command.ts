@@ -25,8 +25,6 @@ export const statusCommand: Command = {
 
 export function formatStatus(status: GatewayStatus, verdict: Verdict): string {
   const { buffer, uplinks, ingest, clock, process: own } = status;
-  const ago = (seconds: number | null): string =>
-    seconds === null ? "none yet" : `${formatDuration(seconds * 1000)} ago`;
   const facts: [string, string][] = [
     ["id", status.label === "" ? status.id : `${status.id} (${status.label})`],
     ["listening", status.listening.join(", ")],
@@ -67,4 +65,8 @@ export function formatStatus(status: GatewayStatus, verdict: Verdict): string {
     formatTable([["lane", "committed", "acknowledged", "waiting", "", "room"], ...lanes]),
     paths.length === 0 ? "" : `\n${formatTable([["path", "role", "standing", "round trip", "why"], ...paths])}`,
   ].join("");
+}
+
+function ago(seconds: number | null): string {
+  return seconds === null ? "none yet" : `${formatDuration(seconds * 1000)} ago`;
 }

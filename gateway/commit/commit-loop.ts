@@ -57,11 +57,8 @@ export class CommitLoop implements FrameSink {
     this.#store = options.store;
     this.#evictionBytesMin = options.evictionBytesMin;
     this.#writers = LANES.map((name, index) => {
-      const lane = index as Lane;
       const epochStart = options.epochStarts?.[name];
-      const stored = options.store.latestEpoch(options.identity.id, lane) ?? 0;
-      const epoch = epochStart === undefined ? stored : Math.max(stored, epochStart.previousEpoch) + 1;
-      const chain: ChainId = { gateway: options.identity.id, lane, epoch };
+      const chain = chainToWrite(options, index as Lane, epochStart);
       return new LaneWriter({
         ...options,
         chain,
@@ -132,4 +129,11 @@ export class CommitLoop implements FrameSink {
     }
     return "none";
   }
+}
+
+/** The lane's newest epoch, or the one behind it. */
+function chainToWrite({ identity, store }: CommitLoopOptions, lane: Lane, start: EpochStart | undefined): ChainId {
+  const stored = store.latestEpoch(identity.id, lane) ?? 0;
+  const epoch = start === undefined ? stored : Math.max(stored, start.previousEpoch) + 1;
+  return { gateway: identity.id, lane, epoch };
 }

@@ -43,9 +43,13 @@ export class LoopDelayMeter {
   }
 
   #snapshot(): LoopDelay {
-    const beyond = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - PROBE_MS);
     return { p99Ms: beyond(this.#histogram.percentile(99)), maxMs: beyond(this.#histogram.max) };
   }
+}
+
+/** Milliseconds beyond the probe's own interval. */
+function beyond(nanoseconds: number): number {
+  return Math.max(0, nanoseconds / 1e6 - PROBE_MS);
 }
 
 /** Bytes that this process caused to be written to storage (proc_pid_io(5)); null where the kernel does not tell. */

@@ -7,7 +7,6 @@ import {
   REQUEST_BYTES_MAX,
   type Answerers,
   type RequestName,
-  type Requests,
   type Response,
 } from "./status-protocol.ts";
 

@@ -81,7 +81,7 @@ export function gatewayStatus(patch: Patch<GatewayStatus> = {}): GatewayStatus {
   for (const [key, part] of Object.entries(patch)) {
     const whole = result[key];
     const merges = typeof part === "object" && part !== null && !Array.isArray(part);
-    result[key] = merges ? { ...(whole as object), ...part } : part;
+    result[key] = merges ? Object.assign({}, whole, part) : part;
   }
   return result as unknown as GatewayStatus;
 }

@@ -1,0 +1,140 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { systemClock } from "@paddock/base/clock.ts";
+import { expectAccepted } from "@paddock/base/outcome.ts";
+import { seededRandom } from "@paddock/base/random.ts";
+import { ChainStore } from "@paddock/store/chain-store.ts";
+import { CODE_CHANGED } from "@paddock/wire/coap-codes.ts";
+import { LANES } from "@paddock/wire/lanes.ts";
+import { decodeRecords } from "@paddock/wire/record.ts";
+import { readIdentity, defaultKeyFile } from "./identity.ts";
+import { CoapSender, senmlFrame } from "./testing/coap-sender.ts";
+
+const KILLS = 6;
+const SENDERS = 16;
+const ANSWER_MS = 3000;
+
+let directory: string;
+let child: ChildProcess | undefined;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "paddock-kill-"));
+});
+afterEach(async () => {
+  child?.kill("SIGKILL");
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** Starts the real program; resolves with its CoAP port when it takes frames. */
+async function start(configFile: string): Promise<number> {
+  const started = spawn(process.execPath, [join(import.meta.dirname, "main.ts"), "run", "--config", configFile], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  child = started;
+  let log = "";
+  for await (const chunk of started.stderr) {
+    log += String(chunk);
+    const ready = log.split("\n").find((line) => line.includes('"event":"ready"') && line.endsWith("}"));
+    if (ready === undefined) continue;
+    const { addresses } = JSON.parse(ready) as { addresses: { port: number }[] };
+    return addresses[0]!.port;
+  }
+  throw new Error(`the gateway did not start: ${log}`);
+}
+
+test("kill -9 under load, again and again: every frame that was answered 2.04 is in the chain exactly once", async () => {
+  const configFile = join(directory, "gateway.json");
+  const dataDir = join(directory, "data");
+  const config = {
+    dataDir,
+    listen: [{ address: "::1", port: 0 }],
+    store: { minFreeBytes: 0, ballastBytes: 0 },
+    discovery: { enabled: false },
+  };
+  await writeFile(configFile, JSON.stringify(config));
+  const random = seededRandom(20_260_601);
+  const answered = new Set<number>();
+  let next = 0;
+
+  for (let kill = 0; kill < KILLS; kill++) {
+    const port = await start(configFile);
+    const running = child!;
+    const killed = once(running, "exit");
+    const senders = await Promise.all(Array.from({ length: SENDERS }, () => CoapSender.open(port)));
+    // The kill comes after some answers, so that every round has proven something, at a moment of chance.
+    const killAfter = answered.size + 50 + random.below(400);
+    await Promise.all(
+      senders.map(async (sender, index) => {
+        const path = ["i", LANES[index % LANES.length]!];
+        while (running.exitCode === null && running.signalCode === null) {
+          const value = next++;
+          const code = await Promise.race([
+            sender.post(path, senmlFrame(`sensor-${index}`, value), ANSWER_MS),
+            killed.then(() => undefined),
+          ]);
+          if (code === CODE_CHANGED) answered.add(value);
+          if (answered.size >= killAfter) running.kill("SIGKILL");
+        }
+      }),
+    );
+    for (const sender of senders) sender.close();
+    await killed;
+  }
+
+  const identity = await readIdentity(defaultKeyFile(dataDir));
+  const store = await ChainStore.open({
+    directory: join(dataDir, "store"),
+    ...{ maxBytes: 1 << 30, minFreeBytes: 0, ballastBytes: 0, arrivalLog: false, clock: systemClock },
+  });
+  const stored: number[] = [];
+  for (const { id, head } of store.chains()) {
+    expect(await store.verify(id, { publicKey: identity!.publicKey })).toMatchObject({ broken: 0 });
+    for (let seq = 0; seq <= head!.seq; seq++) {
+      const batch = await store.readOne(id, seq);
+      for (const { frame } of expectAccepted(decodeRecords(batch!.payload!))) stored.push(valueOf(frame));
+    }
+  }
+  expect(store.recovery).toEqual([]);
+  await store.close();
+  const times = new Map<number, number>();
+  for (const value of stored) times.set(value, (times.get(value) ?? 0) + 1);
+  expect(answered.size).toBeGreaterThan(KILLS * 50);
+  expect([...answered].filter((value) => times.get(value) !== 1)).toEqual([]);
+  expect([...times].filter(([, count]) => count !== 1)).toEqual([]);
+}, 60_000);
+
+test("SIGTERM under load: what was taken is answered and durable, nothing else is, and the exit code is 0", async () => {
+  const configFile = join(directory, "gateway.json");
+  const dataDir = join(directory, "data");
+  const listen = [{ address: "::1", port: 0 }];
+  await writeFile(configFile, JSON.stringify({ dataDir, listen, discovery: { enabled: false } }));
+  const sender = await CoapSender.open(await start(configFile));
+  const answers = Array.from({ length: 200 }, (_, value) => sender.post(["i"], senmlFrame("a", value), ANSWER_MS));
+  await Promise.race(answers);
+  const exit = once(child!, "exit");
+  child!.kill("SIGTERM");
+  expect(await exit).toEqual([0, null]);
+  sender.close();
+  const store = await ChainStore.open({
+    directory: join(dataDir, "store"),
+    ...{ maxBytes: 1 << 30, minFreeBytes: 0, ballastBytes: 0, arrivalLog: false, clock: systemClock },
+  });
+  const stored = store.chains().reduce((sum, { records }) => sum + records, 0);
+  await store.close();
+  const changed = (await Promise.all(answers)).filter((code) => code === CODE_CHANGED).length;
+  expect(changed).toBeGreaterThan(0);
+  expect(stored).toBe(changed);
+}, 30_000);
+
+/** The value behind the name in what `senmlFrame` made. */
+function valueOf(frame: Uint8Array): number {
+  const bytes = Buffer.from(frame);
+  const nameLength = bytes[3]! & 31;
+  const at = 4 + nameLength + 1;
+  const info = bytes[at]!;
+  if (info < 24) return info;
+  return bytes.readUIntBE(at + 1, 1 << (info - 24));
+}
