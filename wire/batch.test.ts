@@ -30,7 +30,11 @@ const positions: fc.Arbitrary<Position> = fc
     wall: fc.maxSafeInteger(),
     clock: fc.constantFrom(0 as const, 1 as const, 2 as const),
   })
-  .map((position) => (position.epoch === 0 && position.seq === 0 ? { ...position, previous: null } : position));
+  .map(withoutPreviousAtStart);
+
+function withoutPreviousAtStart(position: Position): Position {
+  return position.epoch === 0 && position.seq === 0 ? { ...position, previous: null } : position;
+}
 
 function sealed(payload: Uint8Array, position: Partial<Position> = {}): EncodedBatch & { payload: Uint8Array } {
   const full: Position = {
@@ -94,22 +98,23 @@ describe("header", () => {
   });
 });
 
+/** What a holder of the batch and its successor checks. */
+const holds = (batch: EncodedBatch, next: EncodedBatch): boolean => {
+  const checked = checkBatch(batch);
+  const successor = decodeHeader(next.header);
+  return (
+    checked.ok &&
+    successor.ok &&
+    verifyHeader(batch.header, testGateway.publicKey) &&
+    headerHash(batch.header).equals(successor.value.position.previous ?? Buffer.alloc(0))
+  );
+};
+
 describe("a changed byte is detected", () => {
   const payload = vectorBytes("records", "three-records");
   const first = sealed(payload, { count: 3 });
   const second = sealed(payload, { count: 3, seq: 1, previous: headerHash(first.header) });
 
-  /** What a holder of the batch and its successor checks. */
-  const holds = (batch: EncodedBatch, next: EncodedBatch): boolean => {
-    const checked = checkBatch(batch);
-    const successor = decodeHeader(next.header);
-    return (
-      checked.ok &&
-      successor.ok &&
-      verifyHeader(batch.header, testGateway.publicKey) &&
-      headerHash(batch.header).equals(successor.value.position.previous ?? Buffer.alloc(0))
-    );
-  };
   const changes = [0x01, 0x80, 0xff];
 
   test("unchanged it holds", () => {

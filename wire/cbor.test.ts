@@ -7,7 +7,7 @@ import { CBOR_DEPTH_MAX } from "./limits.ts";
 import { byteStrings, fc } from "./testing/fast-check.ts";
 
 const decoder = new Decoder({ mapsAsObjects: false, useRecords: false, int64AsType: "number" } as never);
-const encoder = new Encoder({ mapsAsObjects: false, useRecords: false, variableMapSize: true } as never);
+const encoder = new Encoder({ mapsAsObjects: false, useRecords: false, variableMapSize: true });
 const edges = [
   0,
   1,
@@ -59,6 +59,15 @@ function write(writer: CborWriter, item: Item): CborWriter {
 
 /** -0 and 0 are the same integer. */
 const plain = (value: number) => (value === 0 ? 0 : value);
+
+/** What a reader finds wrong. */
+const fails = (hex: string, read: (reader: CborReader) => unknown) => {
+  const reader = new CborReader(Buffer.from(hex, "hex"));
+  read(reader);
+  return reader.problem;
+};
+
+const nested = (depth: number) => Buffer.concat([Buffer.alloc(depth, 0x81), Buffer.from([0])]);
 
 describe("CborWriter", () => {
   test("cbor-x reads what it writes", () => {
@@ -172,11 +181,6 @@ describe("CborReader", () => {
   });
 
   test("bounds are the caller's", () => {
-    const fails = (hex: string, read: (reader: CborReader) => unknown) => {
-      const reader = new CborReader(Buffer.from(hex, "hex"));
-      read(reader);
-      return reader.problem;
-    };
     expect(fails("182a", (reader) => reader.uint("n", 41))).toContain("above 41");
     expect(fails("43010203", (reader) => reader.bytes("b", 2))).toContain("not 2");
     expect(fails("43010203", (reader) => reader.bytes("b", 4, 9))).toContain("4 to 9");
@@ -227,7 +231,6 @@ describe("skipItem", () => {
   });
 
   test("follows nesting to its bound and no further", () => {
-    const nested = (depth: number) => Buffer.concat([Buffer.alloc(depth, 0x81), Buffer.from([0])]);
     expect(skipItem(nested(CBOR_DEPTH_MAX), 0)).toBe(CBOR_DEPTH_MAX + 1);
     expect(skipItem(nested(CBOR_DEPTH_MAX + 1), 0)).toBe(-1);
     expect(skipItem(Buffer.alloc(60_000, 0xc1), 0)).toBe(-1);

@@ -15,6 +15,7 @@ import { coapMessages } from "./testing/coap-arbitrary.ts";
 import { toJson, vectorBytes } from "./testing/vectors.ts";
 
 const EMPTY = new Uint8Array(0);
+const withOptions = (count: number) => Buffer.concat([Buffer.from("40010001", "hex"), Buffer.alloc(count, 0x10)]);
 
 describe("encode and decode", () => {
   test("any message comes back as it was, its options in order", () => {
@@ -60,7 +61,6 @@ describe("encode and decode", () => {
   });
 
   test("takes as many options as the view holds, and not one more", () => {
-    const withOptions = (count: number) => Buffer.concat([Buffer.from("40010001", "hex"), Buffer.alloc(count, 0x10)]);
     expect(decodeMessage(withOptions(COAP_OPTIONS_MAX), new CoapView())).toBeUndefined();
     expect(decodeMessage(withOptions(COAP_OPTIONS_MAX + 1), new CoapView())).toBe("option-count");
   });

@@ -34,7 +34,14 @@ export const coapMessages: fc.Arbitrary<CoapMessage> = fc.oneof(
         ),
         payload: byteStrings(0, 100),
       })
-      .map(({ head: [type, code], ...rest }) => ({ type, code, ...rest })),
+      .map(({ head: [type, code], messageId, token, options, payload }) => ({
+        type,
+        code,
+        messageId,
+        token,
+        options,
+        payload,
+      })),
   },
 );
 

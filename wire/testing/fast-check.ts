@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 /** Byte strings up to `maxLength` bytes. */
 export function byteStrings(minLength: number, maxLength: number): fc.Arbitrary<Uint8Array> {

@@ -1,0 +1,216 @@
+import { createHmac, createSecretKey } from "node:crypto";
+import { Decoder, Encoder, Tag } from "cbor-x";
+import { expectAccepted } from "@paddock/base/outcome.ts";
+import { describe, expect, test } from "vitest";
+import { decodeMac0, encodeMac0, verifyMac0 } from "./cose-mac.ts";
+import { byteStrings, fc } from "./testing/fast-check.ts";
+
+const key = createSecretKey(Buffer.alloc(32, 1));
+const decoder = new Decoder({ mapsAsObjects: false, useRecords: false });
+const encoder = new Encoder({ mapsAsObjects: false, useRecords: false, variableMapSize: true });
+const encode = (item: unknown) => Buffer.from(encoder.encode(item));
+
+const headers = fc.record(
+  {
+    algorithm: fc.constantFrom(4 as const, 5 as const),
+    format: fc.constantFrom(112, 113),
+    sensor: fc.stringMatching(/^[a-z0-9/:.-]{1,64}$/),
+    sequence: fc.oneof(fc.nat(2 ** 31 - 1), fc.constantFrom(0, 255, 256, 2 ** 32, 2 ** 40 - 1)),
+  },
+  { requiredKeys: ["algorithm", "sensor", "sequence"] },
+);
+
+describe("COSE_Mac0", () => {
+  test("comes back as it was, verifies with its key and no other", () => {
+    const otherKey = createSecretKey(Buffer.alloc(32, 2));
+    fc.assert(
+      fc.property(headers, byteStrings(0, 200), (header, payload) => {
+        const parts = expectAccepted(decodeMac0(encodeMac0(key, header, payload)));
+        expect(parts).toMatchObject({ format: 112, ...header });
+        expect(Buffer.from(parts.payload)).toEqual(Buffer.from(payload));
+        expect(verifyMac0(parts, key)).toBe(true);
+        expect(verifyMac0(parts, otherKey)).toBe(false);
+      }),
+    );
+  });
+
+  test("the tag is the HMAC of the MAC_structure of RFC 9052 §6.3, made by other means", () => {
+    fc.assert(
+      fc.property(headers, byteStrings(1, 100), (header, payload) => {
+        const tagged = decoder.decode(encodeMac0(key, header, payload)) as Tag;
+        const [protectedBytes, unprotected, content, tag] = tagged.value as [
+          Buffer,
+          Map<number, unknown>,
+          Buffer,
+          Buffer,
+        ];
+        expect(tagged.tag).toBe(17);
+        expect(unprotected.size).toBe(0);
+        const structure = encode(["MAC0", protectedBytes, Buffer.alloc(0), content]);
+        const hmac = createHmac("sha256", Buffer.alloc(32, 1)).update(structure).digest();
+        expect(tag).toEqual(hmac.subarray(0, header.algorithm === 4 ? 8 : 32));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test("a changed byte anywhere is refused or does not verify", () => {
+    const encoded = encodeMac0(key, { algorithm: 4, sensor: "barn-1", sequence: 300 }, Buffer.from("reading"));
+    for (const [at] of encoded.entries()) {
+      for (const change of [0x01, 0x80]) {
+        const changed = Buffer.from(encoded);
+        changed[at]! ^= change;
+        const parts = decodeMac0(changed);
+        expect(parts.ok && verifyMac0(parts.value, key), `byte ${at}`).toBe(false);
+      }
+    }
+  });
+});
+
+describe("refused", () => {
+  const withHeader = (pairs: readonly (readonly [unknown, unknown])[], tagBytes = 8) =>
+    encode(new Tag([encode(new Map(pairs)), new Map(), Buffer.from("x"), Buffer.alloc(tagBytes)], 17));
+  const kid = Buffer.from("s");
+  const iv = Buffer.from([1]);
+
+  test("the shape is right to begin with", () => {
+    expect(
+      decodeMac0(
+        withHeader([
+          [1, 4],
+          [4, kid],
+          [6, iv],
+        ]),
+      ),
+    ).toMatchObject({ ok: true, value: { sensor: "s", sequence: 1 } });
+  });
+
+  test.each([
+    [
+      "algorithm 6",
+      withHeader([
+        [1, 6],
+        [4, kid],
+        [6, iv],
+      ]),
+      "algorithm",
+    ],
+    [
+      "no algorithm",
+      withHeader([
+        [3, 112],
+        [4, kid],
+        [6, iv],
+      ]),
+      "algorithm",
+    ],
+    [
+      "no key id",
+      withHeader([
+        [1, 4],
+        [3, 112],
+        [6, iv],
+      ]),
+      "key id",
+    ],
+    [
+      "a tag of the other algorithm",
+      withHeader([
+        [1, 5],
+        [4, kid],
+        [6, iv],
+      ]),
+      "the tag has 8 bytes",
+    ],
+    [
+      "labels out of order",
+      withHeader([
+        [4, kid],
+        [1, 4],
+        [6, iv],
+      ]),
+      "ascending",
+    ],
+    [
+      "an unknown label",
+      withHeader([
+        [1, 4],
+        [2, 1],
+        [4, kid],
+        [6, iv],
+      ]),
+      "label 2",
+    ],
+    [
+      "an IV of six bytes",
+      withHeader([
+        [1, 4],
+        [4, kid],
+        [6, Buffer.alloc(6)],
+      ]),
+      "partial IV",
+    ],
+    [
+      "an empty IV",
+      withHeader([
+        [1, 4],
+        [4, kid],
+        [6, Buffer.alloc(0)],
+      ]),
+      "partial IV",
+    ],
+    [
+      "an empty key id",
+      withHeader([
+        [1, 4],
+        [4, Buffer.alloc(0)],
+        [6, iv],
+      ]),
+      "key id",
+    ],
+    [
+      "a key id of 65 bytes",
+      withHeader([
+        [1, 4],
+        [4, Buffer.alloc(65, 0x61)],
+        [6, iv],
+      ]),
+      "key id",
+    ],
+    [
+      "a key id that is not UTF-8",
+      withHeader([
+        [1, 4],
+        [4, Buffer.from([0xff])],
+        [6, iv],
+      ]),
+      "UTF-8",
+    ],
+    [
+      "a format that is no SenML",
+      withHeader([
+        [1, 4],
+        [3, 60],
+        [4, kid],
+        [6, iv],
+      ]),
+      "content format",
+    ],
+    ["a Sign1", encode(new Tag([Buffer.alloc(1), new Map(), Buffer.from("x"), Buffer.alloc(8)], 18)), "tag 18"],
+  ])("%s", (_, bytes, detail) => {
+    expect(decodeMac0(bytes)).toMatchObject({
+      ok: false,
+      reason: "cose-format",
+      detail: expect.stringContaining(detail) as string,
+    });
+  });
+
+  test.each([
+    [{ algorithm: 4, sensor: "", sequence: 1 }],
+    [{ algorithm: 4, sensor: "x".repeat(65), sequence: 1 }],
+    [{ algorithm: 4, sensor: "s", sequence: 2 ** 40 }],
+    [{ algorithm: 4, sensor: "s", sequence: -1 }],
+  ] as const)("encoding %o is a programmer error", (header) => {
+    expect(() => encodeMac0(key, header, Buffer.alloc(0))).toThrow(RangeError);
+  });
+});
