@@ -64,12 +64,12 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
     const admission = new Admission(limits);
     const receipts = new Receipts(identity, clock);
     let server: IngestServer | undefined;
-    let followers = (): number => 0;
+    const follow = { count: noFollowers };
     const metrics = collectorMetrics({
       connections: () => server?.connections() ?? 0,
       uploadsInFlight: () => admission.uploads,
       bodyBytesInFlight: () => admission.budget.usedBytes,
-      followers: () => followers(),
+      followers: () => follow.count(),
       gateways: () => countStates(registry),
       chains: () => [...ledger.chains()].length,
       ledgerBytes: () => ledger.usage().bytes,
@@ -96,7 +96,7 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
     };
 
     const operator = operatorHandler(shared);
-    followers = () => operator.followers();
+    follow.count = () => operator.followers();
     const operatorServer = await startOperatorServer(
       operator.handle,
       operatorSocketPath(config),
@@ -135,19 +135,24 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
   }
 }
 
+function noFollowers(): number {
+  return 0;
+}
+
 /** Time for peers to take their last answers and leave once every upload is answered. */
 const CLOSE_CONNECTIONS_MS = 1000;
 
 async function tlsFiles(config: CollectorConfig, identity: SigningIdentity): Promise<{ cert: string; key: string }> {
   if (config.tls === null) return { cert: selfSignedCertificate(identity), key: identityToPem(identity) };
-  const read = async (path: string): Promise<string> => {
-    try {
-      return await readFile(path, "utf8");
-    } catch (error) {
-      throw new PaddockError("CONFIG_INVALID", `tls: ${path} cannot be read: ${messageOf(error)}.`, { cause: error });
-    }
-  };
-  return { cert: await read(config.tls.cert), key: await read(config.tls.key) };
+  return { cert: await readPem(config.tls.cert), key: await readPem(config.tls.key) };
+}
+
+async function readPem(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new PaddockError("CONFIG_INVALID", `tls: ${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+  }
 }
 
 function countStates(registry: GatewayRegistry): Record<"approved" | "pending" | "denied", number> {

@@ -63,15 +63,16 @@ export function collectorMetrics(sources: MetricSources): CollectorMetrics {
   gauge("log_end", "Offset behind the newest record of the log.", sources.logEnd);
   gauge("missing_batches", "Batches below the head of their chain that never arrived.", sources.missingBatches);
   gauge("evidence_items", "Forks and wrong links kept as evidence.", sources.evidence);
-  new Gauge({
+  const gateways = new Gauge({
     name: "paddock_collector_gateways",
     help: "Gateways by state of their enrolment.",
     labelNames: ["state"],
-    registers,
     collect() {
       for (const [state, count] of Object.entries(sources.gateways())) this.set({ state }, count);
     },
+    registers: [],
   });
+  registry.registerMetric(gateways);
   return {
     uploads: counter("uploads", "Uploads answered, by result.", ["result"]),
     batches: counter("batches", "Batches acknowledged, stored now or repeated.", ["outcome"]),

@@ -105,7 +105,7 @@ function gatewayReport(
   const received = chains.flatMap((chain) => (chain.received === null ? [] : [chain.received]));
   const lastReceived = received.length === 0 ? null : Math.max(...received);
   const state = gateway?.state ?? "unknown";
-  const judged = judge({ state, chains, forks: forks.length, lastReceived, gaps, nowMs });
+  const judged = judge({ state, chains, forks: forks.length, lastReceived, nowMs });
   return { id, label: gateway?.label ?? "", state, ...judged, lastReceived, chains, forks };
 }
 
@@ -143,7 +143,6 @@ interface Facts {
   readonly chains: readonly ChainReport[];
   readonly forks: number;
   readonly lastReceived: number | null;
-  readonly gaps: readonly Gap[];
   readonly nowMs: number;
 }
 

@@ -26,7 +26,7 @@ export interface IngestServer {
   readonly addresses: readonly ListenAddress[];
   connections(): number;
   /** Stops accepting and asks every peer to finish (GOAWAY); resolves when all are gone or after `withinMs`. */
-  close(withinMs: number): Promise<void>;
+  close: (withinMs: number) => Promise<void>;
 }
 
 const STREAM_WINDOW_BYTES = 1024 * 1024;

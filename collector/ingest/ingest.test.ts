@@ -97,17 +97,17 @@ describe("the current receipt", () => {
   });
 });
 
-describe("refused, with nothing stored:", () => {
-  async function expectRefused(answer: TestAnswer, status: number, code: string, item?: number): Promise<void> {
-    expect({ status: answer.status, ...answer.json() }).toMatchObject({
-      status,
-      error: code,
-      ...(item === undefined ? {} : { item }),
-    });
-    expect(answer.json().message).toMatch(/\w/u);
-    expect(receiptIn(await client.receipt(sealer.chain))).toMatchObject({ held: [], linked: 0 });
-  }
+async function expectRefused(answer: TestAnswer, status: number, code: string, item?: number): Promise<void> {
+  expect({ status: answer.status, ...answer.json() }).toMatchObject({
+    status,
+    error: code,
+    ...(item === undefined ? {} : { item }),
+  });
+  expect(answer.json().message).toMatch(/\w/u);
+  expect(receiptIn(await client.receipt(sealer.chain))).toMatchObject({ held: [], linked: 0 });
+}
 
+describe("refused, with nothing stored:", () => {
   test("a signature by another key (401)", async () => {
     const [good] = sealer.sealMany(1);
     const bad = Buffer.from(sealer.seal().header);

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
@@ -31,17 +31,17 @@ describe("the ranges of a receipt", () => {
   });
 });
 
+const summary = (held: Ranges, linked: number) =>
+  ({
+    held,
+    trimmed: [],
+    linked,
+    linkedHead: linked === 0 ? undefined : Buffer.alloc(32, linked),
+  }) as unknown as ChainSummary;
+
 describe("receipts", () => {
   const identity = testIdentity(3);
   const chain = { gateway: Buffer.alloc(32, 1), lane: 1, epoch: 0 } as const;
-  const summary = (held: Ranges, linked: number) =>
-    ({
-      held,
-      trimmed: [],
-      linked,
-      linkedHead: linked === 0 ? undefined : Buffer.alloc(32, linked),
-    }) as unknown as ChainSummary;
-
   test("are signed anew only when the chain changed", () => {
     const clock = new VirtualClock();
     const receipts = new Receipts(identity, clock);

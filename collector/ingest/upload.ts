@@ -175,7 +175,9 @@ async function firstBadSignature(
   key: KeyObject,
 ): Promise<number | undefined> {
   const verdicts = await Promise.all(
-    batches.map(({ header, decoded }) => held.has(decoded.position.seq) || verifyInPool(header, key)),
+    batches.map(({ header, decoded }) =>
+      held.has(decoded.position.seq) ? Promise.resolve(true) : verifyInPool(header, key),
+    ),
   );
   const bad = verdicts.indexOf(false);
   return bad < 0 ? undefined : bad;

@@ -115,11 +115,9 @@ describe("the log", () => {
     const maps = new Decoder({ int64AsNumber: true, mapsAsObjects: true, useRecords: false } as Options).decodeMultiple(
       bytes,
     ) as unknown as (Omit<LogLine, "frame" | "gateway"> & Record<"frame" | "gateway", Uint8Array>)[];
-    const plain = maps.map((map) => ({
-      ...map,
-      frame: Buffer.from(map.frame).toString("base64url"),
-      gateway: hexOf(map.gateway),
-    }));
+    const plain = maps.map((map) =>
+      Object.assign(map, { frame: Buffer.from(map.frame).toString("base64url"), gateway: hexOf(map.gateway) }),
+    );
     expect(plain).toEqual(await logLines(""));
   });
 
@@ -139,9 +137,9 @@ describe("the log", () => {
   });
 });
 
-describe("consumers", () => {
-  const put = (body: unknown): OperatorRequest => ({ method: "PUT", path: "/v1/consumers/lake", body });
+const put = (body: unknown): OperatorRequest => ({ method: "PUT", path: "/v1/consumers/lake", body });
 
+describe("consumers", () => {
   test("keep their place over a restart, and go back only on purpose", async () => {
     await client.upload(sealer.chain, sealer.sealMany(5));
     expect(await json<Consumer>(put({ offset: 4 }))).toMatchObject({ name: "lake", offset: 4 });
@@ -162,9 +160,9 @@ describe("consumers", () => {
   });
 });
 
-describe("the fleet", () => {
-  const fleet = async (): Promise<GatewayReport[]> => (await json<{ gateways: GatewayReport[] }>("/v1/fleet")).gateways;
+const fleet = async (): Promise<GatewayReport[]> => (await json<{ gateways: GatewayReport[] }>("/v1/fleet")).gateways;
 
+describe("the fleet", () => {
   test("says that all is here", async () => {
     await client.upload(sealer.chain, sealer.sealMany(3), { "paddock-path": "fibre" });
     const [report] = await fleet();
@@ -220,13 +218,14 @@ describe("the fleet", () => {
   });
 });
 
+const decide = (part: string, what: string) =>
+  json<{ state: string }>({ method: "POST", path: `/v1/gateways/${part}/${what}` });
+
 describe("approval", () => {
   test("lets a gateway in or out, by id or a part of it", async () => {
     const waiting = new Sealer({ identity: testIdentity(5) });
     await collector.enrol(waiting.identity);
     const id = hexOf(waiting.identity.id);
-    const decide = (part: string, what: string) =>
-      json<{ state: string }>({ method: "POST", path: `/v1/gateways/${part}/${what}` });
     expect(await decide(id.slice(0, 8), "approve")).toMatchObject({ id, state: "approved" });
     expect((await client.upload(waiting.chain, waiting.sealMany(1))).status).toBe(200);
     expect(await decide(id, "deny")).toMatchObject({ state: "denied" });

@@ -1,0 +1,165 @@
+import { execFile } from "node:child_process";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Sealer, testIdentity } from "@paddock/store/testing/sealer.ts";
+import { encodeSource, recordSize, writeRecord } from "@paddock/wire/record.ts";
+import { hexOf } from "../chain-name.ts";
+import { CLAIM, TestCollector } from "../testing/test-collector.ts";
+
+const MAIN = new URL("../main.ts", import.meta.url).pathname;
+
+let collector: TestCollector;
+let config: string;
+let sealer: Sealer;
+
+beforeAll(async () => {
+  collector = await TestCollector.start();
+  config = join(collector.directory, "collector.json");
+  await writeFile(config, JSON.stringify({ dataDir: collector.directory }));
+  sealer = new Sealer({ identity: testIdentity(1) });
+  await collector.enrol(sealer.identity, { claim: CLAIM });
+  await collector
+    .client()
+    .upload(sealer.chain, [...sealer.sealMany(2), sealer.seal(senmlPayload())], { "paddock-path": "fibre" });
+});
+
+afterAll(() => collector.end());
+
+/** One record with the pack [{n: "room/temp", u: "Cel", v: 21.5}] (RFC 8428 §6). */
+function senmlPayload(): Buffer {
+  const frame = Buffer.from("81a30069726f6f6d2f74656d70016343656c02f94d60", "hex");
+  const source = encodeSource("mote-1");
+  const payload = Buffer.alloc(recordSize(0, source, 112, frame.length));
+  writeRecord(payload, 0, 0, source, 112, frame);
+  return payload;
+}
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function paddock(...argv: readonly string[]): Promise<Ended> {
+  try {
+    return { code: 0, ...(await promisify(execFile)(process.execPath, [MAIN, ...argv])) };
+  } catch (error) {
+    return error as Ended;
+  }
+}
+
+describe("the commands", () => {
+  test("say what they do, and refuse what they do not know", async () => {
+    expect(await paddock("--help")).toMatchObject({ code: 0, stdout: /export-proof/u });
+    expect(await paddock("log", "--help")).toMatchObject({ code: 0, stdout: /--follow/u });
+    expect(await paddock("fleat")).toMatchObject({ code: 2, stderr: /Did you mean fleet/u });
+    expect(await paddock("fleet", "--nonsense")).toMatchObject({ code: 2, stderr: /USAGE/u });
+    expect(await paddock("fleet", "--socket", join(collector.directory, "none"))).toMatchObject({
+      code: 2,
+      stderr: /STATUS_UNREACHABLE/u,
+    });
+  });
+
+  test("run checks and prints its configuration", async () => {
+    expect(await paddock("run", "--config", config, "--check-config")).toMatchObject({ code: 0 });
+    const printed = await paddock("run", "--config", config, "--print-config");
+    expect(JSON.parse(printed.stdout)).toMatchObject({ listen: [{ address: "::", port: 8443 }] });
+    const broken = join(collector.directory, "broken.json");
+    await writeFile(broken, JSON.stringify({ dataDir: "x", limit: {} }));
+    expect(await paddock("run", "--config", broken, "--check-config")).toMatchObject({
+      code: 2,
+      stderr: /limit: unknown key/u,
+    });
+  });
+
+  test("id prints the key that the collector shows", async () => {
+    expect((await paddock("id", "--config", config)).stdout.trim()).toBe(hexOf(collector.identity.publicKeyRaw));
+  });
+
+  test("fleet and gaps answer for people and for programs, and consumers keep places", async () => {
+    const [text, json, gaps, moved, listed] = await Promise.all([
+      paddock("fleet", "--config", config),
+      paddock("fleet", "--config", config, "--json"),
+      paddock("gaps", "--config", config),
+      paddock("consumers", "lake", "--offset", "2", "--config", config),
+      paddock("consumers", "--config", config, "--json"),
+    ]);
+    expect(text).toMatchObject({
+      code: 0,
+      stdout: /OK .*claimed.*All here[\s\S]*telemetry epoch 0: 3 batches.*by fibre/u,
+    });
+    expect(JSON.parse(json.stdout)).toMatchObject({ gateways: [{ state: "approved" }] });
+    expect(gaps).toMatchObject({ code: 0, stdout: /No gaps/u });
+    expect(moved).toMatchObject({ code: 0, stdout: /lake: offset 2/u });
+    expect(listed.code).toBe(0);
+  });
+
+  test("log replays in three formats", async () => {
+    const [lines, readings, sequence, refused] = await Promise.all([
+      paddock("log", "--config", config, "--from", "1", "--limit", "2"),
+      paddock("log", "--config", config, "--from", "2", "--format", "senml"),
+      paddock("log", "--config", config, "--format", "cbor"),
+      paddock("log", "--config", config, "--from", "yesterday"),
+    ]);
+    expect(
+      lines.stdout
+        .trim()
+        .split("\n")
+        .map((line) => (JSON.parse(line) as { offset: number }).offset),
+    ).toEqual([1, 2]);
+    expect(JSON.parse(readings.stdout)).toMatchObject({
+      offset: 2,
+      source: "mote-1",
+      name: "room/temp",
+      unit: "Cel",
+      value: 21.5,
+    });
+    expect(sequence.stdout).toContain("telemetry");
+    expect(refused).toMatchObject({ code: 2, stderr: /no time/u });
+  });
+
+  test("approve and deny decide", async () => {
+    const waiting = testIdentity(4);
+    await collector.enrol(waiting);
+    const id = hexOf(waiting.id);
+    expect(await paddock("approve", id.slice(0, 12), "--config", config)).toMatchObject({
+      code: 0,
+      stdout: /is approved/u,
+    });
+    expect(await paddock("deny", id, "--socket", collector.socket, "--json")).toMatchObject({
+      code: 0,
+      stdout: /"denied"/u,
+    });
+    expect(await paddock("approve", "xyz", "--config", config)).toMatchObject({ code: 2 });
+  });
+
+  test("export-proof and verify carry the evidence for one record", async () => {
+    const file = join(collector.directory, "reading.proof");
+    const parts = join(collector.directory, "parts");
+    expect(
+      await paddock("export-proof", "--offset", "0", "--out", file, "--dir", parts, "--config", config),
+    ).toMatchObject({ code: 0 });
+    expect((await readdir(parts)).toSorted()).toEqual([
+      "collector.pem",
+      "frame.bin",
+      "gateway.pem",
+      "header-000.cose",
+      "header-001.cose",
+      "header-002.cose",
+      "payload.cborseq",
+      "receipt.cose",
+    ]);
+    const gateway = hexOf(sealer.identity.id);
+    expect(await paddock("verify", file, "--gateway", gateway)).toMatchObject({
+      code: 0,
+      stdout: /The proof holds[\s\S]*3 signed headers/u,
+    });
+    expect(await paddock("verify", file, "--collector", gateway)).toMatchObject({ code: 2, stderr: /not of/u });
+    const altered = await readFile(file);
+    altered[200]! ^= 1;
+    await writeFile(file, altered);
+    expect(await paddock("verify", file)).toMatchObject({ code: 2, stderr: /PROOF_INVALID/u });
+  });
+});
