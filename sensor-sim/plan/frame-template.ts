@@ -34,6 +34,11 @@ export class FrameTemplate {
     this.#flagsAt = laid.flagsAt;
   }
 
+  /** Where the first record ends: a stream that is cut before holds no whole record. */
+  get firstRecordEnd(): number {
+    return this.#timeAt + 8;
+  }
+
   /** `timeS` is Unix time, or relative to now when it is below 2^28 (RFC 8428 §4.5.3). */
   fill(sequence: number, timeS: number, numbers: Float64Array, flags: readonly boolean[]): Buffer {
     const frame = Buffer.allocUnsafe(this.#bytes.length);

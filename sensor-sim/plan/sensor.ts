@@ -96,12 +96,13 @@ export class SimulatedSensor {
   /** The frame that is due now, or undefined when the device has nothing to report. */
   next(n: number, atUs: number, nextToken: () => number): PlannedFrame | undefined {
     const { device, random, fleet } = this.#options;
-    if (this.#stuckFrames > 0) this.#stuckFrames--;
+    const stuck = this.#stuckFrames > 0;
+    if (stuck) this.#stuckFrames--;
     else if (!device.read(atUs, random, this.#numbers, this.#flags)) return undefined;
     const restarted = this.schedule.takeReboot();
     let kind: FrameKind = this.#possible(pickFault(fleet.faults, random));
     if (kind === "stuck-value") this.#stuckFrames = fleet.faults.stuckFrames - 1;
-    else if (kind === "good" && this.#stuckFrames > 0) kind = "stuck-value";
+    else if (kind === "good" && stuck) kind = "stuck-value";
     if (restarted && kind === "good") kind = "reboot";
     if (restarted || kind === "reboot") this.#messageId = this.#firstMessageId;
 
@@ -141,7 +142,11 @@ export class SimulatedSensor {
           ? oversizeFrame(this.#baseName, count, OVERSIZE_BYTES)
           : this.#template.fill(count, this.#timeS(atUs), this.#numbers, this.#flags);
     const frame = this.#sealer === undefined ? content : this.#seal(this.#sealer, kind, content);
-    if (kind === "truncated-cbor") return frame.subarray(0, 1 + random.below(frame.length - 1));
+    if (kind === "truncated-cbor") {
+      // A SensML stream that ends behind a record is whole (RFC 8428 §4.8), so a bare one is cut inside its first.
+      const isStream = this.#sealer === undefined && this.#options.fleet.format === 113;
+      return frame.subarray(0, 1 + random.below((isStream ? this.#template.firstRecordEnd : frame.length) - 1));
+    }
     if (this.#sealer !== undefined && (kind === "good" || kind === "duplicate")) {
       if (this.#history.length < HISTORY_FRAMES) this.#history.push(frame);
       else this.#history[count % HISTORY_FRAMES] = frame;
