@@ -66,6 +66,8 @@ export function chainOf(draft: Draft, { lane, epoch }: ChainName): ChainState {
       asked: undefined,
       blockedUntilMs: 0,
       retry: RESTED,
+      unreadable: [],
+      unreadableUntilMs: 0,
       stoppedWhy: undefined,
       stallLevel: 0,
       progressMs: draft.input.nowMs,

@@ -1,4 +1,4 @@
-import { subtract, type Range, type Ranges } from "@paddock/base/ranges.ts";
+import { subtract, union, type Range, type Ranges } from "@paddock/base/ranges.ts";
 import { admittedLanes } from "../paths/metered-budget.ts";
 import { chainOf, patchChain, patchSession, type Draft } from "./forward-draft.ts";
 import { chainKey, type ChainState, type Flight } from "./forward-state.ts";
@@ -86,7 +86,8 @@ function chainViews(draft: Draft, backlog: readonly ChainBacklog[]): ChainView[]
     const state = chainOf(draft, chain);
     if (draft.input.nowMs < state.blockedUntilMs) continue;
     const claim = claims.get(chainKey(chain));
-    const taken: Ranges = claim === undefined ? [] : claim.ranges.toSorted((a, b) => a[0] - b[0]);
+    const passedOver = draft.input.nowMs < state.unreadableUntilMs ? state.unreadable : [];
+    const taken: Ranges = union(claim?.ranges ?? [], passedOver);
     views.push({
       lane: chain.lane,
       epoch: chain.epoch,

@@ -1,4 +1,4 @@
-import { contains } from "@paddock/base/ranges.ts";
+import { contains, union } from "@paddock/base/ranges.ts";
 import {
   abortFlight,
   backOffSession,
@@ -35,7 +35,7 @@ export interface ForwardStep {
 const MARK_STEP_MS = 100;
 /** A session that lived this long fell for a reason of its own, so its back-off starts over. */
 const SETTLED_SESSION_MS = 60_000;
-/** How long a chain waits after its batches could not be read or its receipt could not be made durable. */
+/** How long a chain waits after its receipt could not be made durable. */
 const STORE_TROUBLE_MS = 1000;
 
 /**
@@ -183,24 +183,35 @@ function applyRead(draft: Draft, flight: Flight, event: Extract<ForwardEvent, { 
 }
 
 function applyUnreadable(draft: Draft, flight: Flight, detail: string): void {
+  const { nowMs, settings, random } = draft.input;
+  const { lane, epoch, first: seq } = flight;
   abortFlight(draft, flight);
   // A receipt for it may have come first, by a second copy or an answer to a question.
-  const chain = draft.input.backlog().find(({ lane, epoch }) => lane === flight.lane && epoch === flight.epoch);
-  if (chain === undefined || !contains(chain.pending, flight.first)) return;
-  stopChain(draft, flight, "unreadable", detail, STORE_TROUBLE_MS);
+  const stored = draft.input.backlog().find((chain) => chain.lane === lane && chain.epoch === epoch);
+  if (stored === undefined || !contains(stored.pending, seq)) return;
+  const chain = chainOf(draft, flight);
+  const unreadable = union(chain.unreadable, [[seq, seq]]);
+  if (nowMs < chain.unreadableUntilMs) return void patchChain(draft, flight, { unreadable });
+  // Only the first of a damaged stretch is reported, and only that starts the time.
+  const retryInMs = afterFailure(RESTED, settings.chainRetry, random).delayMs;
+  patchChain(draft, flight, { unreadable: [[seq, seq]], unreadableUntilMs: nowMs + retryInMs });
+  report(draft, { event: "batch-unreadable", lane, epoch, seq, detail, retryInMs });
 }
 
 function applyDelivered(draft: Draft, flight: Flight): void {
   const { nowMs, settings } = draft.input;
   draft.flights.set(flight.id, { ...flight, stage: "delivered" });
-  const chain = chainOf(draft, flight);
-  if (chain.stoppedWhy !== undefined) report(draft, { event: "chain-resumed", lane: flight.lane, epoch: flight.epoch });
+  // What was on its way when the chain stopped proves nothing about the batch that stopped it.
+  const stoppedWhy = isBlocked(draft, flight) ? chainOf(draft, flight).stoppedWhy : undefined;
+  if (chainOf(draft, flight).stoppedWhy !== stoppedWhy) {
+    report(draft, { event: "chain-resumed", lane: flight.lane, epoch: flight.epoch });
+  }
   patchChain(draft, flight, {
     resume: "done",
-    retry: RESTED,
-    stoppedWhy: undefined,
+    stoppedWhy,
     stallLevel: 0,
     progressMs: nowMs,
+    ...(stoppedWhy === undefined ? { retry: RESTED } : {}),
   });
   const session = draft.sessions.get(flight.path)!;
   const tookMs = nowMs - flight.sentMs;
@@ -240,7 +251,7 @@ function refuseChain(draft: Draft, chain: ChainName, path: string, failure: Link
 function stopChain(
   draft: Draft,
   chain: ChainName,
-  failure: LinkFailure | "unreadable" | "not-durable",
+  failure: LinkFailure | "not-durable",
   detail: string,
   retryInMs: number,
 ): void {
@@ -350,7 +361,10 @@ function scheduleWake(draft: Draft): void {
       if (session.status === "closed") consider(session.retryAtMs);
       else consider(session.sendAfterMs);
     }
-    for (const chain of draft.chains.values()) consider(chain.blockedUntilMs);
+    for (const chain of draft.chains.values()) {
+      consider(chain.blockedUntilMs);
+      consider(chain.unreadableUntilMs);
+    }
     consider(draft.collector.busyUntilMs);
     if (!mayUpload(draft)) consider(draft.collector.enrolAtMs);
   }

@@ -1,3 +1,4 @@
+import type { Ranges } from "@paddock/base/ranges.ts";
 import type { Random } from "@paddock/base/random.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import {
@@ -51,7 +52,7 @@ export const FORWARD_SETTINGS: ForwardSettings = {
   bytesInFlight: 8 * 1024 * 1024,
   requestBytesMin: 32 * 1024,
   requestBytesMax: 1024 * 1024,
-  requestTargetMs: 100,
+  requestTargetMs: 50,
   pipelineStepMs: 20,
   stallMs: 5000,
   stallCapMs: 60_000,
@@ -92,6 +93,9 @@ export interface ChainState extends ChainName {
   /** Nothing of this chain is sent before. */
   readonly blockedUntilMs: number;
   readonly retry: RetryState;
+  /** Seqs that could not be read; passed over until `unreadableUntilMs`, while the rest of the chain goes on. */
+  readonly unreadable: Ranges;
+  readonly unreadableUntilMs: number;
   /** Why the collector does not take this chain; undefined while it does. */
   readonly stoppedWhy: string | undefined;
   /** Steps that the watchdog has climbed since the last receipt. */
@@ -241,7 +245,16 @@ export type ForwardReport =
       readonly event: "chain-stopped";
       readonly lane: Lane;
       readonly epoch: number;
-      readonly failure: LinkFailure | "unreadable" | "not-durable";
+      readonly failure: LinkFailure | "not-durable";
+      readonly detail: string;
+      readonly retryInMs: number;
+    }
+  /** A batch that the buffer names could not be read; it is passed over and tried again later. */
+  | {
+      readonly event: "batch-unreadable";
+      readonly lane: Lane;
+      readonly epoch: number;
+      readonly seq: number;
       readonly detail: string;
       readonly retryInMs: number;
     }
