@@ -1,0 +1,312 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { seededRandom } from "@paddock/base/random.ts";
+import { ContentHash } from "./content-hash.ts";
+import { DuplicateRing, PENDING } from "./duplicate-ring.ts";
+import { FULL, keyed, KEY_HEX, pack, sealed, TYPE_NON, World } from "./fixture.ts";
+
+describe("copies by endpoint, Message-ID and content", () => {
+  test("a copy of a CON under way is silent, of a done one answered the same; it is stored once", () => {
+    const world = new World();
+    world.sink.slow = true;
+    const bytes = world.encode({});
+    expect(world.sendBytes(bytes)).toEqual([]);
+    expect(world.sendBytes(bytes)).toEqual([]);
+    world.sink.commit();
+    expect(world.answers).toHaveLength(1);
+    expect(world.sendBytes(bytes)).toEqual([world.answers[0]]);
+    expect(world.sink.frames).toHaveLength(1);
+    expect(world.ingest.counters.duplicates).toBe(2);
+  });
+
+  test("a copy of a NON is stored once and answered as the first was, or not at all with No-Response", () => {
+    const world = new World();
+    const bytes = world.encode({ type: TYPE_NON });
+    expect(world.sendBytes(bytes)).toMatchObject([{ code: "2.04" }]);
+    expect(world.sendBytes(bytes)).toMatchObject([{ code: "2.04" }]);
+    const quiet = world.encode({ type: TYPE_NON, noResponse: 26 });
+    expect([...world.sendBytes(quiet), ...world.sendBytes(quiet)]).toEqual([]);
+    expect(world.sink.frames).toHaveLength(2);
+  });
+
+  test("a sensor that reboots and reuses its Message-IDs loses nothing", () => {
+    const world = new World();
+    for (const boot of [0, 1]) {
+      for (let messageId = 1; messageId <= 20; messageId++) {
+        const payload = pack(boot * 100 + messageId);
+        expect(world.ask({ messageId, payload }).code).toBe("2.04");
+        expect(world.ask({ messageId, payload, type: TYPE_NON }).code).toBe("2.04");
+      }
+    }
+    expect(world.sink.frames).toHaveLength(80);
+  });
+
+  test("the same bytes from another port, another address or after 247 s are a new message", () => {
+    const world = new World();
+    const bytes = world.encode({ messageId: 5 });
+    world.sendBytes(bytes);
+    world.sendBytes(bytes, "2001:db8::1", 40_001);
+    world.sendBytes(bytes, "2001:db8::2");
+    world.sendBytes(bytes, "fe80::1%eth0");
+    world.sendBytes(bytes, "fe80::1%eth1");
+    world.clock.advance(248_000);
+    world.sendBytes(bytes);
+    expect(world.sink.frames).toHaveLength(6);
+  });
+
+  test("one datagram over two prefixes counts once for an unkeyed sensor with several addresses", () => {
+    const world = new World({ sensors: { tree: { addresses: ["2001:db8:1::5", "2001:db8:2::/64"] } } });
+    const bytes = world.encode({});
+    expect(world.sendBytes(bytes, "2001:db8:1::5")).toMatchObject([{ code: "2.04" }]);
+    expect(world.sendBytes(bytes, "2001:db8:2::77", 40_002)).toMatchObject([
+      { code: "2.04", to: "[2001:db8:2::77]:40002" },
+    ]);
+    expect(world.sink.frames).toHaveLength(1);
+    expect(world.ingest.senders()).toMatchObject([{ sender: "tree", frames: 1, duplicates: 1 }]);
+  });
+
+  test("refused messages do not push good ones out of the memory", () => {
+    const world = new World({ limits: { maxExchanges: 4 } });
+    const bytes = world.encode({});
+    world.sendBytes(bytes);
+    for (let junk = 0; junk < 100; junk++) world.ask({ payload: Buffer.of(junk) });
+    expect(world.sendBytes(bytes)).toHaveLength(1);
+    expect(world.sink.frames).toHaveLength(1);
+  });
+});
+
+describe("copies by sequence number", () => {
+  const sensors = { barn: { key: KEY_HEX } };
+  const reply = (
+    world: World,
+    sequence: number,
+    options: Parameters<typeof sealed>[1] = {},
+    from = "2001:db8::1",
+  ): string | undefined => world.send({ ...keyed(sequence, options), from })[0]?.code;
+
+  test("equal bytes are 2.04 and stored once, other bytes under the number 4.01, whatever the address", () => {
+    const world = new World({ sensors });
+    expect(reply(world, 1)).toBe("2.04");
+    expect(reply(world, 1, {}, "2001:db8:2::1")).toBe("2.04");
+    expect(reply(world, 1, { payload: pack(8) })).toBe("4.01");
+    expect(world.sink.frames).toHaveLength(1);
+    expect(world.ingest.counters.sequenceDuplicates).toBe(1);
+  });
+
+  test("a copy waits for the write that is under way and shares its outcome; a failed write frees the number", () => {
+    const world = new World({ sensors });
+    world.sink.slow = true;
+    expect(reply(world, 1)).toBeUndefined();
+    expect(reply(world, 1, {}, "2001:db8:2::1")).toBeUndefined();
+    expect(reply(world, 1, { payload: pack(8) })).toBe("4.01");
+    world.sink.commit(FULL);
+    expect(world.answers.slice(1).map(({ code, to }) => [code, to])).toEqual([
+      ["5.03", "[2001:db8:2::1]:40000"],
+      ["5.03", "[2001:db8::1]:40000"],
+    ]);
+    world.sink.slow = false;
+    expect(reply(world, 1)).toBe("2.04");
+    expect(world.sink.frames).toHaveLength(1);
+  });
+
+  test("a number that the sink refused at once is free too", () => {
+    const world = new World({ sensors });
+    world.sink.refuseWith = FULL;
+    expect(reply(world, 1)).toBe("5.03");
+    world.sink.refuseWith = undefined;
+    expect(reply(world, 1)).toBe("2.04");
+  });
+
+  test("late ones within 64 are taken, older ones refused; gaps are counted", () => {
+    const world = new World({ sensors });
+    expect(reply(world, 100)).toBe("2.04");
+    expect(reply(world, 200)).toBe("2.04");
+    expect(world.ingest.senders()[0]).toMatchObject({ gaps: 99, sequence: 200 });
+    expect(reply(world, 137)).toBe("2.04");
+    expect(reply(world, 136)).toBe("4.01");
+    expect(reply(world, 100, { payload: pack(8) })).toBe("4.01");
+    expect(world.ingest.senders()[0]).toMatchObject({ gaps: 98, frames: 3, refusedBy: { replay: 2 } });
+  });
+
+  test("a reboot that resets the Message-ID but not the sequence number loses nothing", () => {
+    const world = new World({ sensors });
+    for (let sequence = 1; sequence <= 10; sequence++) {
+      expect(world.ask({ ...keyed(sequence), messageId: ((sequence - 1) % 5) + 1 }).code).toBe("2.04");
+    }
+    expect(world.sink.frames).toHaveLength(10);
+  });
+
+  test("after a restart the durable windows refuse replays, and know the copies of the last frames", () => {
+    const before = new World({ sensors });
+    for (let sequence = 1; sequence <= 20; sequence++) reply(before, sequence);
+    before.sink.slow = true;
+    reply(before, 21);
+    const after = new World({ sensors, restored: before.sink.side });
+    expect(reply(after, 20)).toBe("2.04");
+    expect(reply(after, 20, { payload: pack(9) })).toBe("4.01");
+    expect(reply(after, 2)).toBe("4.01");
+    expect(after.sink.frames).toHaveLength(0);
+    expect(reply(after, 21)).toBe("2.04");
+    expect(after.sink.frames).toHaveLength(1);
+  });
+
+  test("lanes that are written independently do not lose each other's numbers over a restart", () => {
+    const before = new World({ sensors });
+    before.sink.slow = true;
+    before.send({ ...keyed(1), path: "i/alarm" });
+    const alarm = before.sink.waiting.splice(0);
+    before.send({ ...keyed(2), path: "i/bulk" });
+    before.sink.commit();
+    before.sink.waiting.push(...alarm);
+    before.sink.commit();
+    const after = new World({ sensors, restored: before.sink.side });
+    expect([reply(after, 1), reply(after, 2), reply(after, 3)]).toEqual(["2.04", "2.04", "2.04"]);
+    expect(after.sink.frames).toHaveLength(1);
+  });
+
+  test("another lane's number that was given back is free after a restart", () => {
+    const before = new World({ sensors });
+    before.sink.slow = true;
+    before.send({ ...keyed(1), path: "i/alarm" });
+    const alarm = before.sink.waiting.splice(0);
+    before.send({ ...keyed(2), path: "i/bulk" });
+    before.sink.commit();
+    before.sink.waiting.push(...alarm);
+    before.sink.commit(FULL);
+    const after = new World({ sensors, restored: before.sink.side });
+    expect(reply(after, 1)).toBe("2.04");
+    expect(after.sink.frames).toHaveLength(1);
+  });
+
+  test("a new key starts a new life, also over a restart; damaged state counts as none", () => {
+    const world = new World({ sensors });
+    expect(reply(world, 500)).toBe("2.04");
+    const other = "77".repeat(32);
+    const swapped = { barn: { addresses: [], rateFramesPerS: 0, key: other } };
+    world.ingest.reload({ sensors: swapped });
+    expect(reply(world, 500)).toBe("4.01");
+    expect(reply(world, 0, { keyHex: other })).toBe("2.04");
+    world.ingest.reload({ sensors: { barn: { ...swapped.barn, key: KEY_HEX } } });
+    expect(reply(world, 500, { payload: pack(3) })).toBe("4.01");
+    const restarted = new World({ sensors, restored: world.sink.side });
+    expect(reply(restarted, 1)).toBe("2.04");
+    const damaged = new World({ sensors, restored: new Map([["replay:barn/telemetry", Buffer.from("83")]]) });
+    expect(reply(damaged, 1)).toBe("2.04");
+  });
+
+  test("stored numbers are never stored again and new ones never refused, against a plain model", () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            sequence: fc.nat(150),
+            value: fc.nat(1),
+            fails: fc.boolean(),
+            lane: fc.constantFrom("alarm", "bulk"),
+            restart: fc.nat(9),
+          }),
+          { maxLength: 60 },
+        ),
+        (steps) => {
+          let world = new World({ sensors });
+          const stored = new Map<number, number>();
+          for (const { sequence, value, fails, lane, restart } of steps) {
+            const highest = Math.max(-1, ...stored.keys());
+            world.sink.slow = true;
+            world.send({ ...keyed(sequence, { payload: pack(value) }), path: `i/${lane}` });
+            const submitted = world.sink.waiting.length === 1;
+            expect(submitted).toBe(!stored.has(sequence) && sequence > highest - 64);
+            world.sink.commit(fails ? FULL : undefined);
+            if (submitted && !fails) stored.set(sequence, value);
+            if (restart > 0) continue;
+            const disk = world.sink.side;
+            world = new World({ sensors, restored: disk });
+            for (const [key, value] of disk) world.sink.side.set(key, value);
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe("the ring", () => {
+  test("agrees with a plain model", () => {
+    const operation = fc.record({
+      key: fc.nat(40),
+      what: fc.constantFrom("add", "forget", "settle"),
+      later: fc.nat(60),
+    });
+    fc.assert(
+      fc.property(fc.array(operation, { maxLength: 300 }), (operations) => {
+        const ring = new DuplicateRing(16);
+        const model = new Map<number, { ticket: number; addedS: number; code: number }>();
+        const order: { key: number; ticket: number }[] = [];
+        let nowS = 0;
+        for (const { key, what, later } of operations) {
+          nowS += later;
+          // Few home positions, so that runs of the table collide and wrap.
+          const low = key % 5 === 0 ? -1 : key % 5;
+          const entry = model.get(key);
+          const live = entry !== undefined && nowS - entry.addedS <= 247;
+          const ticket = ring.find(low, key, nowS);
+          expect(ticket).toBe(live ? entry.ticket : 0);
+          if (live) expect(ring.codeOf(ticket)).toBe(entry.code);
+          if (what === "add" && !live) {
+            const added = ring.add(low, key, nowS);
+            order.push({ key, ticket: added });
+            model.set(key, { ticket: added, addedS: nowS, code: PENDING });
+            const oldest = order.at(-17);
+            if (oldest !== undefined && model.get(oldest.key)?.ticket === oldest.ticket) model.delete(oldest.key);
+          } else if (what === "forget" && live) {
+            ring.forget(ticket);
+            model.delete(key);
+          } else if (what === "settle" && live) {
+            ring.settle(ticket, 0x44);
+            entry.code = 0x44;
+          }
+          expect(ring.size).toBe(model.size);
+        }
+      }),
+    );
+  });
+
+  test("a ticket of an entry that gave way changes nothing", () => {
+    const ring = new DuplicateRing(2);
+    const first = ring.add(1, 1, 0);
+    ring.add(2, 2, 0);
+    const third = ring.add(3, 3, 0);
+    ring.settle(first, 0x44);
+    ring.forget(first);
+    expect([ring.find(1, 1, 0), ring.find(3, 3, 0), ring.codeOf(third), ring.size]).toEqual([0, third, PENDING, 2]);
+  });
+});
+
+test("the hash tells apart messages that differ in one bit, in length or in context, and depends on the seed", () => {
+  const hash = new ContentHash(seededRandom(1));
+  const of = (bytes: Uint8Array, context = 0): string => {
+    hash.of(bytes, context);
+    return `${hash.low},${hash.high}`;
+  };
+  const base = seededRandom(2).bytes(103);
+  const seen = new Set([of(base), of(base, 1), of(base.subarray(0, 102)), of(Buffer.concat([base, Buffer.of(0)]))]);
+  for (let bit = 0; bit < base.length * 8; bit++) {
+    const changed = Buffer.from(base);
+    changed[bit >> 3]! ^= 1 << (bit & 7);
+    seen.add(of(changed));
+  }
+  expect(seen.size).toBe(4 + base.length * 8);
+  const low = new Set<number>();
+  const high = new Set<number>();
+  for (let index = 0; index < 20_000; index++) {
+    hash.of(Buffer.from([index & 0xff, index >> 8, 0, 0, 0, 0]));
+    low.add(hash.low);
+    high.add(hash.high);
+  }
+  expect(low.size).toBeGreaterThan(19_990);
+  expect(high.size).toBeGreaterThan(19_990);
+  const first = of(base);
+  const other = new ContentHash(seededRandom(3));
+  other.of(base);
+  expect(`${other.low},${other.high}`).not.toBe(first);
+});
