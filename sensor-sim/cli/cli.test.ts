@@ -33,7 +33,7 @@ function start(argv: readonly string[]) {
 
 async function sim(...argv: string[]) {
   const { child, ended } = start(argv);
-  const [stdout, stderr, code] = await Promise.all([text(child.stdout!), text(child.stderr!), ended]);
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
   return { stdout, stderr, code };
 }
 
@@ -156,7 +156,7 @@ describe("link", () => {
       control,
     ]);
     const ready = await new Promise<string>((resolve) =>
-      createInterface({ input: child.stderr! }).once("line", resolve),
+      createInterface({ input: child.stderr }).once("line", resolve),
     );
     const { event, links } = JSON.parse(ready) as {
       event: string;
@@ -196,8 +196,8 @@ describe("link", () => {
 
   test("ends with its standard input", async () => {
     const { child, ended } = start(["link", "--listen", "[::1]:0", "--target", "[::1]:1", "--stdin"]);
-    child.stdin!.end('{"do":"status"}\n');
-    expect(JSON.parse(await text(child.stdout!))).toMatchObject({ ok: true });
+    child.stdin.end('{"do":"status"}\n');
+    expect(JSON.parse(await text(child.stdout))).toMatchObject({ ok: true });
     expect(await ended).toBe(0);
   });
 });

@@ -8,6 +8,12 @@ function directionOf(impairment: Partial<Impairment>, seed = 1): LinkDirection {
   return new LinkDirection({ ...CLEAN, ...impairment }, seededRandom(seed));
 }
 
+/** How often each of many datagrams arrives over a link that loses and doubles. */
+function countsOf(seed: number): number[] {
+  const direction = directionOf({ lossRate: 0.2, duplicateRate: 0.1 }, seed);
+  return Array.from({ length: 10_000 }, () => direction.datagram(100, 0).length);
+}
+
 describe("datagrams", () => {
   test("arrive at once over a clean link", () => {
     expect(directionOf({}).datagram(100, 5)).toEqual([5]);
@@ -22,15 +28,11 @@ describe("datagrams", () => {
   });
 
   test("are lost and doubled as often as it says, by the seed", () => {
-    const counts = (seed: number) => {
-      const direction = directionOf({ lossRate: 0.2, duplicateRate: 0.1 }, seed);
-      return Array.from({ length: 10_000 }, () => direction.datagram(100, 0).length);
-    };
-    const arrivals = counts(1);
+    const arrivals = countsOf(1);
     expect(arrivals.filter((count) => count === 0).length / 10_000).toBeCloseTo(0.2, 1);
     expect(arrivals.filter((count) => count === 2).length / 8_000).toBeCloseTo(0.1, 1);
-    expect(counts(1)).toEqual(arrivals);
-    expect(counts(2)).not.toEqual(arrivals);
+    expect(countsOf(1)).toEqual(arrivals);
+    expect(countsOf(2)).not.toEqual(arrivals);
   });
 
   test("queue for the rate, and are dropped behind a full queue", () => {

@@ -97,28 +97,28 @@ describe("streams", () => {
   });
 
   test("a black hole stalls a stream and holds new ones; healed, every byte arrives", async () => {
-    const received: string[] = [];
+    const arrived: string[] = [];
     let connections = 0;
     const port = await tcpServer((socket) => {
       connections++;
-      socket.setEncoding("utf8").on("data", (piece: string) => received.push(piece));
+      socket.setEncoding("utf8").on("data", (piece: string) => arrived.push(piece));
     });
     const link = await openLink(port, {});
     const client = await tcpClient(link.tcpPort!);
     client.write("before ");
-    await until(() => received.join("") === "before ");
+    await until(() => arrived.join("") === "before ");
     link.cut();
     client.write("during ");
     const late = await tcpClient(link.tcpPort!);
     late.write("late ");
     await until(() => link.status.tcp!.streams === 2);
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(received.join("")).toBe("before ");
+    expect(arrived.join("")).toBe("before ");
     expect(connections).toBe(1);
     expect(client.destroyed || late.destroyed).toBe(false);
     link.heal();
     client.write("after");
-    await until(() => received.join("").length === "before during late after".length);
+    await until(() => arrived.join("").length === "before during late after".length);
     expect(connections).toBe(2);
   });
 
@@ -158,34 +158,34 @@ describe("streams", () => {
   });
 });
 
+async function udpSocket(): Promise<UdpSocket> {
+  const socket = createSocket({ type: "udp6", recvBufferSize: 4 * 1024 * 1024 });
+  await new Promise<void>((resolve) => socket.bind({ address: "::1", port: 0 }, resolve));
+  cleanUps.push(() => socket.close());
+  return socket;
+}
+
+/** A target that answers every datagram with itself. */
+async function echo(): Promise<UdpSocket> {
+  const socket = await udpSocket();
+  socket.on("message", (datagram, { port, address }) => socket.send(datagram, port, address));
+  return socket;
+}
+
+function received(socket: UdpSocket): string[] {
+  const texts: string[] = [];
+  socket.on("message", (datagram) => texts.push(datagram.toString()));
+  return texts;
+}
+
 describe("datagrams", () => {
-  async function udpSocket(): Promise<UdpSocket> {
-    const socket = createSocket({ type: "udp6", recvBufferSize: 4 * 1024 * 1024 });
-    await new Promise<void>((resolve) => socket.bind({ address: "::1", port: 0 }, resolve));
-    cleanUps.push(() => socket.close());
-    return socket;
-  }
-
-  /** A target that answers every datagram with itself. */
-  async function echo(): Promise<UdpSocket> {
-    const socket = await udpSocket();
-    socket.on("message", (datagram, { port, address }) => socket.send(datagram, port, address));
-    return socket;
-  }
-
-  function received(socket: UdpSocket): string[] {
-    const texts: string[] = [];
-    socket.on("message", (datagram) => texts.push(datagram.toString()));
-    return texts;
-  }
-
   test("go both ways, and each client has its own answers", async () => {
     const target = await echo();
     const link = await openLink(target.address().port, { protocols: ["udp"], impairment: { delayMs: 5 } });
     const [one, two] = [await udpSocket(), await udpSocket()];
     const [toOne, toTwo] = [received(one), received(two)];
-    one.send("one", link.udpPort!, "::1");
-    two.send("two", link.udpPort!, "::1");
+    one.send("one", link.udpPort, "::1");
+    two.send("two", link.udpPort, "::1");
     await until(() => toOne.length + toTwo.length === 2);
     expect([toOne, toTwo]).toEqual([["one"], ["two"]]);
     expect(link.status.udp).toMatchObject({ clients: 2, carried: 4, dropped: 0 });
@@ -196,7 +196,7 @@ describe("datagrams", () => {
     const link = await openLink(target.address().port, { protocols: ["udp"], impairment: { lossRate: 0.3 }, seed: 5 });
     const client = await udpSocket();
     const answers = received(client);
-    for (let n = 0; n < 200; n++) client.send(`datagram ${n}`, link.udpPort!, "::1");
+    for (let n = 0; n < 200; n++) client.send(`datagram ${n}`, link.udpPort, "::1");
     // Each datagram counts once on the way there, and once on the way back unless it was dropped before.
     await until(() => {
       const { carried, dropped } = link.status.udp!;
@@ -215,15 +215,15 @@ describe("datagrams", () => {
     const client = await udpSocket();
     const answers = received(client);
     link.cut("black-hole", ["from-target"]);
-    client.send("half", link.udpPort!, "::1");
+    client.send("half", link.udpPort, "::1");
     await until(() => arrived.length === 1 && link.status.udp!.dropped === 1);
     expect(answers).toEqual([]);
     link.cut("black-hole", ["to-target"]);
-    client.send("none", link.udpPort!, "::1");
+    client.send("none", link.udpPort, "::1");
     await until(() => link.status.udp!.dropped === 2);
     expect(arrived).toEqual(["half"]);
     link.heal();
-    client.send("whole", link.udpPort!, "::1");
+    client.send("whole", link.udpPort, "::1");
     await until(() => answers.length === 1);
     expect(answers).toEqual(["whole"]);
   });

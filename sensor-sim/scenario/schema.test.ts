@@ -36,15 +36,16 @@ describe("scenario files", () => {
   });
 });
 
-describe("a refused scenario", () => {
-  function refusal(document: unknown): PaddockError {
-    try {
-      parseScenario(document, "x.json");
-    } catch (error) {
-      if (error instanceof PaddockError) return error;
-    }
-    throw new Error("the scenario was not refused");
+function refusal(document: unknown): PaddockError {
+  try {
+    parseScenario(document, "x.json");
+  } catch (error) {
+    if (error instanceof PaddockError) return error;
   }
+  throw new Error("the scenario was not refused");
+}
+
+describe("a refused scenario", () => {
   const fleet = { name: "a", count: 1, cadence: "1s", model: { kind: "constant", name: "t", value: 1 } };
   const scenario = { "paddock-scenario": 1, name: "x", duration: "1s", fleets: [fleet] };
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeGatewayRecord } from "@paddock/wire/gateway-record.ts";
 import { FORMAT_GATEWAY } from "@paddock/wire/record.ts";
