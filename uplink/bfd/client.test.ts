@@ -1,0 +1,171 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { askSpeaker } from "./ask.ts";
+import { BfdClient, type LivenessChange } from "./client.ts";
+import { serveControl } from "./control-server.ts";
+import { BfdReflector } from "./reflector.ts";
+import type { SessionSpecInput } from "./session-spec.ts";
+import { Speaker } from "./speaker.ts";
+
+const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
+const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 15_000, interval: 20 });
+
+const cleanUps: (() => unknown)[] = [];
+let directory: string;
+let session: SessionSpecInput;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "paddock-bfd-test-"));
+  cleanUps.push(() => rm(directory, { recursive: true, force: true }));
+  const reflector = new BfdReflector({ seamless: { listen: [{ address: "::1", port: 0 }], discriminators: [900] } });
+  cleanUps.push(() => reflector.close(0));
+  const [port] = await reflector.start();
+  session = {
+    name: "path-a",
+    kind: "seamless",
+    local: "::1",
+    remote: "::1",
+    remotePort: port!,
+    remoteDiscriminator: 900,
+    intervalMs: 100,
+  };
+});
+
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
+});
+
+function client(options: Partial<ConstructorParameters<typeof BfdClient>[0]> = {}): {
+  client: BfdClient;
+  changes: LivenessChange[];
+} {
+  const made = new BfdClient({ owner: "gateway", ...options });
+  const changes: LivenessChange[] = [];
+  made.onLiveness((change) => changes.push(change));
+  cleanUps.push(() => made.close());
+  return { client: made, changes };
+}
+
+async function inProcess(): Promise<{ path: string; speaker: Speaker; stop: () => Promise<void> }> {
+  const path = join(directory, "bfd.sock");
+  const speaker = new Speaker();
+  const control = await serveControl(speaker, path);
+  const stop = async (): Promise<void> => {
+    await control.close();
+    await speaker.close(0);
+  };
+  return { path, speaker, stop };
+}
+
+describe("a speaker that somebody else runs", () => {
+  test("gets the sessions, tells liveness, and loses what is no longer wanted", async () => {
+    const { path, speaker, stop } = await inProcess();
+    cleanUps.push(stop);
+    speaker.add({ ...session, name: "left-over", owner: "gateway" });
+    speaker.add({ ...session, name: "foreign", owner: "somebody" });
+    const { client: gateway, changes } = client({ socket: path });
+    gateway.setSessions([session]);
+    await gateway.start();
+    expect(gateway.liveness("path-a")).toBe("unknown");
+    await until(() => expect(gateway.liveness("path-a")).toBe("up"));
+    expect(changes).toMatchObject([{ name: "path-a", liveness: "up", event: { event: "state", to: "up" } }]);
+    const names = async () => (await gateway.report())!.sessions.map(({ name }) => name).toSorted();
+    expect(await names()).toEqual(["foreign", "path-a"]);
+    gateway.setSessions([{ ...session, name: "path-b" }]);
+    await until(async () => expect(await names()).toEqual(["foreign", "path-b"]));
+    expect(() => gateway.setSessions([{ ...session, local: "nowhere" }])).toThrow(/local/);
+  });
+
+  test("when it goes every session is unknown, and known again when it is back", async () => {
+    const first = await inProcess();
+    const { client: gateway, changes } = client({ socket: first.path });
+    gateway.setSessions([session]);
+    await gateway.start();
+    await until(() => expect(gateway.liveness("path-a")).toBe("up"));
+    await first.stop();
+    await until(() => expect(gateway.liveness("path-a")).toBe("unknown"));
+    const second = await inProcess();
+    cleanUps.push(second.stop);
+    await until(() => expect(gateway.liveness("path-a")).toBe("up"));
+    expect(changes.map(({ liveness }) => liveness)).toEqual(["up", "unknown", "up"]);
+  });
+
+  test("answers bad requests with a reason and drops what is not its protocol", async () => {
+    const { path, stop } = await inProcess();
+    cleanUps.push(stop);
+    const socket = connect(path);
+    cleanUps.push(() => socket.destroy());
+    socket.setEncoding("utf8");
+    socket.write(`{"id":1,"do":"fly"}\n{"id":2,"do":"remove","name":"none"}\nnull\n`);
+    let text = "";
+    socket.on("data", (chunk: string) => (text += chunk));
+    await until(() => expect(text.split("\n")).toHaveLength(4));
+    const lines = text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as unknown);
+    expect(lines).toMatchObject([
+      { id: 1, ok: false, code: "CONFIG_INVALID" },
+      { id: 2, ok: false, code: "BFD_INVALID", message: 'there is no session "none".' },
+      { id: null, ok: false },
+    ]);
+    const ended = once(socket, "close");
+    socket.write("GET / HTTP/1.1\n");
+    await ended;
+  });
+});
+
+test("without a socket a child process is started, and started again when it is killed", async () => {
+  const { client: gateway, changes } = client();
+  gateway.setSessions([session]);
+  await gateway.start();
+  await until(() => expect(gateway.liveness("path-a")).toBe("up"));
+  process.kill(gateway.childPid!, "SIGKILL");
+  await until(() => expect(gateway.liveness("path-a")).toBe("unknown"));
+  await until(() => expect(gateway.liveness("path-a")).toBe("up"));
+  expect(changes.map(({ liveness }) => liveness)).toEqual(["up", "unknown", "up"]);
+});
+
+describe("paddock bfd --standalone", () => {
+  test("runs the sessions of a file, prints events, answers status and ends on SIGTERM", async () => {
+    const config = join(directory, "bfd.json");
+    const socket = join(directory, "standalone.sock");
+    await writeFile(config, JSON.stringify({ socket, sessions: [session] }));
+    const { child, output } = run("--standalone", "--config", config);
+    await until(() => expect(output()).toMatch(/"event":"state".*"to":"up"/));
+    const report = await askSpeaker(socket);
+    expect(report.sessions).toMatchObject([{ name: "path-a", liveness: "up" }]);
+    const status = run("status", "--socket", socket);
+    expect(await once(status.child, "exit")).toEqual([0, null]);
+    expect(status.output()).toMatch(/path-a\s+seamless\s+up/);
+    child.kill("SIGTERM");
+    expect(await once(child, "exit")).toEqual([0, null]);
+  });
+
+  test.each([
+    [["--standalone"], /--config FILE belong together/],
+    [[], /--socket PATH is missing/],
+    [["fly"], /not a command/],
+    [["status", "--socket", "/nonexistent/bfd.sock"], /STATUS_UNREACHABLE/],
+    [["--sokcet", "x"], /USAGE/],
+  ])("%j is refused with a reason", async (argv, reason) => {
+    const { child, output } = run(...argv);
+    expect(await once(child, "exit")).toEqual([2, null]);
+    expect(output()).toMatch(reason);
+  });
+});
+
+function run(...argv: string[]): { child: ChildProcess; output: () => string } {
+  const child = spawn(process.execPath, [MAIN, ...argv], { stdio: ["ignore", "pipe", "pipe"] });
+  cleanUps.push(() => child.kill("SIGKILL"));
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  return { child, output: () => text };
+}

@@ -1,0 +1,251 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Clock, systemClock, type Timer } from "@paddock/base/clock.ts";
+import { type Log, silentLog } from "@paddock/base/log.ts";
+import type { ControlRequest, ControlResponse } from "./control-protocol.ts";
+import { onJsonLines, writeJsonLine } from "./json-lines.ts";
+import { parseSession, type SessionSpec, type SessionSpecInput } from "./session-spec.ts";
+import type { SessionLiveness, SpeakerEvent, SpeakerReport } from "./speaker-events.ts";
+
+const BACK_OFF_FIRST_MS = 100;
+const BACK_OFF_LAST_MS = 10_000;
+
+export interface BfdClientOptions {
+  /** The control socket of a speaker that a service manager runs; left out, a child process is started and kept alive. */
+  readonly socket?: string;
+  /** The command of that child process, before `--socket PATH`; default is this package's main.ts. */
+  readonly command?: readonly [string, ...string[]];
+  /** Marks this client's sessions: whatever else carries the mark in the speaker is removed. */
+  readonly owner: string;
+  readonly clock?: Clock;
+  readonly log?: Log;
+}
+
+export interface LivenessChange {
+  readonly name: string;
+  readonly liveness: SessionLiveness;
+  /** The event behind it; undefined when the speaker was lost or found again. */
+  readonly event: SpeakerEvent | undefined;
+}
+
+/**
+ * A gateway's or collector's hold on the speaker process: says which sessions there shall be, and hears whether each is
+ * up. While the speaker is gone every session is `unknown`; it is started and connected again by itself.
+ */
+export class BfdClient {
+  readonly #options: BfdClientOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #wanted = new Map<string, SessionSpec>();
+  readonly #liveness = new Map<string, SessionLiveness>();
+  readonly #changeListeners = new Set<(change: LivenessChange) => void>();
+  readonly #eventListeners = new Set<(event: SpeakerEvent) => void>();
+  readonly #waiting = new Map<number, (response: ControlResponse) => void>();
+  #directory: string | undefined;
+  #child: ChildProcess | undefined;
+  #socket: Socket | undefined;
+  #connected = false;
+  #nextId = 1;
+  #backOffMs = BACK_OFF_FIRST_MS;
+  #retry: Timer | undefined;
+  #closed = false;
+
+  constructor(options: BfdClientOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#log = options.log ?? silentLog;
+  }
+
+  /** Begins to keep a connection; returns at once. */
+  async start(): Promise<void> {
+    if (this.#options.socket === undefined) this.#directory = await mkdtemp(join(tmpdir(), "paddock-bfd-"));
+    this.#begin();
+  }
+
+  /** Makes the speaker's sessions of this owner exactly these. Throws BFD_INVALID or CONFIG_INVALID for a bad one. */
+  setSessions(sessions: readonly SessionSpecInput[]): void {
+    const parsed = sessions.map((session) => parseSession({ ...session, owner: this.#options.owner }));
+    const names = new Set(parsed.map(({ name }) => name));
+    for (const name of this.#wanted.keys()) {
+      if (names.has(name)) continue;
+      this.#wanted.delete(name);
+      this.#liveness.delete(name);
+      this.#tell({ do: "remove", name });
+    }
+    for (const session of parsed) {
+      const before = this.#wanted.get(session.name);
+      this.#wanted.set(session.name, session);
+      if (before === undefined) this.#liveness.set(session.name, "unknown");
+      if (JSON.stringify(before) !== JSON.stringify(session)) this.#replace(before, session);
+    }
+  }
+
+  /** `unknown` also for names that were never set. */
+  liveness(name: string): SessionLiveness {
+    return this.#liveness.get(name) ?? "unknown";
+  }
+
+  /** Of the child process that this client started, if one runs. */
+  get childPid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  onLiveness(listener: (change: LivenessChange) => void): () => void {
+    this.#changeListeners.add(listener);
+    return () => this.#changeListeners.delete(listener);
+  }
+
+  onEvent(listener: (event: SpeakerEvent) => void): () => void {
+    this.#eventListeners.add(listener);
+    return () => this.#eventListeners.delete(listener);
+  }
+
+  /** All sessions of the speaker, or undefined while it cannot be reached. */
+  async report(): Promise<SpeakerReport | undefined> {
+    const response = await this.#request({ do: "list" });
+    return response?.ok === true ? (response.result as SpeakerReport) : undefined;
+  }
+
+  /** Leaves a shared speaker and its sessions alone; ends a child, which tells its peers AdminDown. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#retry?.cancel();
+    this.#socket?.destroy();
+    const child = this.#child;
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      const ended = new Promise<void>((done) => child.once("exit", () => done()));
+      child.kill("SIGTERM");
+      await ended;
+    }
+    if (this.#directory !== undefined) await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  #begin(): void {
+    if (this.#closed) return;
+    const path = this.#options.socket ?? join(this.#directory!, "bfd.sock");
+    if (this.#options.socket === undefined && this.#child === undefined) this.#startChild(path);
+    const socket = connect(path);
+    this.#socket = socket;
+    socket.on("connect", () => {
+      this.#greet().catch(() => socket.destroy());
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => this.#lost());
+    onJsonLines(socket, (message) => this.#heard(message as ControlResponse | SpeakerEvent));
+  }
+
+  #startChild(path: string): void {
+    const command = this.#options.command ?? [process.execPath, fileURLToPath(new URL("main.ts", import.meta.url))];
+    const [program, ...rest] = [...command, "--socket", path, "--with-parent"] as [string, ...string[]];
+    // The pipe to its standard input tells the child when this process is gone, however it went.
+    const child = spawn(program, rest, { stdio: ["pipe", "ignore", "inherit"] });
+    this.#child = child;
+    child.stdin?.on("error", () => {});
+    const gone = (detail: string): void => {
+      if (this.#child !== child) return;
+      this.#child = undefined;
+      if (!this.#closed) this.#log.warn("bfd-speaker-gone", { detail });
+    };
+    child.on("error", (error) => gone(error.message));
+    child.on("exit", (code, signal) => gone(`exit ${code ?? signal}`));
+  }
+
+  async #greet(): Promise<void> {
+    this.#connected = true;
+    const response = await this.#request({ do: "subscribe" });
+    if (response?.ok !== true) return;
+    this.#backOffMs = BACK_OFF_FIRST_MS;
+    const { sessions } = response.result as SpeakerReport;
+    for (const { name, owner } of sessions) {
+      if (owner === this.#options.owner && !this.#wanted.has(name)) this.#tell({ do: "remove", name });
+    }
+    const known = new Map(sessions.map((session) => [session.name, session]));
+    for (const session of this.#wanted.values()) {
+      this.#add(session);
+      this.#set(session.name, known.get(session.name)?.liveness ?? "unknown", undefined);
+    }
+    this.#log.info("bfd-speaker-connected", { sessions: this.#wanted.size });
+  }
+
+  #replace(before: SessionSpec | undefined, after: SessionSpec): void {
+    if (before !== undefined && !changesInPlace(before, after)) this.#tell({ do: "remove", name: after.name });
+    this.#add(after);
+  }
+
+  #add(session: SessionSpec): void {
+    this.#tell({ do: "add", session });
+  }
+
+  /** A request whose answer matters only when it is a refusal. */
+  #tell(request: Request): void {
+    this.#send(request, (response) => {
+      // A lost speaker is reported once, by the loss itself. The session stays out of the log: it may hold secrets.
+      if (response.ok || !this.#connected) return;
+      this.#log.error("bfd-request-refused", { do: request.do, code: response.code, detail: response.message });
+    });
+  }
+
+  #lost(): void {
+    this.#connected = false;
+    this.#socket = undefined;
+    for (const settle of this.#waiting.values())
+      settle({ id: null, ok: false, code: "STATUS_UNREACHABLE", message: "the speaker is gone." });
+    this.#waiting.clear();
+    for (const name of this.#wanted.keys()) this.#set(name, "unknown", undefined);
+    if (this.#closed) return;
+    this.#retry = this.#clock.after(this.#backOffMs, () => this.#begin());
+    this.#backOffMs = Math.min(BACK_OFF_LAST_MS, this.#backOffMs * 2);
+  }
+
+  #heard(message: ControlResponse | SpeakerEvent): void {
+    if ("event" in message) {
+      if (message.event === "state" && this.#wanted.has(message.name))
+        this.#set(message.name, message.liveness, message);
+      for (const listener of this.#eventListeners) listener(message);
+      return;
+    }
+    const settle = this.#waiting.get(message.id as number);
+    this.#waiting.delete(message.id as number);
+    settle?.(message);
+  }
+
+  #set(name: string, liveness: SessionLiveness, event: SpeakerEvent | undefined): void {
+    if (this.#liveness.get(name) === liveness) return;
+    this.#liveness.set(name, liveness);
+    for (const listener of this.#changeListeners) listener({ name, liveness, event });
+  }
+
+  #request(request: Request): Promise<ControlResponse | undefined> {
+    return new Promise((settle) => {
+      if (!this.#send(request, settle)) settle(undefined);
+    });
+  }
+
+  /** False when there is no speaker to send to. */
+  #send(request: Request, onResponse: (response: ControlResponse) => void): boolean {
+    const socket = this.#socket;
+    if (socket === undefined || !this.#connected) return false;
+    const id = this.#nextId++;
+    this.#waiting.set(id, onResponse);
+    writeJsonLine(socket, { id, ...request });
+    return true;
+  }
+}
+
+type Request = DistributiveOmit<ControlRequest, "id">;
+type DistributiveOmit<Union, Key extends PropertyKey> = Union extends unknown ? Omit<Union, Key> : never;
+
+/** The fields that only a new session can have. */
+function changesInPlace(before: SessionSpec, after: SessionSpec): boolean {
+  return (["kind", "local", "remote", "passive", "remoteDiscriminator", "localPort", "remotePort"] as const).every(
+    (field) => before[field] === after[field],
+  );
+}

@@ -1,0 +1,92 @@
+import type { Random } from "@paddock/base/random.ts";
+import type { BfdState } from "@paddock/wire/bfd-packet.ts";
+import {
+  probeDetectionTimeUs,
+  probeIntervalUs,
+  type ProbeOptions,
+  probeWakeAtUs,
+  startProbe,
+  stepProbe,
+} from "./probe.ts";
+import {
+  detectionTimeUs,
+  sessionCondition,
+  type SessionEvent,
+  type SessionOptions,
+  type SessionOutput,
+  startSession,
+  step,
+  transmitIntervalUs,
+  wakeAtUs,
+} from "./session.ts";
+
+/** What every kind of session tells about itself; times in microseconds. */
+export interface MachineView {
+  readonly state: BfdState;
+  readonly diagnostic: number;
+  readonly condition: "up" | "down" | "admin-down";
+  readonly remoteState: BfdState | undefined;
+  readonly remoteDiagnostic: number | undefined;
+  readonly remoteDiscriminator: number;
+  readonly transmitIntervalUs: number;
+  readonly detectionTimeUs: number;
+  readonly lastReceivedUs: number | undefined;
+  /** Measured where the far end only sends packets back. */
+  readonly rttUs: number | undefined;
+}
+
+/** Holds the state of one pure machine, so that the speaker treats all kinds alike. */
+export interface Machine {
+  step(event: SessionEvent, nowUs: number): readonly SessionOutput[];
+  wakeAtUs(): number | undefined;
+  view(): MachineView;
+}
+
+export function sessionMachine(options: SessionOptions, nowUs: number, random: Random): Machine {
+  let state = startSession(options, nowUs, random);
+  return {
+    step(event, atUs) {
+      const next = step(state, event, atUs, random);
+      state = next.state;
+      return next.outputs;
+    },
+    wakeAtUs: () => wakeAtUs(state),
+    view: () => ({
+      state: state.state,
+      diagnostic: state.diagnostic,
+      condition: sessionCondition(state),
+      remoteState: state.remote.state,
+      remoteDiagnostic: state.remote.diagnostic,
+      remoteDiscriminator: state.remote.discriminator,
+      transmitIntervalUs: transmitIntervalUs(state),
+      detectionTimeUs: detectionTimeUs(state),
+      lastReceivedUs: state.lastReceivedUs,
+      rttUs: undefined,
+    }),
+  };
+}
+
+export function probeMachine(options: ProbeOptions, nowUs: number, random: Random): Machine {
+  let state = startProbe(options, nowUs, random);
+  return {
+    step(event, atUs) {
+      const next = stepProbe(state, event, atUs, random);
+      state = next.state;
+      return next.outputs;
+    },
+    wakeAtUs: () => probeWakeAtUs(state),
+    view: () => ({
+      state: state.state,
+      diagnostic: state.diagnostic,
+      condition:
+        state.state === "up" ? "up" : state.state === "admin-down" || state.remoteDisabled ? "admin-down" : "down",
+      remoteState: undefined,
+      remoteDiagnostic: undefined,
+      remoteDiscriminator: state.remoteDiscriminator,
+      transmitIntervalUs: probeIntervalUs(state),
+      detectionTimeUs: probeDetectionTimeUs(state),
+      lastReceivedUs: state.lastReceivedUs,
+      rttUs: state.rttUs,
+    }),
+  };
+}

@@ -1,0 +1,102 @@
+import { isIPv6, SocketAddress } from "node:net";
+import { PaddockError } from "@paddock/base/errors.ts";
+import type { Random } from "@paddock/base/random.ts";
+import { type PortSet, type SessionKind, sessionPorts, type SessionSpec } from "./session-spec.ts";
+import type { SpeakerSession } from "./speaker-session.ts";
+
+/** Where a datagram came in, and from whom. Addresses are canonical, as the kernel writes them. */
+export interface Arrival {
+  readonly kind: SessionKind;
+  readonly local: string;
+  readonly localPort: number;
+  readonly remote: string;
+}
+
+/** The sessions of a speaker by name, by our discriminator and by peer (RFC 5880 §6.3, RFC 5881 §3, RFC 5883 §4). */
+export class SessionDirectory {
+  readonly #ports: PortSet;
+  readonly #byName = new Map<string, SpeakerSession>();
+  readonly #byDiscriminator = new Map<number, SpeakerSession>();
+  readonly #byPeer = new Map<string, SpeakerSession>();
+
+  constructor(ports: PortSet) {
+    this.#ports = ports;
+  }
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  all(): SpeakerSession[] {
+    return [...this.#byName.values()];
+  }
+
+  find(name: string): SpeakerSession | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** Throws BFD_INVALID when nobody has this name. */
+  get(name: string): SpeakerSession {
+    const session = this.#byName.get(name);
+    if (session === undefined) throw new PaddockError("BFD_INVALID", `there is no session "${name}".`);
+    return session;
+  }
+
+  byDiscriminator(discriminator: number): SpeakerSession | undefined {
+    return this.#byDiscriminator.get(discriminator);
+  }
+
+  byArrival(arrival: Arrival): SpeakerSession | undefined {
+    return this.#byPeer.get(arrivalKey(arrival));
+  }
+
+  /** Throws BFD_INVALID when the peer is watched already: its first packets could not be told apart. */
+  checkFree(spec: SessionSpec): void {
+    const other = this.#byPeer.get(this.peerKey(spec));
+    if (other === undefined) return;
+    throw new PaddockError(
+      "BFD_INVALID",
+      `session "${spec.name}": session "${other.spec.name}" watches the same peer from the same address.`,
+    );
+  }
+
+  add(session: SpeakerSession): void {
+    this.#byName.set(session.spec.name, session);
+    this.#byDiscriminator.set(session.discriminator, session);
+    this.#byPeer.set(session.peerKey, session);
+  }
+
+  remove(session: SpeakerSession): void {
+    this.#byName.delete(session.spec.name);
+    this.#byDiscriminator.delete(session.discriminator);
+    this.#byPeer.delete(session.peerKey);
+  }
+
+  freeDiscriminator(random: Random): number {
+    for (;;) {
+      const candidate = random.uint32();
+      if (candidate !== 0 && !this.#byDiscriminator.has(candidate)) return candidate;
+    }
+  }
+
+  peerKey(spec: SessionSpec): string {
+    const { localPort, remotePort } = sessionPorts(spec, this.#ports);
+    const local = canonicalAddress(spec.local);
+    const remote = canonicalAddress(spec.remote ?? spec.local);
+    // Answers to a seamless initiator come to its own socket, so several may probe one reflector through relays.
+    const suffix = spec.kind === "seamless" ? ` ${remotePort} ${spec.name}` : "";
+    return arrivalKey({ kind: spec.kind, local, localPort, remote }) + suffix;
+  }
+}
+
+export function arrivalKey(arrival: Arrival): string {
+  return `${arrival.kind} ${arrival.local} ${arrival.localPort} ${arrival.remote}`;
+}
+
+/** One spelling for an address, as the kernel writes it; anything else stays as it is. */
+export function canonicalAddress(text: string): string {
+  const [address = "", zone] = text.split("%");
+  if (!isIPv6(address)) return text;
+  const canonical = new SocketAddress({ address, family: "ipv6" }).address;
+  return zone === undefined ? canonical : `${canonical}%${zone}`;
+}

@@ -1,0 +1,105 @@
+import type { BfdState } from "@paddock/wire/bfd-packet.ts";
+import type { SessionReason } from "./session.ts";
+import type { SessionKind } from "./session-spec.ts";
+import type { StallReport } from "./stall-meter.ts";
+
+/**
+ * `unknown`: BFD has nothing to say about the path, because the session has never been Up (RFC 5882 §3.2), because an
+ * end is switched off, or because the speaker is gone.
+ */
+export type SessionLiveness = "up" | "down" | "unknown";
+
+/** A session changed its state, or what its state means. */
+export interface StateEvent {
+  readonly event: "state";
+  readonly name: string;
+  readonly owner: string;
+  /** Unix milliseconds. */
+  readonly at: number;
+  readonly from: BfdState;
+  readonly to: BfdState;
+  readonly liveness: SessionLiveness;
+  readonly reason: SessionReason | "neighbor-disabled";
+  /** The word of RFC 5880 §4.1. */
+  readonly diagnostic: string;
+  readonly remoteDiagnostic: string | null;
+  /** On a Down: time since the last valid packet, which is what detection took. */
+  readonly detectedInMs: number | null;
+  /** The detection time that was in force. */
+  readonly detectionTimeMs: number | null;
+  /** The longest time since the last packet in which this process did not run: the observer's own share. */
+  readonly stalledMs: number;
+}
+
+/** The negotiated pace changed while Up. */
+export interface PaceEvent {
+  readonly event: "pace";
+  readonly name: string;
+  readonly owner: string;
+  readonly at: number;
+  readonly transmitIntervalMs: number;
+  readonly detectionTimeMs: number;
+}
+
+/** The transmission interval was raised because of this process's own stalls, or lowered after a calm minute. */
+export interface HoldEvent {
+  readonly event: "relaxed" | "restored";
+  readonly name: string;
+  readonly owner: string;
+  readonly at: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly worstStallMs: number;
+  readonly detail: string;
+}
+
+/** The socket of a session cannot be opened or used; it is tried again. `code` null: it works again. */
+export interface TransportEvent {
+  readonly event: "transport";
+  readonly name: string;
+  readonly owner: string;
+  readonly at: number;
+  readonly code: string | null;
+}
+
+export type SpeakerEvent = StateEvent | PaceEvent | HoldEvent | TransportEvent;
+
+/** One session as an operator sees it. */
+export interface SessionReport {
+  readonly name: string;
+  readonly owner: string;
+  readonly kind: SessionKind;
+  readonly local: string;
+  readonly remote: string | null;
+  readonly state: BfdState;
+  readonly liveness: SessionLiveness;
+  readonly diagnostic: string;
+  readonly remoteState: BfdState | null;
+  readonly remoteDiagnostic: string | null;
+  readonly localDiscriminator: number;
+  readonly remoteDiscriminator: number;
+  /** Negotiated, before jitter. */
+  readonly transmitIntervalMs: number;
+  readonly detectionTimeMs: number;
+  /** The configured transmission interval when this process cannot hold it, else null. */
+  readonly relaxedFromMs: number | null;
+  readonly sinceLastPacketMs: number | null;
+  readonly rttMs: number | null;
+  /** Unix milliseconds of the last change of state. */
+  readonly since: number;
+  readonly sent: number;
+  readonly received: number;
+  /** Datagrams refused, by cause. */
+  readonly refused: Readonly<Record<string, number>>;
+  readonly socketErrors: Readonly<Record<string, number>>;
+  readonly ups: number;
+  readonly downs: number;
+  readonly lastDown: StateEvent | null;
+}
+
+export interface SpeakerReport {
+  readonly sessions: readonly SessionReport[];
+  /** Datagrams that belong to no session, by cause. */
+  readonly refused: Readonly<Record<string, number>>;
+  readonly stalls: StallReport;
+}

@@ -1,0 +1,128 @@
+import type { Timer } from "@paddock/base/clock.ts";
+import type { Random } from "@paddock/base/random.ts";
+import { type BfdAuth, type BfdReplayState, signBfdPacket } from "@paddock/wire/bfd-auth.ts";
+import { type BfdPacket, diagnosticName, encodeBfdPacket } from "@paddock/wire/bfd-packet.ts";
+import { type Machine, probeMachine, sessionMachine } from "./machine.ts";
+import { type SessionSpec, sessionAuth, sessionTimers } from "./session-spec.ts";
+import type { SessionLiveness, SessionReport, StateEvent } from "./speaker-events.ts";
+import type { Channel, Listener } from "./transport.ts";
+
+/** One session of a speaker: its machine, its socket, its counters. The speaker moves it. */
+export class SpeakerSession {
+  spec: SessionSpec;
+  /** Whom it watches from where; unique in the speaker. */
+  readonly peerKey: string;
+  readonly discriminator: number;
+  machine: Machine;
+  auth: BfdAuth | undefined;
+  /** The configured interval, or a longer one while this process cannot hold that. */
+  heldIntervalUs: number;
+  replay: BfdReplayState;
+  /** The replay state is forgotten after twice the detection time (RFC 5880 §6.8.1, bfd.AuthSeqKnown). */
+  replayUntilUs = 0;
+
+  channel: Channel | undefined;
+  listener: Listener | undefined;
+  timer: Timer | undefined;
+  timerDueUs = Infinity;
+  draining = false;
+  closed = false;
+
+  everUp = false;
+  sinceWallMs: number;
+  sent = 0;
+  received = 0;
+  ups = 0;
+  downs = 0;
+  lastDown: StateEvent | undefined;
+  socketProblem: string | undefined;
+  readonly refused = new Map<string, number>();
+  readonly socketErrors = new Map<string, number>();
+  #sequence: number;
+
+  constructor(
+    spec: SessionSpec,
+    peerKey: string,
+    discriminator: number,
+    nowUs: number,
+    wallMs: number,
+    random: Random,
+  ) {
+    this.spec = spec;
+    this.peerKey = peerKey;
+    this.discriminator = discriminator;
+    this.auth = sessionAuth(spec);
+    this.sinceWallMs = wallMs;
+    this.#sequence = random.uint32();
+    const timers = sessionTimers(spec);
+    this.heldIntervalUs = timers.desiredMinTxUs;
+    this.machine =
+      spec.kind === "seamless" || spec.kind === "echo"
+        ? probeMachine(
+            {
+              kind: spec.kind,
+              discriminator,
+              remoteDiscriminator: spec.remoteDiscriminator ?? discriminator,
+              intervalUs: timers.desiredMinTxUs,
+              detectMult: timers.detectMult,
+            },
+            nowUs,
+            random,
+          )
+        : sessionMachine({ ...timers, discriminator, passive: spec.passive }, nowUs, random);
+  }
+
+  send(packet: BfdPacket): void {
+    const plain = encodeBfdPacket(packet);
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    this.channel?.send(this.auth === undefined ? plain : signBfdPacket(plain, this.auth, this.#sequence));
+    this.sent++;
+  }
+
+  liveness(): SessionLiveness {
+    const { condition } = this.machine.view();
+    if (condition === "admin-down" || !this.everUp) return "unknown";
+    return condition;
+  }
+
+  /** The timers to run with: what is configured, slowed down to what can be held. */
+  timers(): { desiredMinTxUs: number; requiredMinRxUs: number; detectMult: number } {
+    return { ...sessionTimers(this.spec), desiredMinTxUs: this.heldIntervalUs };
+  }
+
+  report(nowUs: number): SessionReport {
+    const view = this.machine.view();
+    const configuredUs = sessionTimers(this.spec).desiredMinTxUs;
+    return {
+      name: this.spec.name,
+      owner: this.spec.owner,
+      kind: this.spec.kind,
+      local: this.spec.local,
+      remote: this.spec.remote ?? null,
+      state: view.state,
+      liveness: this.liveness(),
+      diagnostic: diagnosticName(view.diagnostic),
+      remoteState: view.remoteState ?? null,
+      remoteDiagnostic: view.remoteDiagnostic === undefined ? null : diagnosticName(view.remoteDiagnostic),
+      localDiscriminator: this.discriminator,
+      remoteDiscriminator: view.remoteDiscriminator,
+      transmitIntervalMs: view.transmitIntervalUs / 1000,
+      detectionTimeMs: view.detectionTimeUs / 1000,
+      relaxedFromMs: this.heldIntervalUs === configuredUs ? null : configuredUs / 1000,
+      sinceLastPacketMs: view.lastReceivedUs === undefined ? null : (nowUs - view.lastReceivedUs) / 1000,
+      rttMs: view.rttUs === undefined ? null : view.rttUs / 1000,
+      since: this.sinceWallMs,
+      sent: this.sent,
+      received: this.received,
+      refused: Object.fromEntries(this.refused),
+      socketErrors: Object.fromEntries(this.socketErrors),
+      ups: this.ups,
+      downs: this.downs,
+      lastDown: this.lastDown ?? null,
+    };
+  }
+}
+
+export function countUp(counters: Map<string, number>, cause: string): void {
+  counters.set(cause, (counters.get(cause) ?? 0) + 1);
+}

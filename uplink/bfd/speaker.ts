@@ -1,0 +1,400 @@
+import { type Clock, systemClock, type Timer } from "@paddock/base/clock.ts";
+import { PaddockError } from "@paddock/base/errors.ts";
+import { type Random, systemRandom } from "@paddock/base/random.ts";
+import { decodeBfdPacket, type DecodedBfdPacket } from "@paddock/wire/bfd-packet.ts";
+import { admit, type RefusalCause } from "./admission.ts";
+import { holdableIntervalUs } from "./ladder.ts";
+import { type Arrival, arrivalKey, canonicalAddress, SessionDirectory } from "./session-directory.ts";
+import { recordChange, type StateChange } from "./state-event.ts";
+import type { MachineView } from "./machine.ts";
+import type { SessionEvent } from "./session.ts";
+import {
+  parseSession,
+  type PortSet,
+  REGISTERED_PORTS,
+  sessionAuth,
+  sessionPorts,
+  type SessionSpec,
+  type SessionSpecInput,
+  sessionTimers,
+} from "./session-spec.ts";
+import type { SpeakerEvent, SpeakerReport } from "./speaker-events.ts";
+import { countUp, SpeakerSession } from "./speaker-session.ts";
+import { StallMeter } from "./stall-meter.ts";
+import type { Listener, Transport } from "./transport.ts";
+import { UdpTransport } from "./udp-transport.ts";
+
+/** Seconds without a stall after which a relaxed session goes back to its configured interval. */
+const CALM_SECONDS = 60;
+/** Rounds of reading before silence is believed: one round reads some 32 datagrams of a socket. */
+const DRAIN_ROUNDS_MAX = 64;
+
+export interface SpeakerOptions {
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly transport?: Transport;
+  readonly ports?: Partial<PortSet>;
+  /** Runs the callback after sockets have been read once; setImmediate. */
+  readonly afterReading?: (callback: () => void) => void;
+}
+
+/** Gives the session to make for an unknown peer, or undefined to refuse it. */
+export type AcceptPeer = (arrival: Arrival) => SessionSpecInput | undefined;
+
+/** A BFD speaker: sessions over sockets. Usable on its own; docs/bfd.md shows how. */
+export class Speaker {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #transport: Transport;
+  readonly #ports: PortSet;
+  readonly #afterReading: (callback: () => void) => void;
+  readonly #sessions: SessionDirectory;
+  readonly #listeners = new Set<(event: SpeakerEvent) => void>();
+  readonly #acceptors = new Map<string, AcceptPeer>();
+  readonly #refused = new Map<string, number>();
+  readonly #stalls = new StallMeter();
+  #datagrams = 0;
+  #heartbeat: Timer | undefined;
+  #nextHoldCheckUs = 0;
+
+  constructor(options: SpeakerOptions = {}) {
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? systemRandom;
+    this.#transport = options.transport ?? new UdpTransport(this.#clock, this.#random);
+    this.#ports = { ...REGISTERED_PORTS, ...options.ports };
+    this.#sessions = new SessionDirectory(this.#ports);
+    this.#afterReading = options.afterReading ?? ((callback) => setImmediate(callback));
+  }
+
+  /** Calls back for every event until the returned function is called. */
+  subscribe(listener: (event: SpeakerEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Starts a session. The same session again is no change; a known name with other intervals, keys or `enabled` changes
+   * it in place. Throws BFD_INVALID or CONFIG_INVALID.
+   */
+  add(input: SessionSpecInput): void {
+    const spec = parseSession(input);
+    const known = this.#sessions.find(spec.name);
+    if (known !== undefined) {
+      this.#apply(known, spec);
+      return;
+    }
+    this.#sessions.checkFree(spec);
+    const session = new SpeakerSession(
+      spec,
+      this.#sessions.peerKey(spec),
+      this.#sessions.freeDiscriminator(this.#random),
+      this.#clock.monotonicUs(),
+      this.#clock.wallMs(),
+      this.#random,
+    );
+    this.#sessions.add(session);
+    this.#connect(session);
+    if (!spec.enabled) this.#step(session, { kind: "disable" });
+    this.#arm(session);
+    this.#beat();
+  }
+
+  /** Changes a running session without a flap. Throws BFD_INVALID for what only a new session can have. */
+  change(name: string, patch: Partial<SessionSpecInput>): void {
+    const session = this.#sessions.get(name);
+    this.#apply(session, parseSession({ ...session.spec, ...patch, name }));
+  }
+
+  /** Tells the peer AdminDown and forgets the session. */
+  remove(name: string): void {
+    const session = this.#sessions.get(name);
+    this.#step(session, { kind: "disable" });
+    this.#sessions.remove(session);
+    session.closed = true;
+    session.timer?.cancel();
+    session.listener?.close();
+    session.channel?.close();
+    if (this.#sessions.size === 0) this.#stopBeating();
+  }
+
+  report(): SpeakerReport {
+    const nowUs = this.#clock.monotonicUs();
+    return {
+      sessions: this.#sessions.all().map((session) => session.report(nowUs)),
+      refused: Object.fromEntries(this.#refused),
+      stalls: this.#stalls.report(nowUs),
+    };
+  }
+
+  /** Takes packets of peers that no session is configured for; `acceptPeer` decides about each. */
+  acceptPeers(kind: "single-hop" | "multihop", local: string, acceptPeer: AcceptPeer, port?: number): Listener {
+    const localPort = port ?? (kind === "multihop" ? this.#ports.multihop : this.#ports.singleHop);
+    const at = canonicalAddress(local);
+    const where = `${kind} ${at} ${localPort}`;
+    this.#acceptors.set(where, acceptPeer);
+    const listener = this.#transport.listen(
+      local,
+      localPort,
+      (datagram, from) => this.receive({ kind, local: at, localPort, remote: from }, datagram),
+      (code) => countUp(this.#refused, code),
+    );
+    return {
+      close: () => {
+        this.#acceptors.delete(where);
+        listener.close();
+      },
+    };
+  }
+
+  /** Switches every session off, gives the peers `lingerMs` to hear of it, and closes all sockets. */
+  async close(lingerMs = 1100): Promise<void> {
+    const upBefore = this.#sessions.all().some((session) => session.machine.view().state === "up");
+    for (const session of this.#sessions.all()) this.#step(session, { kind: "disable" });
+    // One loss must not turn a planned stop into a failure: the next regular packet repeats the word.
+    if (upBefore && lingerMs > 0) await new Promise<void>((done) => this.#clock.after(lingerMs, done));
+    this.#listeners.clear();
+    for (const session of this.#sessions.all()) this.remove(session.spec.name);
+    this.#stopBeating();
+  }
+
+  /** The whole way of a datagram from a listener, RFC 5880 §6.8.6. Never throws for any bytes. */
+  receive(arrival: Arrival, datagram: Buffer): void {
+    this.#datagrams++;
+    const decoded = decodeBfdPacket(datagram);
+    if (!decoded.ok) return countUp(this.#refused, decoded.reason);
+    const packet = decoded.value;
+    const session =
+      packet.yourDiscriminator === 0
+        ? (this.#sessions.byArrival(arrival) ?? this.#accepted(arrival))
+        : this.#sessions.byDiscriminator(packet.yourDiscriminator);
+    if (session === undefined) {
+      return countUp(this.#refused, packet.yourDiscriminator === 0 ? "no-session" : "unknown-session");
+    }
+    if (session.peerKey !== arrivalKey(arrival)) return countUp(session.refused, "wrong-peer" satisfies RefusalCause);
+    this.#admit(session, packet, datagram);
+  }
+
+  #answer(session: SpeakerSession, datagram: Buffer): void {
+    this.#datagrams++;
+    const decoded = decodeBfdPacket(datagram);
+    if (!decoded.ok) return countUp(session.refused, decoded.reason);
+    this.#admit(session, decoded.value, datagram);
+  }
+
+  #admit(session: SpeakerSession, packet: DecodedBfdPacket, datagram: Buffer): void {
+    const nowUs = this.#clock.monotonicUs();
+    const outcome = admit(
+      {
+        kind: session.spec.kind,
+        discriminator: session.discriminator,
+        remoteDiscriminator: session.spec.remoteDiscriminator ?? session.discriminator,
+        auth: session.auth,
+        replay: nowUs < session.replayUntilUs ? session.replay : undefined,
+      },
+      packet,
+      datagram,
+    );
+    if (!outcome.ok) return countUp(session.refused, outcome.reason);
+    session.replay = outcome.value;
+    session.received++;
+    if (session.socketProblem !== undefined) this.#socketWorks(session);
+    this.#step(session, { kind: "packet", packet });
+    session.replayUntilUs = nowUs + 2 * session.machine.view().detectionTimeUs;
+    this.#arm(session);
+  }
+
+  #accepted(arrival: Arrival): SpeakerSession | undefined {
+    const where = `${arrival.kind} ${arrival.local} ${arrival.localPort}`;
+    const input = this.#acceptors.get(where)?.(arrival);
+    if (input === undefined) return undefined;
+    this.add(input);
+    return this.#sessions.byArrival(arrival);
+  }
+
+  #connect(session: SpeakerSession): void {
+    const { spec } = session;
+    const { localPort, remotePort } = sessionPorts(spec, this.#ports);
+    const onProblem = (code: string): void => this.#socketProblem(session, code);
+    const twoPorts = spec.kind === "single-hop" || spec.kind === "multihop";
+    if (twoPorts) {
+      const local = canonicalAddress(spec.local);
+      session.listener = this.#transport.listen(
+        spec.local,
+        localPort,
+        (datagram, from) => this.receive({ kind: spec.kind, local, localPort, remote: from }, datagram),
+        onProblem,
+      );
+    }
+    const echoPort = spec.kind === "echo" ? localPort : undefined;
+    session.channel = this.#transport.connect(
+      {
+        local: spec.local,
+        localPort: echoPort,
+        remote: spec.remote ?? spec.local,
+        remotePort: echoPort ?? remotePort,
+      },
+      // The peer of a two-port session answers to our listener, never to this socket.
+      (datagram) => (twoPorts ? countUp(this.#refused, "wrong-peer") : this.#answer(session, datagram)),
+      onProblem,
+    );
+  }
+
+  #apply(session: SpeakerSession, spec: SessionSpec): void {
+    const before = session.spec;
+    for (const field of [
+      "kind",
+      "local",
+      "remote",
+      "passive",
+      "remoteDiscriminator",
+      "localPort",
+      "remotePort",
+    ] as const) {
+      if (before[field] === spec[field]) continue;
+      throw new PaddockError(
+        "BFD_INVALID",
+        `session "${spec.name}": ${field} cannot change; remove the session and add it again.`,
+      );
+    }
+    session.spec = spec;
+    session.auth = sessionAuth(spec);
+    const wantedUs = sessionTimers(spec).desiredMinTxUs;
+    if (sessionTimers(before).desiredMinTxUs !== wantedUs || !spec.adaptive) session.heldIntervalUs = wantedUs;
+    this.#step(session, { kind: "change", timers: session.timers() });
+    if (before.enabled !== spec.enabled) this.#step(session, { kind: spec.enabled ? "enable" : "disable" });
+    this.#arm(session);
+    this.#beat();
+  }
+
+  #step(session: SpeakerSession, event: SessionEvent): void {
+    const nowUs = this.#clock.monotonicUs();
+    const before = session.machine.view();
+    for (const output of session.machine.step(event, nowUs)) {
+      if (output.kind === "send") session.send(output.packet);
+      else if (output.kind === "drain") this.#drain(session);
+      else this.#changed(session, before, output, nowUs);
+    }
+    const after = session.machine.view();
+    if (before.state === after.state && before.condition !== after.condition) {
+      this.#changed(session, before, { from: before.state, to: after.state, reason: "neighbor-disabled" }, nowUs);
+    }
+    const samePace =
+      before.transmitIntervalUs === after.transmitIntervalUs && before.detectionTimeUs === after.detectionTimeUs;
+    if (after.state !== "up" || before.state !== "up" || samePace) return;
+    this.#emit({
+      ...this.#head(session),
+      event: "pace",
+      transmitIntervalMs: after.transmitIntervalUs / 1000,
+      detectionTimeMs: after.detectionTimeUs / 1000,
+    });
+  }
+
+  #changed(session: SpeakerSession, before: MachineView, change: StateChange, nowUs: number): void {
+    const stalledUs = this.#stalls.worstSinceUs(nowUs - (change.sinceLastPacketUs ?? 0), nowUs);
+    this.#emit(recordChange(session, before, change, stalledUs, this.#clock.wallMs()));
+  }
+
+  /** Reads until nothing new comes, then lets the machine judge the silence. */
+  #drain(session: SpeakerSession): void {
+    if (session.draining) return;
+    session.draining = true;
+    const round = (seen: number, left: number): void => {
+      this.#afterReading(() => {
+        if (session.closed) return;
+        if (this.#datagrams !== seen && left > 0) return round(this.#datagrams, left - 1);
+        session.draining = false;
+        this.#step(session, { kind: "drained" });
+        this.#arm(session);
+      });
+    };
+    round(this.#datagrams, DRAIN_ROUNDS_MAX);
+  }
+
+  /** One timer a session: moved only when it has to fire earlier, because each packet moves the detection later. */
+  #arm(session: SpeakerSession): void {
+    if (session.draining || session.closed) return;
+    const wakeUs = session.machine.wakeAtUs();
+    if (wakeUs === undefined || session.timerDueUs <= wakeUs) return;
+    session.timer?.cancel();
+    const nowUs = this.#clock.monotonicUs();
+    // Rounded up to the grain of timers, so that waking too early does not cost a second wake.
+    const delayMs = Math.max(0, Math.ceil((wakeUs - nowUs) / 1000));
+    session.timerDueUs = nowUs + delayMs * 1000;
+    session.timer = this.#clock.after(delayMs, () => {
+      this.#stalls.note(session.timerDueUs, this.#clock.monotonicUs());
+      session.timerDueUs = Infinity;
+      this.#step(session, { kind: "tick" });
+      this.#arm(session);
+    });
+  }
+
+  /** A timer of its own shows stalls also between packets, and decides about relaxing once a second. */
+  #beat(): void {
+    if (this.#heartbeat !== undefined || this.#sessions.size === 0) return;
+    let fastestUs = Infinity;
+    for (const { heldIntervalUs } of this.#sessions.all()) fastestUs = Math.min(fastestUs, heldIntervalUs);
+    const delayMs = Math.min(250, Math.max(5, Math.floor(fastestUs / 4000)));
+    const dueUs = this.#clock.monotonicUs() + delayMs * 1000;
+    this.#stalls.expectHeartbeat(dueUs);
+    this.#heartbeat = this.#clock.after(delayMs, () => {
+      const nowUs = this.#clock.monotonicUs();
+      this.#stalls.note(dueUs, nowUs);
+      this.#heartbeat = undefined;
+      if (nowUs >= this.#nextHoldCheckUs) {
+        this.#nextHoldCheckUs = nowUs + 1_000_000;
+        for (const session of this.#sessions.all()) this.#hold(session, nowUs);
+      }
+      this.#beat();
+    });
+  }
+
+  #stopBeating(): void {
+    this.#heartbeat?.cancel();
+    this.#heartbeat = undefined;
+    this.#stalls.expectHeartbeat(undefined);
+  }
+
+  #hold(session: SpeakerSession, nowUs: number): void {
+    if (!session.spec.adaptive) return;
+    const { desiredMinTxUs, detectMult } = sessionTimers(session.spec);
+    const worstUs = this.#stalls.worstOfLastUs(CALM_SECONDS, nowUs);
+    const fromUs = session.heldIntervalUs;
+    const toUs = holdableIntervalUs(desiredMinTxUs, detectMult, worstUs);
+    if (toUs === fromUs) return;
+    session.heldIntervalUs = toUs;
+    this.#step(session, { kind: "change", timers: session.timers() });
+    this.#arm(session);
+    const relaxed = toUs > fromUs;
+    this.#emit({
+      ...this.#head(session),
+      event: relaxed ? "relaxed" : "restored",
+      fromMs: fromUs / 1000,
+      toMs: toUs / 1000,
+      worstStallMs: worstUs / 1000,
+      detail: relaxed
+        ? `This process was stopped for ${Math.round(worstUs / 1000)} ms; give it FIFO or CPUWeight priority to hold ${fromUs / 1000} ms.`
+        : `No stall in ${CALM_SECONDS} s forbids ${toUs / 1000} ms.`,
+    });
+  }
+
+  #socketProblem(session: SpeakerSession, code: string): void {
+    countUp(session.socketErrors, code);
+    // A peer that does not listen is the peer's state, which the session shows already.
+    if (code === "ECONNREFUSED" || session.socketProblem === code) return;
+    session.socketProblem = code;
+    this.#emit({ ...this.#head(session), event: "transport", code });
+  }
+
+  #socketWorks(session: SpeakerSession): void {
+    session.socketProblem = undefined;
+    this.#emit({ ...this.#head(session), event: "transport", code: null });
+  }
+
+  #head(session: SpeakerSession): { name: string; owner: string; at: number } {
+    return { name: session.spec.name, owner: session.spec.owner, at: this.#clock.wallMs() };
+  }
+
+  #emit(event: SpeakerEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
