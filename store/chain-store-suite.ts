@@ -194,6 +194,23 @@ export function describeChainStore(name: string, makePlace: () => Place): void {
         expect(expectAccepted(await append(sealer.seal())).stored).toEqual([[6, 6]]);
       });
 
+      test("takes a receipt for a long backlog in steps, other writes between", async () => {
+        const batches = sealer.sealMany(2600);
+        await append(...batches);
+        await store.close();
+        store = await place.open();
+        const done = store.acknowledge(sealer.chain, [[0, 2500]], RECEIPT);
+        await append(sealer.seal());
+        expect(store.chain(sealer.chain)!.acknowledged[0]![1]).toBeLessThan(2500);
+        await done;
+        const summary = store.chain(sealer.chain)!;
+        expect(summary).toMatchObject({ acknowledged: [[0, 2500]], unacknowledgedRecords: 100 });
+        expect(summary.unacknowledgedBytes).toBe(summary.bytes - sizeOf(batches.slice(0, 2501)));
+        expect(await store.lastReceipt(sealer.chain)).toBeDefined();
+        expect((await store.trim()).batches).toBe(2501);
+        expect(store.chain(sealer.chain)!.unacknowledgedBytes).toBe(store.chain(sealer.chain)!.bytes);
+      });
+
       test("keeps as much of the acknowledged as it is told to", async () => {
         const batches = sealer.sealMany(10, 1000);
         await append(...batches);

@@ -20,6 +20,7 @@ import { StoreCore, type StoreCounters } from "./store-core.ts";
 import { readBatches, readHeaders, readOne, readSide, type ReadLimits } from "./store-reads.ts";
 import { checkTails, type RecoveryNote } from "./tail-check.ts";
 import type { ChainId, ChainSummary, StoredBatch, StoreWrite, WriteOutcome } from "./types.ts";
+import type { WriteGroup } from "./write-group.ts";
 import { verifyChain, type ChainVerification, type VerifyOptions } from "./verify.ts";
 
 export interface ChainStoreOptions {
@@ -222,7 +223,9 @@ export class ChainStore {
    */
   async acknowledge(id: ChainId, ranges: Ranges, receipt: Uint8Array): Promise<void> {
     if (this.#entry(id) === undefined) return;
-    await this.#queue.submit((group) => acknowledgeIn(this.#core, group, this.#core.entry(id), ranges, receipt));
+    const step = (group: WriteGroup): Promise<boolean> =>
+      acknowledgeIn(this.#core, group, this.#core.entry(id), ranges, receipt);
+    while (!(await this.#queue.submit(step)));
   }
 
   /** The last receipt as signed, or undefined. */

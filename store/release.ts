@@ -5,9 +5,12 @@ import { chainKey, KEY_SPACES, seqKey } from "./keyspace.ts";
 import { chargedBytes, type StoreCore } from "./store-core.ts";
 import type { WriteGroup } from "./write-group.ts";
 
+/** Batches acknowledged by one request: a receipt for a long backlog must not hold up the frames of this moment. */
+const ACKNOWLEDGE_BATCHES = 1024;
+
 /**
- * Notes that a receipt names these seqs. Not synced: when a power cut takes the note, the collector is asked for its
- * receipt again after the next start and names the same seqs.
+ * Notes that a receipt names these seqs, or the first of them; returns whether that was all. Not synced: when a power
+ * cut takes the note, the collector is asked for its receipt again after the next start and names the same seqs.
  */
 export async function acknowledgeIn(
   core: StoreCore,
@@ -15,11 +18,15 @@ export async function acknowledgeIn(
   entry: ChainEntry,
   ranges: Ranges,
   receipt: Uint8Array,
-): Promise<void> {
+): Promise<boolean> {
   const state = entry.working;
-  const fresh = subtract(intersect(ranges, state.held), state.acknowledged);
   const draft: ChainDraft = { ...state };
-  draft.acknowledged = union(state.acknowledged, intersect(ranges, union(state.held, state.trimmed)));
+  const known = intersect(ranges, union(state.held, state.trimmed));
+  let fresh = subtract(intersect(known, state.held), state.acknowledged);
+  const upTo = nthOf(fresh, ACKNOWLEDGE_BATCHES);
+  const named = upTo === undefined ? known : intersect(known, [[0, upTo]]);
+  fresh = intersect(fresh, named);
+  draft.acknowledged = union(state.acknowledged, named);
   if (subtract(state.held, draft.acknowledged).length === 0) {
     draft.unacknowledgedBytes = 0;
     draft.unacknowledgedRecords = 0;
@@ -31,8 +38,19 @@ export async function acknowledgeIn(
       }
     }
   }
-  group.put(chainKey(KEY_SPACES.receipt, state.key), receipt);
+  if (upTo === undefined) group.put(chainKey(KEY_SPACES.receipt, state.key), receipt);
   if (fresh.length > 0 || countOf(draft.acknowledged) !== countOf(state.acknowledged)) core.touch(group, entry, draft);
+  return upTo === undefined;
+}
+
+/** The `n`th number of a set when it has more than that, else undefined. */
+function nthOf(ranges: Ranges, n: number): number | undefined {
+  let left = n;
+  for (const [first, last] of ranges) {
+    if (last - first + 1 > left) return first + left - 1;
+    left -= last - first + 1;
+  }
+  return undefined;
 }
 
 /** Seqs that may go: acknowledged, and not the head, whose header later batches and epochs are checked against. */
