@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
 import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
@@ -139,7 +140,13 @@ async function joinGroups(
       log.warn("multicast-not-joined", { group, interfaces: names, reason: messageOf(error) });
     }
   };
-  for (const name of interfaces) await join(COAP_GROUP_LINK, `${COAP_GROUP_LINK}%${name}`, [name]);
-  if (interfaces.length > 0) await join(COAP_GROUP_SITE, COAP_GROUP_SITE, interfaces);
+  // The system takes a name that it does not know for "any interface", so the names are checked here.
+  const present = networkInterfaces();
+  const known = interfaces.filter((name) => present[name] !== undefined);
+  for (const name of interfaces) {
+    if (!known.includes(name)) log.warn("multicast-not-joined", { interfaces: [name], reason: "no such interface" });
+  }
+  for (const name of known) await join(COAP_GROUP_LINK, `${COAP_GROUP_LINK}%${name}`, [name]);
+  if (known.length > 0) await join(COAP_GROUP_SITE, COAP_GROUP_SITE, known);
   return sockets;
 }
