@@ -49,6 +49,7 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
     outOfOrder: true,
     clock,
   });
+  for (const note of ledger.recovery) log.warn("ledger-repaired", { ...note });
   const cleanUp: (() => Promise<void>)[] = [() => ledger.close()];
   const closeAll = async (): Promise<void> => {
     for (const step of cleanUp.toReversed()) await step();

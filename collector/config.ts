@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import * as v from "valibot";
 import { readConfigFile } from "@paddock/base/config.ts";
+import { CLAIM_BYTES_MAX } from "@paddock/wire/limits.ts";
 
 /**
  * The collector's configuration: one JSON document, checked as a whole before anything starts. Unknown keys are errors.
@@ -21,7 +22,11 @@ const Loopback = v.pipe(
 );
 
 const Claim = v.strictObject({
-  code: v.pipe(text(8, 128), describe("Secret that a gateway presents; admits exactly one gateway at once")),
+  code: v.pipe(
+    text(8, CLAIM_BYTES_MAX),
+    v.regex(/^[!-~]+$/u, "must be printable ASCII without spaces"),
+    describe("Secret that a gateway presents; admits exactly one gateway at once"),
+  ),
   label: v.optional(text(0, 128), ""),
 });
 
@@ -66,6 +71,10 @@ const Limits = v.strictObject({
   connectionIdleMs: v.optional(
     v.pipe(whole(1000, 86_400_000, "ms"), describe("A connection without traffic is closed after this")),
     900_000,
+  ),
+  maxChainsPerGateway: v.optional(
+    v.pipe(whole(3, 1_000_000, "chains"), describe("Lanes times epochs; a new one above this is answered 507")),
+    4096,
   ),
   handshakeMs: v.optional(v.pipe(whole(100, 600_000, "ms"), describe("Time for the TLS handshake")), 10_000),
   enrolmentsPerS: v.optional(v.pipe(whole(1, 10_000, "enrolments"), describe("More are answered 429")), 20),

@@ -34,8 +34,8 @@ export interface EvidenceParts {
   readonly offered: EncodedBatch;
 }
 
-/** Kept per chain; a gateway that forks on and on is shown by what is there. */
-const KEPT_PER_CHAIN = 64;
+/** Kept per gateway; one that forks on and on is shown by what is there. */
+const KEPT_PER_GATEWAY = 128;
 
 /**
  * Forks and wrong links, kept for an investigation: one directory each, with both headers (COSE_Sign1) and the payloads
@@ -67,11 +67,11 @@ export class EvidenceRoom {
     return this.all().filter((item) => item.gateway === gateway);
   }
 
-  /** Keeps it durably. Whether it is new: false for one that is known or when the chain has its fill. */
+  /** Keeps it durably. Whether it is new: false for one that is known or when the gateway has its fill. */
   async keep(parts: EvidenceParts, nowMs: number): Promise<boolean> {
     const description = describe(parts, nowMs);
     const name = nameOf(description);
-    if (this.#known.has(name) || this.#countOfChain(description) >= KEPT_PER_CHAIN) return false;
+    if (this.#known.has(name) || this.of(description.gateway).length >= KEPT_PER_GATEWAY) return false;
     this.#known.set(name, description);
     try {
       await this.#write(name, parts, description);
@@ -97,14 +97,6 @@ export class EvidenceRoom {
     await syncDirectory(building);
     await rename(building, join(this.#directory, name));
     await syncDirectory(this.#directory);
-  }
-
-  #countOfChain(like: EvidenceDescription): number {
-    let count = 0;
-    for (const item of this.#known.values()) {
-      if (item.gateway === like.gateway && item.lane === like.lane && item.epoch === like.epoch) count++;
-    }
-    return count;
   }
 }
 

@@ -81,8 +81,10 @@ export async function socketOf(parsed: Parsed): Promise<string> {
   return operatorSocketPath(await readCollectorConfig(config));
 }
 
+/** To standard output, without what could steer a terminal: labels, sources and reasons come from gateways. */
 export function print(text: string): void {
-  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+  const harmless = text.replaceAll(/[^\P{Cc}\n]|\p{Cf}/gu, "\uFFFD");
+  process.stdout.write(harmless.endsWith("\n") ? harmless : `${harmless}\n`);
 }
 
 export function printJson(value: unknown): void {

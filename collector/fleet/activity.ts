@@ -24,8 +24,10 @@ export interface OwnRecord {
 
 const ACTIVITY_PREFIX = "activity/";
 const OWN_PREFIX = "own/";
-/** Gateway records kept per chain in memory and answers; the ledger has them all. */
-const OWN_RECORDS_MAX = 4096;
+/** Batches with gateway records that are remembered per chain, the newest ones; the ledger has them all. */
+const OWN_BATCHES_MAX = 1024;
+/** Of a batch's own records, what is indexed: hundreds of ordinary ones, and a bound for a gateway gone wrong. */
+const OWN_BYTES_PER_BATCH = 8192;
 
 /**
  * Activity of every chain and the gateways' own records (loss, clock step, epoch change). Both ride as side entries in
@@ -61,14 +63,14 @@ export class ActivityBook {
   note(chain: ChainId, activity: ChainActivity, own: ReadonlyMap<number, readonly Uint8Array[]>): void {
     const key = chainKey(chain);
     this.#activity.set(key, activity);
-    for (const [seq, frames] of own) this.#remember(key, seq, frames.flatMap(decodeFrame));
+    for (const [seq, frames] of own) this.#remember(key, seq, indexed(frames).flatMap(decodeFrame));
   }
 
   #remember(key: string, seq: number, records: readonly GatewayRecord[]): void {
     const bySeq = this.#own.get(key) ?? new Map<number, readonly GatewayRecord[]>();
     this.#own.set(key, bySeq);
     bySeq.set(seq, records);
-    if (bySeq.size > OWN_RECORDS_MAX) bySeq.delete(bySeq.keys().next().value!);
+    if (bySeq.size > OWN_BATCHES_MAX) bySeq.delete(bySeq.keys().next().value!);
   }
 }
 
@@ -86,7 +88,11 @@ export function activityEntries(
 ): SideEntry[] {
   const key = chainKey(chain);
   const entries: SideEntry[] = [{ key: ACTIVITY_PREFIX + key, value: Buffer.from(JSON.stringify(activity)) }];
-  for (const [seq, frames] of own) entries.push({ key: `${OWN_PREFIX}${key}/${seq}`, value: encodeOwn(frames) });
+  for (const [seq, frames] of own) {
+    // Digits that sort: start-up reads them in order and keeps the newest.
+    const digits = String(seq).padStart(16, "0");
+    entries.push({ key: `${OWN_PREFIX}${key}/${digits}`, value: encodeOwn(indexed(frames)) });
+  }
   return entries;
 }
 
@@ -95,6 +101,11 @@ export function lossesOf(records: readonly OwnRecord[], epoch: number): { reason
   return records.flatMap(({ record }) =>
     record.kind === "loss" && record.epoch === epoch ? [{ reason: record.reason, ranges: record.ranges }] : [],
   );
+}
+
+function indexed(frames: readonly Uint8Array[]): readonly Uint8Array[] {
+  let bytes = 0;
+  return frames.filter((frame) => (bytes += frame.length) <= OWN_BYTES_PER_BATCH);
 }
 
 /** Frames of one batch, each behind its length. */

@@ -28,6 +28,18 @@ const loss = (epoch: number, ranges: Ranges, reason = "evicted"): GatewayRecord 
 const briefly = (gaps: ReturnType<typeof gapsOfLane>) =>
   gaps.map(({ epoch, cause, reason, ranges }) => [epoch, cause, reason, ranges]);
 
+const change = (lastSeq: number | null): GatewayRecord => ({
+  kind: "epoch-change",
+  reason: "quarantined",
+  previousEpoch: 0,
+  lastSeq,
+});
+
+const lane = (lastSeq: number | null) => [
+  { summary: chain(0, [[0, 4]]), own: [] },
+  { summary: chain(1, [[0, 1]]), own: own(change(lastSeq)) },
+];
+
 describe("gaps", () => {
   test("what is below the head and not held was never received", () => {
     expect(
@@ -58,16 +70,6 @@ describe("gaps", () => {
   });
 
   test("a later epoch tells how far the one before went", () => {
-    const change = (lastSeq: number | null): GatewayRecord => ({
-      kind: "epoch-change",
-      reason: "quarantined",
-      previousEpoch: 0,
-      lastSeq,
-    });
-    const lane = (lastSeq: number | null) => [
-      { summary: chain(0, [[0, 4]]), own: [] },
-      { summary: chain(1, [[0, 1]]), own: own(change(lastSeq)) },
-    ];
     expect(briefly(gapsOfLane(lane(6)))).toEqual([[0, "epoch-change", "quarantined", [[5, 6]]]]);
     expect(gapsOfLane(lane(4))).toEqual([]);
     expect(gapsOfLane(lane(null))).toEqual([]);

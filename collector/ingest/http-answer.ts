@@ -34,21 +34,20 @@ export function errorAnswer(
 export function sendAnswer(request: AnyRequest, response: AnyResponse, answer: Answer): void {
   if (response.writableEnded || response.destroyed) return;
   const body = Buffer.from(answer.body ?? "");
-  const unread = !request.complete;
   const headers: Record<string, string> = { ...answer.headers, "content-length": String(body.length) };
   if ("stream" in response) {
     const { stream } = response;
     if (stream === undefined || stream.destroyed) return;
     response.writeHead(answer.status, headers);
     response.end(body);
-    if (!unread) return;
+    if (stream.endAfterHeaders || stream.readableEnded) return;
     stream.resume();
     stream.once("finish", () => {
       setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), RESET_AFTER_MS).unref();
     });
     return;
   }
-  if (unread) headers["connection"] = "close";
+  if (!request.complete) headers["connection"] = "close";
   response.writeHead(answer.status, headers);
   response.end(body);
 }

@@ -128,6 +128,10 @@ async function answerUpload(
     return errorAnswer(admitted.status, admitted.code, admitted.message, { retryAfterS: BUSY_RETRY_S });
   }
   try {
+    if (hasTooManyChains(context, chain)) {
+      const message = `The gateway has ${context.limits.maxChainsPerGateway} chains already.`;
+      return errorAnswer(507, "full", message, { retryAfterS: FULL_RETRY_S });
+    }
     const body = await uploadBody(context, request, admitted.lease);
     if (!body.ok) {
       metrics.uploads.inc({ result: body.reason });
@@ -158,6 +162,13 @@ async function answerUpload(
   } finally {
     admitted.leave();
   }
+}
+
+/** Every chain costs memory for good, so an approved gateway may not have any number of epochs. */
+function hasTooManyChains({ ledger, limits }: IngestContext, chain: ChainId): boolean {
+  if (ledger.chain(chain) !== undefined) return false;
+  const own = ledger.chains().filter(({ id }) => Buffer.compare(id.gateway, chain.gateway) === 0);
+  return own.length >= limits.maxChainsPerGateway;
 }
 
 async function uploadBody(

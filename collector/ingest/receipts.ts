@@ -22,7 +22,8 @@ interface Signed {
   readonly encoded: Buffer;
 }
 
-const CACHED_MAX = 10_000;
+/** Chains whose receipt is remembered; with the most ranges each takes about 50 KB. */
+const CACHED_MAX = 1024;
 
 /** Signs receipts, and signs none twice: while a chain does not change, its receipt is the one signed before. */
 export class Receipts {

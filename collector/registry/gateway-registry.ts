@@ -170,7 +170,9 @@ function keyOf(hex: string): KeyObject {
 
 /** A label is shown in terminals and web pages: control characters would let a gateway write there. */
 function cleanLabel(label: string): string {
-  return label.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " ").slice(0, LABEL_CHARACTERS_MAX);
+  const clean = label.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " ").slice(0, LABEL_CHARACTERS_MAX);
+  // Cutting must not leave half of a surrogate pair.
+  return clean.toWellFormed();
 }
 
 function hashOf(code: string): string {
