@@ -24,7 +24,7 @@ const Loopback = v.pipe(
 const Claim = v.strictObject({
   code: v.pipe(
     text(8, CLAIM_BYTES_MAX),
-    v.regex(/^[!-~]+$/u, "must be printable ASCII without spaces"),
+    v.regex(/^[!-~]+$/, "must be printable ASCII without spaces"),
     describe("Secret that a gateway presents; admits exactly one gateway at once"),
   ),
   label: v.optional(text(0, 128), ""),
