@@ -7,8 +7,8 @@ import type { ChainId, ChainSummary } from "./types.ts";
 
 /**
  * All that the store knows of one chain without reading its batches: the public summary and what finds it again. Values
- * are never changed in place, so a reader keeps a consistent one while the next is prepared. A state is persisted whole,
- * not as a delta, in the same atomic write as what it describes.
+ * are never changed in place, so a reader keeps a consistent one while the next is prepared. A state is persisted
+ * whole, not as a delta, in the same atomic write as what it describes.
  */
 export interface ChainState extends ChainSummary {
   /** The 37 bytes of the chain in keys. */
@@ -21,8 +21,8 @@ export interface ChainState extends ChainSummary {
 export type ChainDraft = { -readonly [Key in keyof ChainState]: ChainState[Key] };
 
 /**
- * Runs of held seqs that one chain may have. State grows with the gaps and is rewritten with every write, so a peer must
- * not be able to make it large; filling gaps makes room again.
+ * Runs of held seqs that one chain may have. State grows with the gaps and is rewritten with every write, so a peer
+ * must not be able to make it large; filling gaps makes room again.
  */
 export const RUNS_MAX = 4096;
 

@@ -63,8 +63,8 @@ export interface StoreUsage extends Readonly<StoreCounters> {
  * The chains of one gateway (its buffer) or of many (a collector's ledger), durable in LevelDB.
  *
  * Writes are answered after a synced, atomic write that they may share with others. Once a write has failed nobody
- * knows what is on disk: every pending and later call rejects with PaddockError STORE_WRITE_FAILED, the process must end, and the
- * next start finds the truth on disk. What readers see is what is on disk, never what is on its way there.
+ * knows what is on disk: every pending and later call rejects with PaddockError STORE_WRITE_FAILED, the process must
+ * end, and the next start finds the truth on disk. What readers see is what is on disk, never what is on its way there.
  */
 export class ChainStore {
   /** What start-up had to repair. */

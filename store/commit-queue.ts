@@ -40,8 +40,8 @@ export class CommitQueue {
 
   /**
    * Prepares a request when its turn comes and resolves with what that returned once its group is on disk. `prepare`
-   * changes nothing before its last await, so that a throw in it leaves no trace. Rejects with what it throws, or with PaddockError
-   * STORE_WRITE_FAILED.
+   * changes nothing before its last await, so that a throw in it leaves no trace. Rejects with what it throws, or with
+   * PaddockError STORE_WRITE_FAILED.
    */
   submit<Value>(prepare: (group: WriteGroup) => Promise<Value>): Promise<Value> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);

@@ -8,8 +8,8 @@ const COMPACT_AFTER_BYTES = 64 << 20;
 /**
  * Gives the room of deleted batches back to the disk. In a window that is filled at one end and emptied at the other
  * LevelDB moves tables straight to a deeper level, where the deletions never meet them: a 200 MB window was measured to
- * grow to 2.1 GB. Compacting the consumed keys every 64 MiB holds it near its size. One compaction at a time, in LevelDB's own
- * thread; writes go on.
+ * grow to 2.1 GB. Compacting the consumed keys every 64 MiB holds it near its size. One compaction at a time, in
+ * LevelDB's own thread; writes go on.
  */
 export class Compactor {
   readonly #core: StoreCore;

@@ -75,8 +75,9 @@ export function adaptLevel(level: LevelLike): KeyValueDatabase {
 
 /**
  * LevelDB in a directory. Write buffer (4 MiB) and file size (2 MiB) stay at their defaults: larger ones raised write
- * amplification from 3.4 to 5.4 in a consumed window. Snappy stays on: tables of SenML frames shrink to about a quarter, which
- * spares flash, for 20 to 50 µs of a background thread per 64 KiB; what does not compress is stored as it is.
+ * amplification from 3.4 to 5.4 in a consumed window. Snappy stays on: tables of SenML frames shrink to about a
+ * quarter, which spares flash, for 20 to 50 µs of a background thread per 64 KiB; what does not compress is stored as
+ * it is.
  */
 export function levelDatabase(directory: string): KeyValueDatabase {
   const level = new Level<Uint8Array, Uint8Array>(directory, {

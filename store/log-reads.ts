@@ -42,8 +42,8 @@ export async function readLog(core: StoreCore, from: number, limits: LogLimits):
 }
 
 /**
- * The offset of the first batch written at or after `receivedMs`, or the end of the log. A search by halves: where the wall clock
- * of this machine was stepped back, one of the offsets that fit is found.
+ * The offset of the first batch written at or after `receivedMs`, or the end of the log. A search by halves: where the
+ * wall clock of this machine was stepped back, one of the offsets that fit is found.
  */
 export async function logOffsetAt(core: StoreCore, receivedMs: number): Promise<number> {
   let low = 0;

@@ -14,7 +14,9 @@ interface Model {
   readonly evicted: Set<number>;
   readonly trimmed: Set<number>;
   readonly acknowledged: Set<number>;
-  /** What was trimmed before its predecessor came can no longer be proven to follow it, so this is kept, not computed. */
+  /**
+   * What was trimmed before its predecessor came can no longer be proven to follow it, so this is kept, not computed.
+   */
   linked: number;
 }
 

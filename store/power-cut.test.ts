@@ -18,7 +18,7 @@ function open(database: PowerCutDatabase): Promise<ChainStore> {
   return ChainStore.open({ database, clock, maxBytes: 1 << 20, minFreeBytes: 0, ballastBytes: 0, arrivalLog: false });
 }
 
-test("a power cut takes nothing that an append or a trim was answered for, and a lost receipt only costs asking again", async () => {
+test("a power cut takes nothing that was answered for, but receipts, which are asked for again", async () => {
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.constant("append" as const) },
     { weight: 2, arbitrary: fc.constant("acknowledge" as const) },

@@ -17,8 +17,8 @@ const FREE_CHECK_MS = 1000;
  * Decides before each write whether there is room, by own accounting and by the free space of the disk: LevelDB must
  * never see a full disk, because its own failure there can damage it (google/leveldb#1180).
  *
- * The last part of the quota and the lower half of the free-space floor are kept for writes that make room: evictions with their
- * loss record. Acknowledgements and trims are never refused.
+ * The last part of the quota and the lower half of the free-space floor are kept for writes that make room: evictions
+ * with their loss record. Acknowledgements and trims are never refused.
  */
 export class SpaceGuard {
   readonly #limits: SpaceLimits;

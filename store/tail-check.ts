@@ -14,7 +14,10 @@ import type { ChainId, StoredBatch } from "./types.ts";
 /** What start-up had to repair. Empty after any crash of the program alone. */
 export interface RecoveryNote {
   readonly chain: ChainId;
-  /** `rolled-forward`: batches were found behind the recorded head and belong to it. `rolled-back`: the recorded tail was not all there. */
+  /**
+   * `rolled-forward`: batches were found behind the recorded head and belong to it. `rolled-back`: the recorded tail
+   * was not all there.
+   */
   readonly action: "rolled-forward" | "rolled-back";
   readonly seqs: Ranges;
 }
@@ -25,11 +28,11 @@ const TAILS_CHECKED = 256;
 const LOG_ENTRIES_SEARCHED = 10_000;
 
 /**
- * Checks the tail of the chains written last. A LevelDB batch is atomic and was synced before anyone heard of it, and a chain's
- * state is in the same batch as what it describes, so after a crash the two agree: one look at the head of each chain, its
- * hash, its payload and the place behind it is enough. What this guards against is a disk that lost or altered what it
- * had confirmed; then the chain goes on from its last good batch and the note tells the caller, who must start a new
- * epoch, because somebody may hold the batches that are gone.
+ * Checks the tail of the chains written last. A LevelDB batch is atomic and was synced before anyone heard of it, and a
+ * chain's state is in the same batch as what it describes, so after a crash the two agree: one look at the head of each
+ * chain, its hash, its payload and the place behind it is enough. What this guards against is a disk that lost or
+ * altered what it had confirmed; then the chain goes on from its last good batch and the note tells the caller, who
+ * must start a new epoch, because somebody may hold the batches that are gone.
  */
 export async function checkTails(
   core: StoreCore,

@@ -45,7 +45,9 @@ export interface ChainVerification {
 
 const BREAKS_LISTED = 1000;
 
-/** Checks every held batch of a chain against itself, its neighbour and, with a key, its signature. Reads one at a time. */
+/**
+ * Checks every held batch of a chain against itself, its neighbour and, with a key, its signature. Reads one at a time.
+ */
 export async function verifyChain(
   core: StoreCore,
   entry: ChainEntry,
