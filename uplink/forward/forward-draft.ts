@@ -118,7 +118,7 @@ export function closeSession(draft: Draft, path: string, why: string, retryAtMs:
   if (draft.sessions.get(path)!.status === "closed") return;
   draft.actions.push({ kind: "close", path });
   patchSession(draft, path, { status: "closed", retryAtMs });
-  decide(draft, { kind: "session-lost", path, why, deliberate: true });
+  decide(draft, { kind: "session-lost", path, why, harmless: true });
 }
 
 /** Draws the next delay of a path's reconnect back-off. */

@@ -1,9 +1,12 @@
 import { subtract, union, type Range, type Ranges } from "@paddock/base/ranges.ts";
+import type { Lane } from "@paddock/wire/lanes.ts";
 import { admittedLanes } from "../paths/metered-budget.ts";
 import { chainOf, patchChain, patchSession, type Draft } from "./forward-draft.ts";
 import { chainKey, type ChainState, type Flight } from "./forward-state.ts";
-import { chooseNext, type ChainView, type Choice, type Room } from "./lane-scheduler.ts";
+import { chooseNext, knowsLive, type ChainView, type Choice, type Room } from "./lane-scheduler.ts";
 import type { ChainBacklog } from "./ports.ts";
+
+const ALL_LANES: readonly Lane[] = [0, 1, 2];
 
 /** Opens every session whose time has come: all paths are kept warm, whether they carry traffic or not. */
 export function openSessions(draft: Draft): void {
@@ -17,25 +20,34 @@ export function openSessions(draft: Draft): void {
 
 /** Starts whatever may be started now: enrolment, questions for receipts, uploads. */
 export function plan(draft: Draft): void {
-  const { nowMs, settings } = draft.input;
-  const { active, alarmAlso } = draft.paths;
+  const { nowMs } = draft.input;
+  const { active, standby } = draft.paths;
   if (draft.stopping || active === undefined || nowMs < draft.collector.busyUntilMs) return;
   if (!mayUpload(draft)) {
     askEnrolment(draft, active);
     return;
   }
-  if (nowMs < draft.sessions.get(active)!.sendAfterMs) return;
-  if (roomOn(draft, active).requests <= 0) return;
-  const backlog = draft.input.backlog();
-  askReceipts(draft, active, backlog);
+  const admitted = roomOn(draft, active).lanes;
+  sendOver(draft, active, admitted);
+  // What a metered path does not take may use the next one.
+  const others = ALL_LANES.filter((lane) => !admitted.includes(lane));
+  const standing = standby === undefined ? undefined : draft.paths.standings.get(standby);
+  if (others.length > 0 && standby !== undefined && standing === "healthy") sendOver(draft, standby, others);
+}
+
+function sendOver(draft: Draft, path: string, lanes: readonly Lane[]): void {
+  const { nowMs, settings } = draft.input;
+  const { active, alarmAlso } = draft.paths;
+  if (nowMs < draft.sessions.get(path)!.sendAfterMs || roomOn(draft, path).requests <= 0) return;
+  const backlog = draft.input.backlog().filter((chain) => lanes.includes(chain.lane));
+  askReceipts(draft, path, backlog);
   for (;;) {
-    const choice = chooseNext(chainViews(draft, backlog), roomOn(draft, active), settings.order);
+    const choice = chooseNext(chainViews(draft, backlog), roomOn(draft, path), settings.order);
     if (choice === undefined) return;
     const sizes = backlog.find((chain) => chain.lane === choice.lane && chain.epoch === choice.epoch)!;
-    launch(draft, choice, active, meanBytes(sizes), false);
-    if (choice.lane === 0 && alarmAlso !== undefined && roomOn(draft, alarmAlso).requests > 0) {
-      launch(draft, choice, alarmAlso, meanBytes(sizes), true);
-    }
+    launch(draft, choice, path, meanBytes(sizes), false);
+    const also = path === active && choice.lane === 0 ? alarmAlso : undefined;
+    if (also !== undefined && roomOn(draft, also).requests > 0) launch(draft, choice, also, meanBytes(sizes), true);
   }
 }
 
@@ -50,12 +62,12 @@ function askEnrolment(draft: Draft, path: string): void {
 }
 
 function askReceipts(draft: Draft, path: string, backlog: readonly ChainBacklog[]): void {
-  const { nowMs } = draft.input;
+  const { nowMs, settings } = draft.input;
   for (const chain of backlog) {
     const state = chainOf(draft, chain);
     const oldest = chain.pending[0]?.[0];
     if (state.resume !== "due" || oldest === undefined || nowMs < state.blockedUntilMs) continue;
-    if (oldest >= liveFrom(state, draft)) continue;
+    if (knowsLive(chain.lane, settings.order) && oldest >= liveFrom(state, draft)) continue;
     patchChain(draft, chain, { resume: "asking", asked: { path, atMs: nowMs } });
     draft.actions.push({ kind: "query", path, lane: chain.lane, epoch: chain.epoch });
   }

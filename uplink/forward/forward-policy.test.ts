@@ -68,6 +68,33 @@ describe("sending", () => {
     expect(simulation.pending()).toBe(0);
   });
 
+  test("lanes that a metered path does not take go over the next one", () => {
+    const metered = { bytesPerMonth: 1e9, billingDay: 1, lanes: [0, 1] as const };
+    const simulation = new PolicySimulation([{ ...FIBRE, metered }, LTE]).start().pass(100);
+    simulation.seal(0).seal(1).seal(2).pass(100);
+    expect(sendsOf(simulation).map(({ lane, path }) => [lane, path])).toEqual([
+      [0, "fibre"],
+      [1, "fibre"],
+      [2, "lte"],
+    ]);
+    expect(simulation.pending()).toBe(0);
+  });
+
+  test("batches that cannot be read are passed over, reported once, and tried again later", () => {
+    const simulation = new PolicySimulation([FIBRE]).store(1, 100);
+    simulation.unreadable = (_chain, seq) => seq >= 30 && seq < 33;
+    simulation.start().pass(10_000);
+    simulation.seal(1).pass(1000);
+    expect(simulation.chain(1).acknowledged).toEqual([
+      [0, 29],
+      [33, 100],
+    ]);
+    expect(reportsOf(simulation, "batch-unreadable")).toMatchObject([{ lane: 1, seq: 30 }]);
+    simulation.unreadable = () => false;
+    simulation.pass(60_000);
+    expect(simulation.pending()).toBe(0);
+  });
+
   test("an alarm goes over two disjoint paths at once", () => {
     const settings = { paths: { ...new PolicySimulation([FIBRE]).settings.paths, alarmTwice: true } };
     const simulation = new PolicySimulation([FIBRE, LTE], { settings }).start().pass(100);

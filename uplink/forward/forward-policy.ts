@@ -1,5 +1,14 @@
 import { contains, union } from "@paddock/base/ranges.ts";
 import {
+  applyEnrolFailed,
+  applyEnrolment,
+  applyFailure,
+  isBlocked,
+  isChainFault,
+  refuseChain,
+  stopChain,
+} from "./collector-answers.ts";
+import {
   abortFlight,
   backOffSession,
   chainOf,
@@ -13,16 +22,9 @@ import {
   type Draft,
 } from "./forward-draft.ts";
 import { mayUpload, openSessions, plan } from "./forward-plan.ts";
-import type {
-  CollectorState,
-  Flight,
-  ForwardAction,
-  ForwardEvent,
-  ForwardInput,
-  ForwardState,
-} from "./forward-state.ts";
+import type { Flight, ForwardAction, ForwardEvent, ForwardInput, ForwardState } from "./forward-state.ts";
 import { creditAfter } from "./lane-scheduler.ts";
-import type { ChainName, EnrolmentState, LinkFailure } from "./ports.ts";
+import type { ChainName, LinkFailure } from "./ports.ts";
 import { watchdogWakeAtMs, watchProgress } from "./progress-watchdog.ts";
 import { afterFailure, RESTED } from "./retry-schedule.ts";
 
@@ -161,7 +163,7 @@ function applyOpenFailed(draft: Draft, path: string, failure: LinkFailure, detai
   patchSession(draft, path, { status: "closed", lastError: detail });
   const retryInMs = backOffSession(draft, path, failure === "identity");
   report(draft, { event: "session-failed", path, failure, detail, retryInMs });
-  decide(draft, { kind: "session-lost", path, why: detail, deliberate: false });
+  decide(draft, { kind: "session-lost", path, why: detail, harmless: false });
 }
 
 function applyClosed(draft: Draft, path: string, detail: string): void {
@@ -170,7 +172,8 @@ function applyClosed(draft: Draft, path: string, detail: string): void {
   patchSession(draft, path, { status: "closed", lastError: detail, ...(settled ? { retry: RESTED } : {}) });
   const retryInMs = backOffSession(draft, path, false);
   report(draft, { event: "session-lost", path, detail, retryInMs });
-  decide(draft, { kind: "session-lost", path, why: detail, deliberate: false });
+  const harmless = ![...draft.flights.values()].some((flight) => flight.path === path && flight.stage !== "delivered");
+  decide(draft, { kind: "session-lost", path, why: detail, harmless });
 }
 
 function applyRead(draft: Draft, flight: Flight, event: Extract<ForwardEvent, { kind: "read" }>): void {
@@ -232,122 +235,6 @@ function applyAnswer(draft: Draft, path: string): void {
   patchSession(draft, path, { retry: RESTED, sendAfterMs: 0, sendRetry: RESTED, lastError: undefined });
   draft.collector = { ...draft.collector, busyRetry: RESTED, enrolRetry: RESTED };
   decide(draft, { kind: "answer", path, receipt: true });
-}
-
-function isChainFault(failure: LinkFailure): boolean {
-  return failure === "fork" || failure === "refused";
-}
-
-/** The collector does not take this chain: the others go on. */
-function refuseChain(draft: Draft, chain: ChainName, path: string, failure: LinkFailure, detail: string): void {
-  const { settings, random } = draft.input;
-  decide(draft, { kind: "answer", path, receipt: false });
-  if (isBlocked(draft, chain)) return;
-  const retry = afterFailure(chainOf(draft, chain).retry, settings.chainRetry, random);
-  patchChain(draft, chain, { retry });
-  stopChain(draft, chain, failure, detail, retry.delayMs);
-}
-
-function stopChain(
-  draft: Draft,
-  chain: ChainName,
-  failure: LinkFailure | "not-durable",
-  detail: string,
-  retryInMs: number,
-): void {
-  if (isBlocked(draft, chain)) return;
-  const { lane, epoch } = chain;
-  patchChain(draft, chain, { blockedUntilMs: draft.input.nowMs + retryInMs, stoppedWhy: detail });
-  report(draft, { event: "chain-stopped", lane, epoch, failure, detail, retryInMs });
-}
-
-/** Whether the chain waits already; what else of it is on its way brings the same answer again. */
-function isBlocked(draft: Draft, chain: ChainName): boolean {
-  return draft.input.nowMs < chainOf(draft, chain).blockedUntilMs;
-}
-
-/** A failure that is not about a chain. */
-function applyFailure(
-  draft: Draft,
-  path: string,
-  failure: LinkFailure,
-  detail: string,
-  retryAfterMs: number | undefined,
-): void {
-  const { nowMs, settings, random } = draft.input;
-  const session = draft.sessions.get(path)!;
-  switch (failure) {
-    case "unreachable": {
-      if (session.status !== "open") return;
-      const sendRetry = afterFailure(session.sendRetry, settings.sendRetry, random);
-      // The first time at once: a reset stream says little about the next one.
-      const sendAfterMs = sendRetry.attempts === 1 ? nowMs : nowMs + sendRetry.delayMs;
-      patchSession(draft, path, { sendRetry, sendAfterMs, lastError: detail });
-      decide(draft, { kind: "request-failed", path, why: detail });
-      if (draft.paths.standings.get(path) === "brown-out" && draft.paths.active !== path) {
-        closeSession(draft, path, "opened anew after failed requests", nowMs);
-      }
-      return;
-    }
-    case "identity": {
-      patchSession(draft, path, { lastError: detail });
-      const retryInMs = backOffSession(draft, path, true);
-      report(draft, { event: "session-failed", path, failure, detail, retryInMs });
-      closeSession(draft, path, detail, nowMs + retryInMs);
-      return;
-    }
-    case "busy": {
-      decide(draft, { kind: "answer", path, receipt: false });
-      if (nowMs < draft.collector.busyUntilMs) return;
-      const busyRetry = afterFailure(draft.collector.busyRetry, settings.busyRetry, random);
-      const retryInMs = retryAfterMs ?? busyRetry.delayMs;
-      draft.collector = { ...draft.collector, busyRetry, busyUntilMs: nowMs + retryInMs };
-      report(draft, { event: "collector-busy", detail, retryInMs });
-      return;
-    }
-    case "not-enrolled":
-      decide(draft, { kind: "answer", path, receipt: false });
-      // Ask at once: it may be the first word that the collector hears of this gateway.
-      if (mayUpload(draft)) applyEnrolment(draft, "pending", detail, draft.collector.enrolRetry.attempts === 0);
-      return;
-    case "fork":
-    case "refused":
-      throw new Error(`not a failure of the path: ${failure}`);
-  }
-}
-
-function applyEnrolment(draft: Draft, state: EnrolmentState | "assumed", detail: string, askAtOnce = false): void {
-  const { nowMs, settings, random } = draft.input;
-  const before = draft.collector;
-  const open = state === "approved" || state === "assumed";
-  // Only a receipt ends the back-off, so that a collector of two minds is not asked in a circle.
-  const enrolRetry = open ? before.enrolRetry : afterFailure(before.enrolRetry, settings.enrolRetry, random);
-  const collector: CollectorState = {
-    ...before,
-    enrolment: state,
-    enrolAsking: false,
-    enrolRetry,
-    enrolAtMs: askAtOnce ? nowMs : nowMs + enrolRetry.delayMs,
-  };
-  draft.collector = collector;
-  if (before.enrolment !== state) report(draft, { event: "enrolment", state, detail });
-}
-
-function applyEnrolFailed(
-  draft: Draft,
-  path: string,
-  failure: LinkFailure,
-  detail: string,
-  retryAfterMs: number | undefined,
-): void {
-  const { nowMs, settings, random } = draft.input;
-  if (isChainFault(failure)) {
-    decide(draft, { kind: "answer", path, receipt: false });
-    return applyEnrolment(draft, "assumed", detail);
-  }
-  const enrolRetry = afterFailure(draft.collector.enrolRetry, settings.sendRetry, random);
-  draft.collector = { ...draft.collector, enrolAsking: false, enrolRetry, enrolAtMs: nowMs + enrolRetry.delayMs };
-  if (failure !== "not-enrolled") applyFailure(draft, path, failure, detail, retryAfterMs);
 }
 
 function scheduleWake(draft: Draft): void {

@@ -234,6 +234,19 @@ describe("the collector", () => {
     expect(collector.heldOf(source.identity.id, 1)).toEqual([[0, 549]]);
   });
 
+  test("says goodbye in order: it is no failure of the path, and the forwarder comes back", async () => {
+    const collector = await startCollector();
+    const source = newSource();
+    const { forwarder, reports } = startForwarder(source, collector, [fibre(collector.endpoint)]);
+    await until(() => forwarder.status().active === "fibre", "the session is open");
+    collector.sayGoodbye();
+    await until(() => reports.some((report) => report.event === "session-lost"), "the goodbye is heard");
+    expect(reports.find((report) => report.event === "session-lost")!.detail).toContain("GOAWAY");
+    source.seal(1, [FRAME]);
+    await until(() => source.pendingCount() === 0, "a new session carries on");
+    expect(forwarder.status().paths[0]).toMatchObject({ flapPenalty: 0, standing: "healthy" });
+  });
+
   test("a gateway that forgot its receipts gets them by asking, and sends nothing twice", async () => {
     const collector = await startCollector();
     const source = newSource(100);

@@ -30,8 +30,10 @@ export class Http2Exchange implements HttpExchange {
       settings: { enablePush: false },
     });
     this.#session.on("error", (error: Error) => (this.#closedDetail ??= error.message));
+    // What the collector does not answer any more goes out again on the next session; it compares what it holds.
     this.#session.on("goaway", (code: number) => {
       this.#closedDetail ??= `the collector ended the session (GOAWAY ${code})`;
+      this.#session.destroy();
     });
     socket.on("close", () => (this.#bytesAtEnd = countBytes(socket)));
     this.#session.on("close", () => this.#lost());

@@ -66,6 +66,11 @@ export function chooseNext(chains: readonly ChainView[], room: Room, order: Forw
   );
 }
 
+/** Whether a lane's newest batches go before its older ones; `bulk` has no hurry. */
+export function knowsLive(lane: Lane, order: ForwardOrder): boolean {
+  return order === "live-first" && lane !== 2;
+}
+
 function firstOf<Item, Result>(items: readonly Item[], take: (item: Item) => Result | undefined): Result | undefined {
   for (const item of items) {
     const result = take(item);
@@ -75,7 +80,7 @@ function firstOf<Item, Result>(items: readonly Item[], take: (item: Item) => Res
 }
 
 function takeLive(chain: ChainView, room: Room, order: ForwardOrder): Choice | undefined {
-  if (order === "oldest-first" || chain.lane === 2) return undefined;
+  if (!knowsLive(chain.lane, order)) return undefined;
   const range = chain.sendable.find(([, last]) => last >= chain.liveFrom);
   if (range === undefined) return undefined;
   return offer(chain, room, "live", [Math.max(range[0], chain.liveFrom), range[1]]);
@@ -84,7 +89,7 @@ function takeLive(chain: ChainView, room: Room, order: ForwardOrder): Choice | u
 function takeBacklog(chain: ChainView, room: Room, order: ForwardOrder): Choice | undefined {
   const range = chain.sendable[0];
   if (range === undefined || chain.backlogHeld) return undefined;
-  const splits = order === "live-first" && chain.lane !== 2;
+  const splits = knowsLive(chain.lane, order);
   if (splits && range[0] >= chain.liveFrom) return undefined;
   return offer(chain, room, "backlog", [range[0], splits ? Math.min(range[1], chain.liveFrom - 1) : range[1]]);
 }

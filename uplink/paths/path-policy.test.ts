@@ -109,7 +109,7 @@ describe("failover", () => {
 
   test("a lost session is a failure too, and says why", () => {
     const driver = new Driver([FIBRE, LTE]).open("fibre", "lte");
-    driver.tell({ kind: "session-lost", path: "fibre", why: "read ECONNRESET", deliberate: false });
+    driver.tell({ kind: "session-lost", path: "fibre", why: "read ECONNRESET", harmless: false });
     expect(driver.switches.at(-1)).toMatchObject({
       from: "fibre",
       to: "lte",
@@ -164,7 +164,7 @@ describe("flap damping", () => {
   test("but it is used when nothing else works", () => {
     const driver = new Driver([FIBRE, LTE]).open("fibre", "lte");
     for (let flap = 0; flap < 4; flap++) driver.live("fibre", "down").live("fibre", "up");
-    driver.tell({ kind: "session-lost", path: "lte", why: "gone", deliberate: false });
+    driver.tell({ kind: "session-lost", path: "lte", why: "gone", harmless: false });
     expect(driver.state.active).toBe("fibre");
   });
 });
@@ -217,7 +217,7 @@ describe("whatever happens", () => {
       why: fc.constant("told"),
     }),
     fc.record({ kind: fc.constant("session-open" as const), path }),
-    fc.record({ kind: fc.constant("session-lost" as const), path, why: fc.constant("told"), deliberate: fc.boolean() }),
+    fc.record({ kind: fc.constant("session-lost" as const), path, why: fc.constant("told"), harmless: fc.boolean() }),
     fc.record({ kind: fc.constant("answer" as const), path, receipt: fc.boolean() }),
     fc.record({ kind: fc.constant("request-failed" as const), path, why: fc.constant("told") }),
     fc.record({ kind: fc.constant("stalled" as const), path, why: fc.constant("told") }),

@@ -94,7 +94,7 @@ function applyFact(path: PathState, fact: PathFact, now: PathsNow, settings: Pat
       return { ...path, sessionOpen: true, sessionWhy: "", failures: 0 };
     case "session-lost": {
       // A session that falls with its path is one failure, not two.
-      const counts = path.sessionOpen && !fact.deliberate && path.liveness !== "down";
+      const counts = path.sessionOpen && !fact.harmless && path.liveness !== "down";
       return {
         ...path,
         sessionOpen: false,

@@ -109,8 +109,8 @@ export type PathFact =
       readonly detectedInMs?: number;
     }
   | { readonly kind: "session-open"; readonly path: string }
-  /** `deliberate` when we closed it ourselves. */
-  | { readonly kind: "session-lost"; readonly path: string; readonly why: string; readonly deliberate: boolean }
+  /** `harmless` when we closed it ourselves, or when nothing was in flight: an ingress closes idle connections. */
+  | { readonly kind: "session-lost"; readonly path: string; readonly why: string; readonly harmless: boolean }
   /** The collector answered a request, whatever the answer. */
   | { readonly kind: "answer"; readonly path: string; readonly receipt: boolean }
   | { readonly kind: "request-failed"; readonly path: string; readonly why: string }

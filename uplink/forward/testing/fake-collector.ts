@@ -1,4 +1,9 @@
-import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import {
+  createSecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from "node:http2";
 import type { RequestListener } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo, Server, Socket } from "node:net";
@@ -53,6 +58,7 @@ export class FakeCollector {
   repeated = 0;
   readonly #chains = new Map<string, Kept>();
   readonly #sockets = new Set<Socket>();
+  readonly #sessions = new Set<ServerHttp2Session>();
   readonly #allowHttp2: boolean;
   #server: Server | undefined;
   #port = 0;
@@ -79,7 +85,7 @@ export class FakeCollector {
       this.#answer(request, response).catch(() => response.destroy());
     };
     const server = this.#allowHttp2
-      ? http2Server(tls, handle)
+      ? http2Server(tls, handle, this.#sessions)
       : createServer(tls, handle as unknown as RequestListener);
     server.on("connection", (socket: Socket) => {
       this.#sockets.add(socket);
@@ -99,6 +105,11 @@ export class FakeCollector {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
+  }
+
+  /** Ends every HTTP/2 session with GOAWAY, as an orderly shutdown does. */
+  sayGoodbye(): void {
+    for (const session of this.#sessions) session.close();
   }
 
   heldOf(gateway: Uint8Array, lane: Lane, epoch = 0): Ranges {
@@ -198,11 +209,17 @@ export class FakeCollector {
 
 type Handle = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 
-function http2Server(tls: { key: string; cert: string; minVersion: "TLSv1.3" }, handle: Handle): Server {
+function http2Server(
+  tls: { key: string; cert: string; minVersion: "TLSv1.3" },
+  handle: Handle,
+  sessions: Set<ServerHttp2Session>,
+): Server {
   const server = createSecureServer({ ...tls, settings: { initialWindowSize: 4 * 1024 * 1024 } }, handle);
   server.on("session", (session) => {
     session.setLocalWindowSize(8 * 1024 * 1024);
     session.on("error", () => {});
+    sessions.add(session);
+    session.on("close", () => sessions.delete(session));
   });
   return server;
 }

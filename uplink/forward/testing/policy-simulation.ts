@@ -54,6 +54,8 @@ export class PolicySimulation {
   /** What the collector answers instead of a receipt. */
   refusal: (chain: ChainName, path: string) => { failure: LinkFailure; retryAfterMs?: number } | undefined = () =>
     undefined;
+  /** Batches that the disk does not give back. */
+  unreadable: (chain: ChainName, seq: number) => boolean = () => false;
   enrolment: EnrolmentState = "approved";
   /** Batches that the collector got more than once. */
   repeated = 0;
@@ -232,7 +234,12 @@ export class PolicySimulation {
   #send(action: Extract<ForwardAction, { kind: "send" }>): void {
     const chain = this.chain(action.lane, action.epoch);
     const fits = Math.max(1, Math.floor(action.maxBytes / BATCH_BYTES));
-    const last = Math.min(action.last, action.first + fits - 1);
+    let last = Math.min(action.last, action.first + fits - 1);
+    for (let seq = action.first; seq <= last; seq++) if (this.unreadable(action, seq)) last = seq - 1;
+    if (last < action.first) {
+      this.#after(0.2, () => this.tell({ kind: "unreadable", flight: action.flight, detail: "told" }));
+      return;
+    }
     this.#after(0.2, () => {
       const bytes = (last - action.first + 1) * BATCH_BYTES;
       const path = this.paths.get(action.path)!;
