@@ -21,7 +21,11 @@ const SOURCES = 1024;
 function message(index: number, type: CoapType): Buffer {
   const records: Buffer[] = [Buffer.from([0x86])];
   for (let record = 0; record < 6; record++) {
-    records.push(Buffer.from([0xa2, 0x00, 0x65]), Buffer.from(`temp${record}`), Buffer.from([0x02, 0xf9, index & 0x3f, record]));
+    records.push(
+      Buffer.from([0xa2, 0x00, 0x65]),
+      Buffer.from(`temp${record}`),
+      Buffer.from([0x02, 0xf9, index & 0x3f, record]),
+    );
   }
   return encodeMessage({
     type,
@@ -50,7 +54,10 @@ const clock = new VirtualClock({ monotonicUs: 1e9 });
 const ingest = new Ingest({ sink, sensors: new Sensors({ unknown: "accept" }), clock, random: seededRandom(1) });
 const nons = Array.from({ length: MESSAGES }, (_, index) => message(index, TYPE_NON));
 const cons = Array.from({ length: MESSAGES }, (_, index) => message(index, TYPE_CON));
-const sources = Array.from({ length: SOURCES }, (_, index) => `2001:db8:0:${(index >> 4).toString(16)}::${(index & 15).toString(16)}`);
+const sources = Array.from(
+  { length: SOURCES },
+  (_, index) => `2001:db8:0:${(index >> 4).toString(16)}::${(index & 15).toString(16)}`,
+);
 let sent = 0;
 const reply = (bytes: Uint8Array): void => void (sent += bytes.length);
 
@@ -64,7 +71,12 @@ function pass(messages: readonly Buffer[]): void {
   if (start === 0) nowUs += 300e6;
   for (let index = start; index < start + BATCH; index++) {
     nowUs += 10;
-    ingest.handleDatagram(messages[index]!, ingest.endpoint(sources[index % SOURCES]!, 40_000 + (index % SOURCES)), nowUs, reply);
+    ingest.handleDatagram(
+      messages[index]!,
+      ingest.endpoint(sources[index % SOURCES]!, 40_000 + (index % SOURCES)),
+      nowUs,
+      reply,
+    );
   }
 }
 
@@ -86,10 +98,14 @@ bench
 
 await bench.run();
 const { accepted, duplicates } = ingest.counters;
-console.log(`${nons[300]!.length} B NON, ${cons[300]!.length} B CON; accepted ${accepted.telemetry}, copies ${duplicates}, ${submitted} B in, ${sent} B out`);
+console.log(
+  `${nons[300]!.length} B NON, ${cons[300]!.length} B CON; accepted ${accepted.telemetry}, copies ${duplicates}, ${submitted} B in, ${sent} B out`,
+);
 for (const task of bench.tasks) {
   const { result } = task;
   if (!("latency" in result)) continue;
   const microseconds = (ms: number): string => ((ms * 1000) / BATCH).toFixed(3);
-  console.log(`${task.name.padEnd(26)} p50 ${microseconds(result.latency.p50)} µs, mean ${microseconds(result.latency.mean)} µs`);
+  console.log(
+    `${task.name.padEnd(26)} p50 ${microseconds(result.latency.p50)} µs, mean ${microseconds(result.latency.mean)} µs`,
+  );
 }

@@ -194,18 +194,19 @@ describe("when and whether", () => {
   });
 });
 
-describe("the list of resources", () => {
-  const get = (queries: readonly string[] = [], block2?: Uint8Array): Sending => ({
-    code: CODE_GET,
-    path: ".well-known/core",
-    format: null,
-    payload: Buffer.alloc(0),
-    options: [
-      ...queries.map((query) => ({ number: OPTION_URI_QUERY, value: Buffer.from(query) })),
-      ...(block2 === undefined ? [] : [{ number: OPTION_BLOCK2, value: block2 }]),
-    ],
-  });
+/** A request for the list. */
+const get = (queries: readonly string[] = [], block2?: Uint8Array): Sending => ({
+  code: CODE_GET,
+  path: ".well-known/core",
+  format: null,
+  payload: Buffer.alloc(0),
+  options: [
+    ...queries.map((query) => ({ number: OPTION_URI_QUERY, value: Buffer.from(query) })),
+    ...(block2 === undefined ? [] : [{ number: OPTION_BLOCK2, value: block2 }]),
+  ],
+});
 
+describe("the list of resources", () => {
   test("is filtered by rt, href, ct and if", () => {
     const world = new World();
     expect(world.ask(get()).text).toContain("</i/alarm>");

@@ -20,8 +20,12 @@ function sendAll(world: World, szx: number, sending: Sending = {}, body: Uint8Ar
   return codes;
 }
 
+/** The value of an answer's Block1 option in hex. */
+const block1Of = (answer: Answer) =>
+  Buffer.from(answer.options.find(({ number }) => number === OPTION_BLOCK1)!.value).toString("hex");
+
 describe("Block1", () => {
-  test.each([TYPE_CON, TYPE_NON].flatMap((type) => [0, 2, 4, 6].map((szx) => [type, szx] as const)))(
+  test.each(([TYPE_CON, TYPE_NON] as const).flatMap((type) => [0, 2, 4, 6].map((szx) => [type, szx] as const)))(
     "type %d, size exponent %d, a new token per block",
     (type, szx) => {
       const world = new World();
@@ -45,9 +49,7 @@ describe("Block1", () => {
     const first = blocks.map((bytes) => world.sendBytes(bytes)[0]!);
     const again = blocks.map((bytes) => world.sendBytes(bytes)[0]!);
     expect(again).toEqual(first);
-    const option = (answer: Answer) =>
-      Buffer.from(answer.options.find(({ number }) => number === OPTION_BLOCK1)!.value).toString("hex");
-    expect(first.map(option)).toEqual(["0e", "1e", "26"]);
+    expect(first.map(block1Of)).toEqual(["0e", "1e", "26"]);
     expect(world.sink.frames).toHaveLength(1);
   });
 

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "@paddock/base/random.ts";
 import { ContentHash } from "./content-hash.ts";
@@ -75,15 +75,16 @@ describe("copies by endpoint, Message-ID and content", () => {
   });
 });
 
+/** The code that answers a keyed frame at once, if any. */
+const reply = (
+  world: World,
+  sequence: number,
+  options: Parameters<typeof sealed>[1] = {},
+  from = "2001:db8::1",
+): string | undefined => world.send({ ...keyed(sequence, options), from })[0]?.code;
+
 describe("copies by sequence number", () => {
   const sensors = { barn: { key: KEY_HEX } };
-  const reply = (
-    world: World,
-    sequence: number,
-    options: Parameters<typeof sealed>[1] = {},
-    from = "2001:db8::1",
-  ): string | undefined => world.send({ ...keyed(sequence, options), from })[0]?.code;
-
   test("equal bytes are 2.04 and stored once, other bytes under the number 4.01, whatever the address", () => {
     const world = new World({ sensors });
     expect(reply(world, 1)).toBe("2.04");
@@ -221,7 +222,7 @@ describe("copies by sequence number", () => {
             if (restart > 0) continue;
             const disk = world.sink.side;
             world = new World({ sensors, restored: disk });
-            for (const [key, value] of disk) world.sink.side.set(key, value);
+            for (const [key, state] of disk) world.sink.side.set(key, state);
           }
         },
       ),

@@ -142,8 +142,6 @@ export class World {
 
   encode(sending: Sending): Buffer {
     const { format = FORMAT_SENML_CBOR, payload = pack() } = sending;
-    const uint = (number: number, value: number | null | undefined): CoapOption[] =>
-      value === undefined || value === null ? [] : [{ number, value: encodeUintOption(value) }];
     const message: CoapMessage = {
       type: sending.type ?? TYPE_CON,
       code: sending.code ?? CODE_POST,
@@ -151,10 +149,10 @@ export class World {
       token: sending.token ?? Buffer.from([0x70, 0x61]),
       options: [
         ...(sending.path ?? "i").split("/").map((part) => ({ number: OPTION_URI_PATH, value: Buffer.from(part) })),
-        ...uint(OPTION_CONTENT_FORMAT, format),
-        ...uint(OPTION_NO_RESPONSE, sending.noResponse),
+        ...uintOption(OPTION_CONTENT_FORMAT, format),
+        ...uintOption(OPTION_NO_RESPONSE, sending.noResponse),
         ...(sending.block1 === undefined ? [] : [{ number: OPTION_BLOCK1, value: encodeBlock(sending.block1) }]),
-        ...uint(OPTION_SIZE1, sending.size1),
+        ...uintOption(OPTION_SIZE1, sending.size1),
         ...(sending.options ?? []),
       ],
       payload,
@@ -191,6 +189,10 @@ export class World {
       to: `[${to.host.text}]:${to.port}`,
     });
   };
+}
+
+function uintOption(number: number, value: number | null | undefined): CoapOption[] {
+  return value === undefined || value === null ? [] : [{ number, value: encodeUintOption(value) }];
 }
 
 export function documentOf(sensors: Readonly<Record<string, Partial<SensorEntry>>>): {

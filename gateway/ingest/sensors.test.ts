@@ -99,11 +99,12 @@ describe("sensors by address", () => {
   });
 });
 
+const hex = (text: string) => {
+  const bytes = parseIpv6(text);
+  return bytes === undefined ? undefined : Buffer.from(bytes).toString("hex");
+};
+
 describe("IPv6 text", () => {
-  const hex = (text: string) => {
-    const bytes = parseIpv6(text);
-    return bytes === undefined ? undefined : Buffer.from(bytes).toString("hex");
-  };
   test.each([
     ["::", "0".repeat(32)],
     ["::1", `${"0".repeat(31)}1`],

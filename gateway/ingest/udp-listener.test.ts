@@ -8,7 +8,7 @@ import { sumKernelDrops } from "./kernel-drops.ts";
 import { UdpListeners } from "./udp-listener.ts";
 import { RECV_BUFFER_BYTES } from "./udp-socket.ts";
 
-const cleanUps: (() => Promise<unknown> | unknown)[] = [];
+const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0)) await cleanUp();
 });
@@ -44,6 +44,10 @@ async function until(condition: () => boolean): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
+
+/** A line of /proc/net/udp6. */
+const socketLine = (port: string, drops: number) =>
+  `  12: 00000000000000000000000001000000:${port} 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 0000000000000000 ${drops}`;
 
 describe("UDP listeners on ::1", () => {
   test("take frames on several sockets and answer from the one that was asked", async () => {
@@ -131,13 +135,11 @@ describe("UDP listeners on ::1", () => {
   test("count what the kernel dropped", async () => {
     const { listeners } = await open();
     expect(await listeners.kernelDrops()).toBe(process.platform === "linux" ? 0 : undefined);
-    const line = (port: string, drops: number) =>
-      `  12: 00000000000000000000000001000000:${port} 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 0000000000000000 ${drops}`;
     const table = [
       "  sl  local_address  remote_address ref pointer drops",
-      line("1633", 5),
-      line("1634", 7),
-      line("1633", 11),
+      socketLine("1633", 5),
+      socketLine("1634", 7),
+      socketLine("1633", 11),
       "",
     ].join("\n");
     expect(sumKernelDrops(table, new Set([0x1633]))).toBe(16);
