@@ -45,6 +45,11 @@ async function start(configFile: string): Promise<number> {
   throw new Error(`the gateway did not start: ${log}`);
 }
 
+function openStore(dataDir: string): Promise<ChainStore> {
+  const limits = { maxBytes: 1 << 30, minFreeBytes: 0, ballastBytes: 0 };
+  return ChainStore.open({ directory: join(dataDir, "store"), ...limits, arrivalLog: false, clock: systemClock });
+}
+
 test("kill -9 under load, again and again: every frame that was answered 2.04 is in the chain exactly once", async () => {
   const configFile = join(directory, "gateway.json");
   const dataDir = join(directory, "data");
@@ -85,10 +90,7 @@ test("kill -9 under load, again and again: every frame that was answered 2.04 is
   }
 
   const identity = await readIdentity(defaultKeyFile(dataDir));
-  const store = await ChainStore.open({
-    directory: join(dataDir, "store"),
-    ...{ maxBytes: 1 << 30, minFreeBytes: 0, ballastBytes: 0, arrivalLog: false, clock: systemClock },
-  });
+  const store = await openStore(dataDir);
   const stored: number[] = [];
   for (const { id, head } of store.chains()) {
     expect(await store.verify(id, { publicKey: identity!.publicKey })).toMatchObject({ broken: 0 });
@@ -118,10 +120,7 @@ test("SIGTERM under load: what was taken is answered and durable, nothing else i
   child!.kill("SIGTERM");
   expect(await exit).toEqual([0, null]);
   sender.close();
-  const store = await ChainStore.open({
-    directory: join(dataDir, "store"),
-    ...{ maxBytes: 1 << 30, minFreeBytes: 0, ballastBytes: 0, arrivalLog: false, clock: systemClock },
-  });
+  const store = await openStore(dataDir);
   const stored = store.chains().reduce((sum, { records }) => sum + records, 0);
   await store.close();
   const changed = (await Promise.all(answers)).filter((code) => code === CODE_CHANGED).length;

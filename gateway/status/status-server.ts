@@ -3,12 +3,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { nearestName } from "@paddock/base/nearest.ts";
 import { onLines } from "./lines.ts";
-import {
-  REQUEST_BYTES_MAX,
-  type Answerers,
-  type RequestName,
-  type Response,
-} from "./status-protocol.ts";
+import { REQUEST_BYTES_MAX, type Answerers, type RequestName, type Response } from "./status-protocol.ts";
 
 const CONNECTIONS_MAX = 16;
 const IDLE_MS = 60_000;
@@ -88,7 +83,7 @@ export async function answer(line: string, answerers: Answerers): Promise<Respon
   }
   try {
     const answerer = answerers[name as RequestName] as (request: unknown) => Promise<unknown>;
-    return { ok: true, value: await answerer(request as Requests[RequestName]) };
+    return { ok: true, value: await answerer(request) };
   } catch (error) {
     return { ok: false, error: error instanceof PaddockError ? error.code : "INTERNAL", message: messageOf(error) };
   }

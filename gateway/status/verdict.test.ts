@@ -101,14 +101,14 @@ test.each<[string, Parameters<typeof gatewayStatus>[0], VerdictLevel, string]>([
 test("the worst problem comes first, each with the command to type next", () => {
   const { problems } = judge(
     gatewayStatus({
-      ingest: { kernelDrops: 3 },
+      ingest: { kernelDrops: 3, receiveBufferBytes: 212_992 },
       uplinks: { enrolment: "denied" },
       clock: { quality: "unset" },
     }),
   );
   expect(problems.map(({ level, next }) => [level, next])).toEqual([
     ["broken", `paddock collector approve ${id}`],
-    ["attention", "sysctl net.core.rmem_max=4194304"],
+    ["attention", "sysctl -w net.core.rmem_max=4194304"],
     ["attention", "timedatectl"],
   ]);
 });

@@ -113,11 +113,7 @@ function* attention(status: GatewayStatus): Iterable<Problem> {
     const text = `Lane ${lane.lane} gave up ${plural(lane.evictedRecords, "record")} (${formatBytes(lane.evictedBytes)}) for want of room since the start.`;
     yield { level: "attention", text, next: "paddock gateway buffer" };
   }
-  if (ingest.kernelDrops > 0) {
-    const granted = `${formatBytes(ingest.receiveBufferBytes)} of ${formatBytes(ingest.receiveBufferWantedBytes)}`;
-    const text = `The kernel dropped ${plural(ingest.kernelDrops, "datagram")} for want of receive buffer (${granted} granted).`;
-    yield { level: "attention", text, next: `sysctl net.core.rmem_max=${ingest.receiveBufferWantedBytes}` };
-  }
+  if (ingest.kernelDrops > 0) yield dropped(ingest);
   if (clock.quality === "unset") {
     yield {
       level: "attention",
@@ -125,6 +121,20 @@ function* attention(status: GatewayStatus): Iterable<Problem> {
       next: "timedatectl",
     };
   }
+}
+
+function dropped({ kernelDrops, receiveBufferBytes, receiveBufferWantedBytes }: GatewayStatus["ingest"]): Problem {
+  const text = `The kernel dropped ${plural(kernelDrops, "datagram")} since the start`;
+  if (receiveBufferBytes >= receiveBufferWantedBytes) {
+    return {
+      level: "attention",
+      text: `${text}: more came at once than this machine takes.`,
+      next: "paddock gateway sensors",
+    };
+  }
+  const granted = `${formatBytes(receiveBufferBytes)} of ${formatBytes(receiveBufferWantedBytes)} granted`;
+  const next = `sysctl -w net.core.rmem_max=${receiveBufferWantedBytes}`;
+  return { level: "attention", text: `${text} for want of receive buffer (${granted}).`, next };
 }
 
 function laneList(lanes: readonly Pick<LaneStatus, "lane">[]): string {
