@@ -29,7 +29,8 @@ export function errorAnswer(
 
 /**
  * Sends an answer. When the request's body was not read to its end, the sender is told to stop: by a reset with
- * NO_ERROR behind the answer (RFC 9113 §8.1), or by closing an HTTP/1.1 connection.
+ * NO_ERROR behind the answer (RFC 9113 §8.1). HTTP/1.1 has no such word, and closing at once would lose the answer: the
+ * rest is dropped for a moment, then the connection.
  */
 export function sendAnswer(request: AnyRequest, response: AnyResponse, answer: Answer): void {
   if (response.writableEnded || response.destroyed) return;
@@ -47,9 +48,12 @@ export function sendAnswer(request: AnyRequest, response: AnyResponse, answer: A
     });
     return;
   }
-  if (!request.complete) headers["connection"] = "close";
   response.writeHead(answer.status, headers);
   response.end(body);
+  if (request.complete) return;
+  request.resume();
+  const giveUp = setTimeout(() => request.socket?.destroy(), DISCARD_MS).unref();
+  request.once("close", () => clearTimeout(giveUp));
 }
 
 /**
@@ -57,6 +61,9 @@ export function sendAnswer(request: AnyRequest, response: AnyResponse, answer: A
  * both sides). What still arrives in this time is dropped.
  */
 const RESET_AFTER_MS = 20;
+
+/** How long the rest of a refused HTTP/1.1 body is read and dropped. */
+const DISCARD_MS = 2000;
 
 /** Header value, or undefined when it is absent or given more than once. */
 export function headerOf(request: AnyRequest, name: string): string | undefined {

@@ -175,6 +175,11 @@ describe("refused, with nothing stored:", () => {
     await expectRefused(await client.ask(uploadRequest(sealer.chain, body)), 413, "too-large");
   });
 
+  test("the same over HTTP/1.1 (413), where the answer must not get lost", async () => {
+    const body = Buffer.alloc(UPLOAD_BYTES_MAX * 2);
+    await expectRefused(await askHttp1(collector.port, uploadRequest(sealer.chain, body)), 413, "too-large");
+  });
+
   test("a zstd bomb (413)", async () => {
     const bomb = zstdCompressSync(Buffer.alloc(256 * 1024 * 1024));
     expect(bomb.length).toBeLessThan(UPLOAD_BYTES_MAX / 100);

@@ -1,0 +1,106 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as fc from "fast-check";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { VirtualClock } from "@paddock/base/clock.ts";
+import { silentLog } from "@paddock/base/log.ts";
+import { ChainStore } from "@paddock/store/chain-store.ts";
+import { memoryDatabase } from "@paddock/store/testing/memory-database.ts";
+import { Sealer, testPayload } from "@paddock/store/testing/sealer.ts";
+import { encodeBatches } from "@paddock/wire/batch.ts";
+import { EvidenceRoom } from "../evidence.ts";
+import { ActivityBook } from "../fleet/activity.ts";
+import { takeUpload, type UploadContext } from "./upload.ts";
+
+let directory: string;
+let ledger: ChainStore;
+let context: UploadContext;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "paddock-upload-"));
+  const clock = new VirtualClock();
+  const options = { maxBytes: 1_000_000, minFreeBytes: 0, ballastBytes: 0, arrivalLog: true, clock };
+  ledger = await ChainStore.open({ database: memoryDatabase(), ...options });
+  const evidence = await EvidenceRoom.open(directory);
+  context = { ledger, evidence, activity: await ActivityBook.open(ledger), clock, log: silentLog };
+});
+
+afterEach(async () => {
+  await ledger.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const take = (sealer: Sealer, body: Uint8Array) =>
+  takeUpload(context, sealer.chain, sealer.identity.publicKey, body, null);
+
+test("an upload with any one byte changed is refused, and nothing of it is stored", async () => {
+  const sealer = new Sealer();
+  const body = encodeBatches(sealer.sealMany(2));
+  for (let at = 0; at < body.length; at++) {
+    const altered = Buffer.from(body);
+    altered[at]! ^= 1 << (at % 8);
+    const answer = await take(sealer, altered);
+    expect(answer.ok ? `byte ${at} was taken` : [400, 401].includes(answer.status)).toBe(true);
+  }
+  expect(ledger.chains()).toEqual([]);
+  expect((await take(sealer, body)).ok).toBe(true);
+});
+
+test("no bytes whatever make it throw", async () => {
+  const sealer = new Sealer();
+  const good = encodeBatches(sealer.sealMany(2));
+  const cut = fc.nat(good.length - 1).map((length) => good.subarray(0, length));
+  const spliced = fc
+    .tuple(fc.nat(good.length), fc.uint8Array({ maxLength: 20 }))
+    .map(([at, more]) => Buffer.concat([good.subarray(0, at), more, good.subarray(at)]));
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(cut, spliced, fc.uint8Array({ maxLength: 600 })), async (body) => {
+      const answer = await take(sealer, body);
+      // A cut behind a whole batch leaves an upload.
+      if (answer.ok) expect(good.subarray(0, body.length).equals(body)).toBe(true);
+      else expect(answer.status).toBeLessThan(500);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("the same batches on two paths at once are stored once, and both are acknowledged", async () => {
+  const sealer = new Sealer();
+  const body = encodeBatches(sealer.sealMany(3));
+  const answers = await Promise.all([take(sealer, body), take(sealer, body), take(sealer, body)]);
+  expect(answers.map(({ ok }) => ok)).toEqual([true, true, true]);
+  expect(ledger.logEnd()).toBe(3);
+  expect(answers.reduce((sum, answer) => sum + (answer.ok ? answer.storedRecords : 0), 0)).toBe(3);
+});
+
+test("two twins at once: one is kept, the other is evidence with both headers and payloads", async () => {
+  const [one, other] = [new Sealer(), new Sealer()];
+  const answers = await Promise.all([
+    take(one, encodeBatches([one.seal(testPayload(1))])),
+    take(other, encodeBatches([other.seal(testPayload(2))])),
+  ]);
+  expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
+  expect(answers.find(({ ok }) => !ok)).toMatchObject({ status: 409, code: "fork", item: 0 });
+  const [kept] = await readdir(directory);
+  expect((await readdir(join(directory, kept!))).toSorted()).toEqual([
+    "description.json",
+    "offered-header.cose",
+    "offered-payload.cborseq",
+    "stored-header.cose",
+    "stored-payload.cborseq",
+  ]);
+  expect((await EvidenceRoom.open(directory)).all()).toEqual(context.evidence.all());
+});
+
+test("a full ledger refuses with 507 and goes on with what it has", async () => {
+  const sealer = new Sealer();
+  const first = encodeBatches(sealer.sealMany(1));
+  expect((await take(sealer, first)).ok).toBe(true);
+  const refused = await take(
+    sealer,
+    encodeBatches(Array.from({ length: 20 }, (_, at) => sealer.seal(testPayload(at, 60_000)))),
+  );
+  expect(refused).toMatchObject({ ok: false, status: 507, code: "full" });
+  expect((await take(sealer, first)).ok).toBe(true);
+});
