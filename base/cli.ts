@@ -7,16 +7,16 @@ import { PaddockError } from "./errors.ts";
  * programmer error and is told with its stack.
  */
 export function runMain(main: (argv: string[]) => number | Promise<number>): void {
-  const started = (async () => main(process.argv.slice(2)))();
-  started.then(
-    (code) => {
-      process.exitCode = code;
-    },
-    (error: unknown) => {
-      const text = error instanceof PaddockError ? error.explain() : ((error as Error).stack ?? String(error));
-      writeSync(2, `${text}\n`);
-      // What failed may have left handles open; there is nothing to wait for.
-      process.exit(2);
-    },
-  );
+  void runAndTell(main);
+}
+
+async function runAndTell(main: (argv: string[]) => number | Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await main(process.argv.slice(2));
+  } catch (error) {
+    const text = error instanceof PaddockError ? error.explain() : ((error as Error).stack ?? String(error));
+    writeSync(2, `${text}\n`);
+    // What failed may have left handles open; there is nothing to wait for.
+    process.exit(2);
+  }
 }
