@@ -82,13 +82,13 @@ describe("failover", () => {
   test("a path that goes down is left at once, for the standby that shares no risk with it", () => {
     const driver = new Driver([FIBRE, RADIO, LTE]).open("fibre", "radio", "lte");
     expect(driver.state.standby).toBe("lte");
-    driver.live("fibre", "up").live("fibre", "down", 152);
+    driver.pass(60_000).live("fibre", "up").live("fibre", "down", 152);
     expect(driver.switches.at(-1)).toEqual({
       from: "fibre",
       to: "lte",
       why: "fibre: down, control time expired",
       detectedInMs: 152,
-      atMs: 1000,
+      atMs: 61_000,
     });
     expect(driver.state.standby).toBe("radio");
     // By preference it goes on to the radio link, but only after the hold-down.
