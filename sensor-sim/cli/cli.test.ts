@@ -131,6 +131,7 @@ test.each([
   [["run", "steady", "--seed", "-1", "--out", "x"], "--seed"],
   [["run", "stedy", "--seed", "1", "--out", "x"], "stedy cannot be read"],
   [["verify", "--sent", "nowhere.ndjson", "--log", "-"], "nowhere.ndjson cannot be read"],
+  [["tell", "nowhere.sock", "{}"], "nowhere.sock cannot be reached"],
   [["link", "--listen", "[::1]:0"], "--target"],
   [["link", "--listen", "[::1]:0", "--target", "[::1]:1", "--loss", "2"], "--loss: write a probability"],
 ])("%j is refused with a reason", async (argv, reason) => {
@@ -188,6 +189,9 @@ describe("link", () => {
     });
     expect(await ask("cut")).toMatchObject({ ok: false });
     expect(await ask('{"do":"heal"}')).toEqual({ ok: true });
+    const told = await sim("tell", control, '{"do":"status","link":"fibre"}');
+    expect(JSON.parse(told.stdout)).toMatchObject({ ok: true, links: { fibre: { cut: [] } } });
+    expect((await sim("tell", control, "heal")).code).toBe(1);
     expect(await ask('{"do":"stop"}')).toEqual({ ok: true });
     expect(await ended).toBe(0);
     socket.destroy();

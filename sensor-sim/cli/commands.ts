@@ -20,13 +20,14 @@ const HELP = `paddock sim: simulated sensors, proof of what arrived, and an emul
       --max-evicted N  --max-turned-away N   --max-late-p99 DURATION
   paddock sim link --listen [::1]:9001 --target [::1]:8443
       A UDP and TCP relay with delay, loss, rate and cuts, controlled by lines of JSON; see paddock sim link --help.
+  paddock sim tell link.sock '{"do":"cut"}'   hands a command to a running link
   paddock sim schema                         the JSON Schema of scenario files
 
 SCENARIO is a file, or the name of one that comes along: steady, motes, join-storm, hostile, keyed-multihomed, churn.
 Exit codes: 0 fine, 1 something needs attention, 2 usage or broken.
 `;
 
-const COMMANDS = ["run", "trace", "keys", "verify", "link", "schema"] as const;
+const COMMANDS = ["run", "trace", "keys", "verify", "link", "tell", "schema"] as const;
 
 /** Dispatches to the command; each is loaded only when it runs. Returns the exit code. Throws USAGE. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -42,6 +43,8 @@ export async function main(argv: readonly string[]): Promise<number> {
       return (await import("./verify-command.ts")).verifyCommand(rest);
     case "link":
       return (await import("./link-command.ts")).linkCommand(rest);
+    case "tell":
+      return (await import("./tell-command.ts")).tellCommand(rest);
     case "schema":
       return (await import("./schema-command.ts")).schemaCommand();
     case undefined:

@@ -115,7 +115,7 @@ export function formatReport(report: VerifyReport): string {
   const stored = report.received - report.refusedButStored;
   const lines = [
     verdict === "PASS"
-      ? `PASS: ${stored} of ${report.sent} frames sent are in the log exactly once, and nothing that was acknowledged is missing${report.accounted > 0 ? ` but for ${report.accounted} that evictions account for` : ""}.`
+      ? `PASS: ${stored} of ${report.good} good frames are in the log exactly once, and nothing that was acknowledged is missing${report.accounted > 0 ? ` but for ${report.accounted} that evictions account for` : ""}.`
       : `FAIL: ${reasons.join(" ")}`,
     `  sent ${report.sent} (${report.good} good, ${report.bad} bad), acknowledged ${report.acknowledged}, received ${report.received}`,
     `  lost ${report.lost}, duplicate ${report.duplicate}, altered ${report.altered}, refused but stored ${report.refusedButStored}, accounted for by eviction ${report.accounted}`,

@@ -87,7 +87,7 @@ describe("verify", () => {
     });
     expect(report.lateMs).toEqual({ p50: 20, p90: 20, p99: 20, max: 20 });
     expect(report.stampedMs).toEqual({ p50: 5, p90: 5, p99: 5, max: 5 });
-    expect(formatReport(report)).toMatch(/^PASS: 2 of 2 frames/);
+    expect(formatReport(report)).toMatch(/^PASS: 2 of 2 good frames/);
   });
 
   test("fails for a frame that was acknowledged and is not there, and names it", () => {
