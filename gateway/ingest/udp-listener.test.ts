@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
+import { networkInterfaces } from "node:os";
 import { afterEach, describe, expect, test } from "vitest";
 import { systemClock } from "@paddock/base/clock.ts";
 import { jsonLinesLog, silentLog } from "@paddock/base/log.ts";
@@ -123,6 +124,16 @@ describe("UDP listeners on ::1", () => {
     ).rejects.toMatchObject({
       code: "LISTEN_FAILED",
       message: expect.stringContaining(`[::1]:${taken.port}`) as string,
+    });
+  });
+
+  test("a wildcard address that another gateway has is refused even where groups are joined", async () => {
+    const loopback = Object.keys(networkInterfaces())[0]!;
+    const wildcard = { listen: [{ address: "::", port: 0 }], multicastInterfaces: [loopback] };
+    const { listeners } = await open(wildcard);
+    const port = listeners.addresses()[0]!.port;
+    await expect(open({ ...wildcard, listen: [{ address: "::", port }] })).rejects.toMatchObject({
+      code: "LISTEN_FAILED",
     });
   });
 

@@ -53,8 +53,14 @@ export class UdpListeners {
     const interfaces = options.multicastInterfaces ?? [];
     const opened: UdpSocket[] = [];
     const sendFailed = (): void => void ingest.counters.sendErrors++;
-    const open = async ({ address, port }: ListenAddress, handle: DatagramHandler): Promise<UdpSocket> => {
-      const shared = interfaces.length > 0;
+    const open = async (
+      { address, port }: ListenAddress,
+      handle: DatagramHandler,
+      group = false,
+    ): Promise<UdpSocket> => {
+      // Of the unicast sockets only a wildcard stands in the way of the groups' own.
+      const wildcard = interfaces.length > 0 && address === "::";
+      const shared = group ? "group" : wildcard ? "wildcard" : undefined;
       const socket = await UdpSocket.open({ address, port, clock, log, handle, sendFailed, shared });
       opened.push(socket);
       return socket;
@@ -123,14 +129,14 @@ async function joinGroups(
   coap: readonly UdpSocket[],
   interfaces: readonly string[],
   { ingest, log }: UdpListenersOptions,
-  open: (address: ListenAddress, handle: DatagramHandler) => Promise<UdpSocket>,
+  open: (address: ListenAddress, handle: DatagramHandler, group: boolean) => Promise<UdpSocket>,
 ): Promise<UdpSocket[]> {
   const handle: DatagramHandler = (bytes, from, port, receivedUs) =>
     ingest.handleMulticast(bytes, ingest.endpoint(from, port), receivedUs, replyVia.reply);
   const sockets: UdpSocket[] = [];
   const join = async (group: string, address: string, names: readonly string[]): Promise<void> => {
     try {
-      const socket = await open({ address, port: replyVia.port }, handle);
+      const socket = await open({ address, port: replyVia.port }, handle, true);
       sockets.push(socket);
       for (const name of names) {
         socket.join(group, name);

@@ -1,4 +1,4 @@
-import { createSocket, type Socket, type SocketOptions } from "node:dgram";
+import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
@@ -23,8 +23,11 @@ export interface UdpSocketOptions {
   readonly handle: DatagramHandler;
   /** Called for each answer that could not be sent. */
   readonly sendFailed: () => void;
-  /** Whether other sockets may be bound to the same address and port; needed for multicast groups. */
-  readonly shared?: boolean;
+  /**
+   * Set where sockets of multicast groups are bound to the same port: "wildcard" for the one on `::`, which must be
+   * this process's alone, "group" for those of the groups, which any process may join.
+   */
+  readonly shared?: "wildcard" | "group" | undefined;
 }
 
 /**
@@ -59,25 +62,9 @@ export class UdpSocket {
   /** Binds a socket. Throws LISTEN_FAILED. */
   static async open(options: UdpSocketOptions): Promise<UdpSocket> {
     const { address, port, log } = options;
-    const settings: SocketOptions = {
-      type: "udp6",
-      ipv6Only: true,
-      reuseAddr: options.shared === true,
-      recvBufferSize: RECV_BUFFER_BYTES,
-      // Addresses come from the kernel or the configuration: there is nothing to look up.
-      lookup: (host, _options, callback) => callback(null, host, 6),
-    };
-    const socket = createSocket(settings);
-    try {
-      // Without a look-up the event may come before `bind` returns.
-      const listening = once(socket, "listening");
-      socket.bind({ address, port });
-      await listening;
-    } catch (error) {
-      socket.close();
-      const text = `UDP [${address}]:${port} cannot be bound: ${messageOf(error)}.`;
-      throw new PaddockError("LISTEN_FAILED", text, { cause: error });
-    }
+    // A shared address would silently be shared with another gateway too; a socket that does not share finds that out.
+    if (options.shared === "wildcard" && port !== 0) (await bindSocket(address, port, false)).close();
+    const socket = await bindSocket(address, port, options.shared !== undefined);
     const opened = new UdpSocket(socket, options);
     if (opened.recvBufferBytes < RECV_BUFFER_BYTES) {
       log.warn("receive-buffer-small", {
@@ -153,3 +140,25 @@ export class UdpSocket {
 }
 
 const DISCARD_ADDRESS = "100::1";
+
+async function bindSocket(address: string, port: number, reuseAddr: boolean): Promise<Socket> {
+  const socket = createSocket({
+    type: "udp6",
+    ipv6Only: true,
+    reuseAddr,
+    recvBufferSize: RECV_BUFFER_BYTES,
+    // Addresses come from the kernel or the configuration: there is nothing to look up.
+    lookup: (host, _options, callback) => callback(null, host, 6),
+  });
+  try {
+    // Without a look-up the event may come before `bind` returns.
+    const listening = once(socket, "listening");
+    socket.bind({ address, port });
+    await listening;
+    return socket;
+  } catch (error) {
+    socket.close();
+    const text = `UDP [${address}]:${port} cannot be bound: ${messageOf(error)}.`;
+    throw new PaddockError("LISTEN_FAILED", text, { cause: error });
+  }
+}
