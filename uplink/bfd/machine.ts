@@ -39,6 +39,8 @@ export interface MachineView {
 export interface Machine {
   step(event: SessionEvent, nowUs: number): readonly SessionOutput[];
   wakeAtUs(): number | undefined;
+  /** When silence becomes a failure, if nothing comes before. */
+  detectAtUs(): number | undefined;
   view(): MachineView;
 }
 
@@ -51,6 +53,7 @@ export function sessionMachine(options: SessionOptions, nowUs: number, random: R
       return next.outputs;
     },
     wakeAtUs: () => wakeAtUs(state),
+    detectAtUs: () => state.detectAtUs,
     view: () => ({
       state: state.state,
       diagnostic: state.diagnostic,
@@ -75,6 +78,7 @@ export function probeMachine(options: ProbeOptions, nowUs: number, random: Rando
       return next.outputs;
     },
     wakeAtUs: () => probeWakeAtUs(state),
+    detectAtUs: () => state.detectAtUs,
     view: () => ({
       state: state.state,
       diagnostic: state.diagnostic,

@@ -31,7 +31,7 @@ test("a million spoiled packets: no throw, every one counted, and an authenticat
       clock,
       random: seededRandom(seed),
       transport: network,
-      afterReading: (callback) => clock.after(0, callback),
+      afterReading: (callback) => clock.after(0.05, callback),
     });
   const left = make(1);
   const right = make(2);

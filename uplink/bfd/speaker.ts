@@ -28,6 +28,8 @@ import { UdpTransport } from "./udp-transport.ts";
 const CALM_SECONDS = 60;
 /** Rounds of reading before silence is believed: one round reads some 32 datagrams of a socket. */
 const DRAIN_ROUNDS_MAX = 64;
+/** Timers count in milliseconds and may be one off; what is left before a detection is spent reading. */
+const TIMER_GRAIN_US = 1500;
 
 export interface SpeakerOptions {
   readonly clock?: Clock;
@@ -148,7 +150,10 @@ export class Speaker {
 
   /** Switches every session off, gives the peers `lingerMs` to hear of it, and closes all sockets. */
   async close(lingerMs = 1100): Promise<void> {
-    const upBefore = this.#sessions.all().some((session) => session.machine.view().state === "up");
+    // Probes have nobody to tell: the far end keeps no state.
+    const upBefore = this.#sessions
+      .all()
+      .some(({ machine, listener }) => listener !== undefined && machine.view().state === "up");
     for (const session of this.#sessions.all()) this.#step(session, { kind: "disable" });
     // One loss must not turn a planned stop into a failure: the next regular packet repeats the word.
     if (upBefore && lingerMs > 0) await new Promise<void>((done) => this.#clock.after(lingerMs, done));
@@ -317,15 +322,30 @@ export class Speaker {
     if (wakeUs === undefined || session.timerDueUs <= wakeUs) return;
     session.timer?.cancel();
     const nowUs = this.#clock.monotonicUs();
-    // Rounded up to the grain of timers, so that waking too early does not cost a second wake.
-    const delayMs = Math.max(0, Math.ceil((wakeUs - nowUs) / 1000));
-    session.timerDueUs = nowUs + delayMs * 1000;
+    const leftUs = wakeUs - nowUs;
+    const detects = wakeUs === session.machine.detectAtUs();
+    if (detects && leftUs < TIMER_GRAIN_US) {
+      session.timer = undefined;
+      session.timerDueUs = wakeUs;
+      this.#afterReading(() => this.#wake(session, wakeUs));
+      return;
+    }
+    // Packets may leave up to a grain late; a detection comes early and covers the rest by reading.
+    const delayMs = Math.max(0, detects ? Math.floor(leftUs / 1000) : Math.ceil(leftUs / 1000));
+    const dueUs = nowUs + delayMs * 1000;
+    session.timerDueUs = dueUs;
     session.timer = this.#clock.after(delayMs, () => {
-      this.#stalls.note(session.timerDueUs, this.#clock.monotonicUs());
-      session.timerDueUs = Infinity;
-      this.#step(session, { kind: "tick" });
-      this.#arm(session);
+      this.#stalls.note(dueUs, this.#clock.monotonicUs());
+      this.#wake(session, dueUs);
     });
+  }
+
+  #wake(session: SpeakerSession, dueUs: number): void {
+    // A wake that was overtaken by an earlier one cannot be cancelled while it waits for reading.
+    if (session.closed || session.timerDueUs !== dueUs) return;
+    session.timerDueUs = Infinity;
+    this.#step(session, { kind: "tick" });
+    this.#arm(session);
   }
 
   /** A timer of its own shows stalls also between packets, and decides about relaxing once a second. */

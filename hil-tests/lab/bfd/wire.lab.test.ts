@@ -1,0 +1,128 @@
+/* What the speaker really puts on the wire, captured beside FRR and decoded by tshark. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { Capture } from "../capture.ts";
+import { eventually, missingForLab } from "../namespaces.ts";
+import { Frr } from "../peers/frr.ts";
+import { SpeakerProcess } from "./speaker-process.ts";
+import { buildTopology, DIRECT, type Topology } from "./topology.ts";
+
+interface WirePacket {
+  readonly atMs: number;
+  readonly ours: boolean;
+  readonly hopLimit: number;
+  readonly sourcePort: number;
+  readonly bytes: number;
+  readonly state: number;
+  readonly poll: boolean;
+  readonly final: boolean;
+  readonly flagsAMD: boolean;
+  readonly desiredMinTxMs: number;
+}
+
+const FIELDS =
+  "frame.time_epoch ipv6.src ipv6.hlim udp.srcport frame.len bfd.sta bfd.flags.p bfd.flags.f bfd.flags.a bfd.flags.m bfd.flags.d bfd.desired_min_tx_interval".split(
+    " ",
+  );
+const UP = 3;
+
+let net: Topology;
+let packets: WirePacket[];
+
+before(async () => {
+  assert.deepEqual(missingForLab(["bfdd", "dumpcap", "tshark"]), []);
+  net = buildTopology();
+  const capture = await Capture.start(net.us, "d0", "udp port 3784", join(net.lab.directory, "wire.pcapng"));
+  const speaker = new SpeakerProcess(net.us, net.lab.directory);
+  await speaker.start({ fifo: true });
+  speaker.set({
+    name: "one",
+    kind: "single-hop",
+    local: DIRECT.us,
+    remote: DIRECT.peer,
+    profile: "fast",
+    adaptive: false,
+  });
+  // Three slow packets before there is a peer.
+  await new Promise((done) => setTimeout(done, 3000));
+  const peer = new Frr(net.peer, join(net.lab.directory, "frr"));
+  peer.start(
+    ` peer ${DIRECT.us} local-address ${DIRECT.peer}\ntransmit-interval 50\nreceive-interval 50\ndetect-multiplier 3\n`,
+  );
+  await speaker.inState("up");
+  await eventually("negotiated", async () => (await speaker.session()).detectionTimeMs === 150);
+  await new Promise((done) => setTimeout(done, 5000));
+  peer.configure(`peer ${DIRECT.us} local-address ${DIRECT.peer}`, "transmit-interval 40");
+  await new Promise((done) => setTimeout(done, 500));
+  const rows = await capture.finish(FIELDS);
+  await speaker.stop();
+  packets = rows.map((row) => ({
+    atMs: Number(row[0]) * 1000,
+    ours: row[1] === DIRECT.us,
+    hopLimit: Number(row[2]),
+    sourcePort: Number(row[3]),
+    bytes: Number(row[4]),
+    state: Number(row[5]),
+    poll: isSet(row[6]),
+    final: isSet(row[7]),
+    flagsAMD: isSet(row[8]) || isSet(row[9]) || isSet(row[10]),
+    desiredMinTxMs: Number(row[11]) / 1000,
+  }));
+});
+
+after(() => net.lab.destroy());
+
+/** tshark has written booleans in more than one way. */
+function isSet(text: string | undefined): boolean {
+  return text === "1" || text === "True";
+}
+
+void test("every packet: hop limit 255, one port of the range, 72 bytes of IPv6, no A, M or D, never P with F", () => {
+  const ours = packets.filter((packet) => packet.ours);
+  assert.ok(ours.length > 100, `only ${ours.length} packets`);
+  assert.deepEqual(new Set(ours.map(({ hopLimit }) => hopLimit)), new Set([255]));
+  const ports = new Set(ours.map(({ sourcePort }) => sourcePort));
+  assert.equal(ports.size, 1);
+  assert.ok([...ports].every((port) => port >= 49_152));
+  assert.deepEqual(new Set(ours.map(({ bytes }) => bytes - 14)), new Set([72]));
+  assert.ok(ours.every(({ flagsAMD, poll, final }) => !flagsAMD && !(poll && final)));
+});
+
+void test("while not Up: at least a second announced, and periodic packets 0.75 to 1 s apart", () => {
+  const ours = packets.filter((packet) => packet.ours);
+  const slow = ours.slice(
+    0,
+    ours.findIndex(({ state }) => state !== 1),
+  );
+  assert.ok(slow.length >= 3);
+  assert.ok(slow.every(({ desiredMinTxMs }) => desiredMinTxMs === 1000));
+  for (const gap of gaps(slow)) assert.ok(gap >= 749 && gap <= 1005, `${gap} ms`);
+});
+
+void test("Up is announced with P, and paced at 75 to 100 % of the interval", () => {
+  const ours = packets.filter((packet) => packet.ours);
+  const first = ours.find(({ state, final }) => state === UP && !final)!;
+  assert.equal(first.poll, true);
+  assert.equal(first.desiredMinTxMs, 50);
+  const paced = ours.filter(({ state, final, atMs }) => state === UP && !final && atMs > first.atMs + 1500);
+  const all = gaps(paced);
+  assert.ok(all.length > 60);
+  // A timer's grain and this machine's stalls lie on top.
+  const within = all.filter((gap) => gap >= 37 && gap <= 52).length;
+  assert.ok(within / all.length > 0.97, `${within} of ${all.length}`);
+  assert.ok(Math.min(...all) >= 37, `${Math.min(...all)} ms`);
+});
+
+void test("a Poll of the peer gets its Final within 5 ms", () => {
+  const polls = packets.filter((packet) => !packet.ours && packet.poll);
+  assert.ok(polls.length > 0);
+  const late = polls.filter(
+    (poll) => !packets.some(({ ours, final, atMs }) => ours && final && atMs >= poll.atMs && atMs <= poll.atMs + 5),
+  );
+  assert.ok(late.length <= polls.length / 10, `${late.length} of ${polls.length} later than 5 ms`);
+});
+
+function gaps(of: readonly WirePacket[]): number[] {
+  return of.slice(1).map((packet, index) => packet.atMs - of[index]!.atMs);
+}

@@ -1,0 +1,96 @@
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Namespace } from "../namespaces.ts";
+
+/** What `show bfd peers json` says of one session. */
+export interface FrrPeer {
+  readonly peer: string;
+  readonly local?: string;
+  readonly multihop?: boolean;
+  readonly interface?: string;
+  readonly id: number;
+  readonly "remote-id": number;
+  readonly status: string;
+  readonly diagnostic: string;
+  readonly "remote-diagnostic": string;
+  readonly "transmit-interval": number;
+  readonly "receive-interval": number;
+  readonly "detect-multiplier": number;
+  readonly "remote-transmit-interval": number;
+  readonly "remote-receive-interval": number;
+}
+
+/** FRR's bfdd in a namespace, without a service manager; zebra only where sessions name an interface. */
+export class Frr {
+  readonly #namespace: Namespace;
+  readonly #directory: string;
+
+  constructor(namespace: Namespace, directory: string) {
+    this.#namespace = namespace;
+    this.#directory = directory;
+    mkdirSync(directory, { recursive: true });
+    // The daemons leave root for the user frr and have to reach their directory.
+    execFileSync("chown", ["frr:frr", directory]);
+    chmodSync(join(directory, ".."), 0o755);
+    chmodSync(directory, 0o755);
+  }
+
+  /** `sessions` is the body of FRR's `bfd` block. */
+  start(sessions: string, options: { zebra?: boolean } = {}): void {
+    const at = (file: string) => join(this.#directory, file);
+    if (options.zebra === true) {
+      writeFileSync(at("zebra.conf"), "");
+      this.#daemon("zebra", "-z", at("zserv.api"), "-f", at("zebra.conf"));
+    }
+    writeFileSync(
+      at("bfdd.conf"),
+      `log file ${at("bfdd.log")}\nlog timestamp precision 6\ndebug bfd peer\nbfd\n${sessions}\n!\n`,
+    );
+    this.#daemon("bfdd", "-z", at("zserv.api"), "--bfdctl", at("bfdd.sock"), "-f", at("bfdd.conf"));
+  }
+
+  #daemon(name: string, ...args: string[]): void {
+    const common = [
+      "-d",
+      "-i",
+      join(this.#directory, `${name}.pid`),
+      "--vty_socket",
+      this.#directory,
+      "-A",
+      "::1",
+      "-P",
+      "0",
+    ];
+    this.#namespace.run(`/usr/lib/frr/${name}`, ...common, ...args);
+  }
+
+  peers(): FrrPeer[] {
+    return JSON.parse(this.#vtysh("show bfd peers json")) as FrrPeer[];
+  }
+
+  /** Configuration commands below `configure terminal` and `bfd`. */
+  configure(...commands: readonly string[]): void {
+    this.#vtysh("configure terminal", "bfd", ...commands);
+  }
+
+  pid(daemon = "bfdd"): number {
+    return Number(readFileSync(join(this.#directory, `${daemon}.pid`), "utf8"));
+  }
+
+  log(): string {
+    return readFileSync(join(this.#directory, "bfdd.log"), "utf8");
+  }
+
+  kill(): void {
+    process.kill(this.pid(), "SIGKILL");
+  }
+
+  #vtysh(...commands: readonly string[]): string {
+    const args = commands.flatMap((command) => ["-c", command]);
+    return execFileSync("vtysh", ["--vty_socket", this.#directory, "-d", "bfdd", ...args], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  }
+}
