@@ -138,5 +138,8 @@ async function serveControl(path: string, links: ReadonlyMap<string, Link>, stop
 }
 
 function serveLines(input: Readable, output: Writable, links: ReadonlyMap<string, Link>, stop: () => void) {
-  return createInterface({ input }).on("line", (line) => output.write(`${obey(line, links, stop)}\n`));
+  // The interface repeats the errors of its input; a client that breaks off is none of the link's business.
+  return createInterface({ input })
+    .on("error", () => {})
+    .on("line", (line) => output.write(`${obey(line, links, stop)}\n`));
 }

@@ -22,10 +22,12 @@ function ask(path: string, command: string): Promise<string> {
       reject(new PaddockError("STATUS_UNREACHABLE", `The link at ${path} cannot be reached: ${reason}.`));
     socket.once("error", (error) => fail(messageOf(error)));
     socket.once("close", () => fail("it closed the connection"));
-    createInterface({ input: socket }).once("line", (line) => {
-      resolve(line);
-      socket.destroy();
-    });
+    createInterface({ input: socket })
+      .on("error", () => {})
+      .once("line", (line) => {
+        resolve(line);
+        socket.destroy();
+      });
     socket.write(`${command.replaceAll("\n", " ")}\n`);
   });
 }
