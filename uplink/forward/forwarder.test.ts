@@ -238,7 +238,7 @@ describe("the collector", () => {
     const collector = await startCollector();
     const source = newSource();
     const { forwarder, reports } = startForwarder(source, collector, [fibre(collector.endpoint)]);
-    await until(() => forwarder.status().active === "fibre", "the session is open");
+    await until(() => forwarder.status().active === "fibre" && collector.sessionCount === 1, "the session is open");
     collector.sayGoodbye();
     await until(() => reports.some((report) => report.event === "session-lost"), "the goodbye is heard");
     expect(reports.find((report) => report.event === "session-lost")!.detail).toContain("GOAWAY");
@@ -319,6 +319,22 @@ describe("the collector", () => {
     await until(() => reports.some((report) => report.event === "session-failed"), "the certificate is refused");
     expect(reports[0]).toMatchObject({ failure: "identity" });
     expect(other.pendingCount()).toBe(5);
+  });
+
+  test("is slow: everything arrives, with no more in flight than allowed and without a resend", async () => {
+    const collector = await startCollector();
+    collector.delayMs = 60;
+    const source = newSource(400);
+    const { forwarder, reports } = startForwarder(source, collector, [fibre(collector.endpoint)], { settings: SMALL });
+    let most = 0;
+    await until(() => {
+      most = Math.max(most, forwarder.status().paths[0]!.requestsInFlight);
+      return source.pendingCount() === 0;
+    }, "all is acknowledged");
+    expect(most).toBeGreaterThan(1);
+    expect(most).toBeLessThanOrEqual(4);
+    expect(collector.repeated).toBe(0);
+    expect(reports.filter((report) => report.event === "stalled")).toEqual([]);
   });
 
   test("that holds another header reports a fork; other lanes go on", async () => {

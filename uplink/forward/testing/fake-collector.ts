@@ -107,6 +107,11 @@ export class FakeCollector {
     await closed;
   }
 
+  /** HTTP/2 sessions that are open here; a client knows of its own a little sooner. */
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
   /** Ends every HTTP/2 session with GOAWAY, as an orderly shutdown does. */
   sayGoodbye(): void {
     for (const session of this.#sessions) session.close();
