@@ -16,9 +16,10 @@ export interface BatchFacts {
 export function factsOf(header: Uint8Array, decoded: BatchHeader, hash?: Uint8Array): BatchFacts {
   const { previous, count, size } = decoded.position;
   return {
-    // Own copies: views would keep a whole upload body in memory.
-    hash: Buffer.from(hash ?? headerHash(header)),
-    previous: previous === null ? null : Buffer.from(previous),
+    // Own copies: views would keep a whole upload body in memory. Not by Buffer.from: its small buffers are slices of
+    // 64 KiB slabs, and each cached hash would keep one.
+    hash: new Uint8Array(hash ?? headerHash(header)),
+    previous: previous === null ? null : new Uint8Array(previous),
     count,
     headerBytes: header.length,
     payloadBytes: size,
