@@ -134,9 +134,7 @@ export class BfdClient {
     if (this.#options.socket === undefined && this.#child === undefined) this.#startChild(path);
     const socket = connect(path);
     this.#socket = socket;
-    socket.on("connect", () => {
-      this.#greet().catch(() => socket.destroy());
-    });
+    socket.on("connect", () => this.#greet());
     socket.on("error", () => {});
     socket.on("close", () => this.#lost());
     onJsonLines(socket, (message) => this.#heard(message as ControlResponse | SpeakerEvent));
@@ -158,21 +156,23 @@ export class BfdClient {
     child.on("exit", (code, signal) => gone(`exit ${code ?? signal}`));
   }
 
-  async #greet(): Promise<void> {
+  #greet(): void {
     this.#connected = true;
-    const response = await this.#request({ do: "subscribe" });
-    if (response?.ok !== true) return;
-    this.#backOffMs = BACK_OFF_FIRST_MS;
-    const { sessions } = response.result as SpeakerReport;
-    for (const { name, owner } of sessions) {
-      if (owner === this.#options.owner && !this.#wanted.has(name)) this.#tell({ do: "remove", name });
-    }
-    const known = new Map(sessions.map((session) => [session.name, session]));
-    for (const session of this.#wanted.values()) {
-      this.#add(session);
-      this.#set(session.name, known.get(session.name)?.liveness ?? "unknown", undefined);
-    }
-    this.#log.info("bfd-speaker-connected", { sessions: this.#wanted.size });
+    // Not awaited: the first events follow the answer in the same read, and must not be overtaken by it.
+    this.#send({ do: "subscribe" }, (response) => {
+      if (!response.ok) return;
+      this.#backOffMs = BACK_OFF_FIRST_MS;
+      const { sessions } = response.result as SpeakerReport;
+      for (const { name, owner } of sessions) {
+        if (owner === this.#options.owner && !this.#wanted.has(name)) this.#tell({ do: "remove", name });
+      }
+      const known = new Map(sessions.map((session) => [session.name, session]));
+      for (const session of this.#wanted.values()) {
+        this.#add(session);
+        this.#set(session.name, known.get(session.name)?.liveness ?? "unknown", undefined);
+      }
+      this.#log.info("bfd-speaker-connected", { sessions: this.#wanted.size });
+    });
   }
 
   #replace(before: SessionSpec | undefined, after: SessionSpec): void {

@@ -145,7 +145,7 @@ export class BfdReflector {
       "multihop",
       address,
       ({ local, localPort, remote }) => {
-        if (!allow(remote) || this.#speaker.report().sessions.length >= sessionsMax) return undefined;
+        if (!allow(remote) || this.#speaker.sessionCount >= sessionsMax) return undefined;
         return {
           name: `${local} ${remote}`,
           kind: "multihop",

@@ -119,6 +119,10 @@ export class Speaker {
     if (this.#sessions.size === 0) this.#stopBeating();
   }
 
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
   report(): SpeakerReport {
     const nowUs = this.#clock.monotonicUs();
     return {

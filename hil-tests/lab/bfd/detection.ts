@@ -3,16 +3,12 @@
  * 300 ms x3. Both are judged on the wire: from the last packet that came in to the first one that says Down.
  *
  *     node hil-tests/lab/bfd/detection.ts [--cuts 25] [--no-fifo]
- *
- *     us d0 ------ d1 peer e1 ------ e0 other (FRR under test)
  */
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Capture } from "../capture.ts";
-import { eventually, Lab, missingForLab } from "../namespaces.ts";
-import { Frr } from "../peers/frr.ts";
-import { SpeakerProcess } from "./speaker-process.ts";
+import { missingForLab } from "../namespaces.ts";
+import { buildSideBySide, CANDIDATES, PACES } from "./side-by-side.ts";
 
 const { values } = parseArgs({
   options: { cuts: { type: "string", default: "25" }, fifo: { type: "boolean", default: true } },
@@ -21,65 +17,15 @@ const { values } = parseArgs({
 const missing = missingForLab(["bfdd", "nft", "dumpcap", "tshark", "chrt"]);
 if (missing.length > 0) throw new Error(missing.join(" "));
 
-const PACES = [
-  { intervalMs: 50, suffix: "1" },
-  { intervalMs: 300, suffix: "2" },
-] as const;
-/** One wire to the peer per candidate; the same last digits on each. */
-const CANDIDATES = [
-  { name: "paddock", prefix: "fd00:bfd:1::", device: "d0" },
-  { name: "frr", prefix: "fd00:bfd:2::", device: "e0" },
-] as const;
-
-const lab = new Lab();
+const { lab, us, peer, other, speaker, allUp } = await buildSideBySide(values.fifo);
 try {
-  const [us, peer, other] = [lab.namespace("us"), lab.namespace("peer"), lab.namespace("ot")];
-  lab.wire(us, "d0", peer, "d1");
-  lab.wire(other, "e0", peer, "e1");
-  for (const { suffix } of PACES) {
-    us.address("d0", `fd00:bfd:1::${suffix}/64`);
-    peer.address("d1", `fd00:bfd:1::f${suffix}/64`);
-    other.address("e0", `fd00:bfd:2::${suffix}/64`);
-    peer.address("e1", `fd00:bfd:2::f${suffix}/64`);
-  }
-  const far = new Frr(peer, join(lab.directory, "far"));
-  far.start(
-    CANDIDATES.flatMap(({ prefix }) =>
-      PACES.map(({ intervalMs, suffix }) => frrPeer(`${prefix}${suffix}`, `${prefix}f${suffix}`, intervalMs)),
-    ).join(""),
-  );
-  // bfdd draws its discriminators from the second in which it starts.
-  await new Promise((done) => setTimeout(done, 1200));
-  const rival = new Frr(other, join(lab.directory, "rival"));
-  rival.start(
-    PACES.map(({ intervalMs, suffix }) => frrPeer(`fd00:bfd:2::f${suffix}`, `fd00:bfd:2::${suffix}`, intervalMs)).join(
-      "",
-    ),
-  );
-  if (values.fifo) {
-    execFileSync("chrt", ["-f", "-p", "60", String(far.pid())]);
-    execFileSync("chrt", ["-f", "-p", "50", String(rival.pid())]);
-  }
-  const speaker = new SpeakerProcess(us, lab.directory);
-  await speaker.start({ fifo: values.fifo });
-  speaker.set(
-    ...PACES.map(({ intervalMs, suffix }) => ({
-      name: String(intervalMs),
-      kind: "single-hop" as const,
-      local: `fd00:bfd:1::${suffix}`,
-      remote: `fd00:bfd:1::f${suffix}`,
-      intervalMs,
-      detectMult: 3,
-      adaptive: false,
-    })),
-  );
   const captures = [
     await Capture.start(us, "d0", "udp port 3784", join(lab.directory, "us.pcapng")),
     await Capture.start(other, "e0", "udp port 3784", join(lab.directory, "other.pcapng")),
   ];
   const cuts = Number(values.cuts);
   for (let cut = 0; cut < cuts; cut++) {
-    await eventually("all sessions are up", () => far.peers().every((each) => each.status === "up"), 30_000);
+    await allUp();
     await new Promise((done) => setTimeout(done, 1500 + Math.random() * 300));
     peer.filter("table inet cut { chain out { type filter hook output priority 0; udp dport 3784 drop; }; }");
     await new Promise((done) => setTimeout(done, 1600));
@@ -107,10 +53,6 @@ try {
   await speaker.stop("SIGKILL");
 } finally {
   lab.destroy();
-}
-
-function frrPeer(remote: string, local: string, intervalMs: number): string {
-  return ` peer ${remote} local-address ${local}\ntransmit-interval ${intervalMs}\nreceive-interval ${intervalMs}\ndetect-multiplier 3\n !\n`;
 }
 
 /** Milliseconds from the last packet to `self` to the first Down with diagnostic 1 of `self`, for each fall from Up. */
