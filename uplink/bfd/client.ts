@@ -8,7 +8,7 @@ import { type Clock, systemClock, type Timer } from "@paddock/base/clock.ts";
 import { type Log, silentLog } from "@paddock/base/log.ts";
 import type { ControlRequest, ControlResponse } from "./control-protocol.ts";
 import { onJsonLines, writeJsonLine } from "./json-lines.ts";
-import { parseSession, type SessionSpec, type SessionSpecInput } from "./session-spec.ts";
+import { lastingDifference, parseSession, type SessionSpec, type SessionSpecInput } from "./session-spec.ts";
 import type { SessionLiveness, SpeakerEvent, SpeakerReport } from "./speaker-events.ts";
 
 const BACK_OFF_FIRST_MS = 100;
@@ -176,7 +176,8 @@ export class BfdClient {
   }
 
   #replace(before: SessionSpec | undefined, after: SessionSpec): void {
-    if (before !== undefined && !changesInPlace(before, after)) this.#tell({ do: "remove", name: after.name });
+    if (before !== undefined && lastingDifference(before, after) !== undefined)
+      this.#tell({ do: "remove", name: after.name });
     this.#add(after);
   }
 
@@ -242,10 +243,3 @@ export class BfdClient {
 
 type Request = DistributiveOmit<ControlRequest, "id">;
 type DistributiveOmit<Union, Key extends PropertyKey> = Union extends unknown ? Omit<Union, Key> : never;
-
-/** The fields that only a new session can have. */
-function changesInPlace(before: SessionSpec, after: SessionSpec): boolean {
-  return (["kind", "local", "remote", "passive", "remoteDiscriminator", "localPort", "remotePort"] as const).every(
-    (field) => before[field] === after[field],
-  );
-}

@@ -165,3 +165,22 @@ export const REGISTERED_PORTS: PortSet = BFD_PORTS;
 export function isLinkLocal(text: string): boolean {
   return /^fe[89ab][0-9a-f]:/i.test(text);
 }
+
+/** What only a new session can have: the socket, the machine or the demultiplexing hang on it. */
+const LASTING_FIELDS = [
+  "kind",
+  "local",
+  "remote",
+  "passive",
+  "remoteDiscriminator",
+  "localPort",
+  "remotePort",
+] as const;
+
+/** The first field in which `after` is not the same session any more, or undefined if it can change in place. */
+export function lastingDifference(
+  before: SessionSpec,
+  after: SessionSpec,
+): (typeof LASTING_FIELDS)[number] | undefined {
+  return LASTING_FIELDS.find((field) => before[field] !== after[field]);
+}

@@ -270,3 +270,20 @@ test("unknown peers become sessions only where somebody accepts them", () => {
   expect(reportOf(left).state).toBe("up");
   expect(reportOf(right, A).state).toBe("up");
 });
+
+test("a peer that no session can be made for is refused, not thrown about", () => {
+  left.acceptPeers("multihop", A, ({ local, remote }) => ({
+    name: remote,
+    kind: "multihop",
+    local,
+    remote,
+    passive: true,
+  }));
+  right.add({ ...MIRROR, kind: "multihop" });
+  clock.advance(1000);
+  const hello = network.sent[0]!.datagram;
+  const before = left.sessionCount;
+  left.receive({ kind: "multihop", local: A, localPort: 4784, remote: "fe80::9%va" }, Buffer.from(hello));
+  expect(left.sessionCount).toBe(before);
+  expect(left.report().refused).toEqual({ "no-session": 1 });
+});

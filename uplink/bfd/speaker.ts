@@ -1,9 +1,10 @@
-import { type Clock, systemClock, type Timer } from "@paddock/base/clock.ts";
+import { type Clock, systemClock } from "@paddock/base/clock.ts";
 import { PaddockError } from "@paddock/base/errors.ts";
 import { type Random, systemRandom } from "@paddock/base/random.ts";
 import { decodeBfdPacket, type DecodedBfdPacket } from "@paddock/wire/bfd-packet.ts";
 import { admit, type RefusalCause } from "./admission.ts";
-import { holdableIntervalUs } from "./ladder.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { CALM_SECONDS, holdChange } from "./ladder.ts";
 import { type Arrival, arrivalKey, canonicalAddress, SessionDirectory } from "./session-directory.ts";
 import { recordChange, type StateChange } from "./state-event.ts";
 import type { MachineView } from "./machine.ts";
@@ -13,19 +14,18 @@ import {
   type PortSet,
   REGISTERED_PORTS,
   sessionAuth,
-  sessionPorts,
+  lastingDifference,
   type SessionSpec,
   type SessionSpecInput,
   sessionTimers,
 } from "./session-spec.ts";
 import type { SpeakerEvent, SpeakerReport } from "./speaker-events.ts";
 import { countUp, SpeakerSession } from "./speaker-session.ts";
+import { openSockets } from "./speaker-sockets.ts";
 import { StallMeter } from "./stall-meter.ts";
 import type { Listener, Transport } from "./transport.ts";
 import { UdpTransport } from "./udp-transport.ts";
 
-/** Seconds without a stall after which a relaxed session goes back to its configured interval. */
-const CALM_SECONDS = 60;
 /** Rounds of reading before silence is believed: one round reads some 32 datagrams of a socket. */
 const DRAIN_ROUNDS_MAX = 64;
 /** Timers count in milliseconds and may be one off; what is left before a detection is spent reading. */
@@ -56,8 +56,7 @@ export class Speaker {
   readonly #refused = new Map<string, number>();
   readonly #stalls = new StallMeter();
   #datagrams = 0;
-  #heartbeat: Timer | undefined;
-  #nextHoldCheckUs = 0;
+  readonly #heartbeat: Heartbeat;
 
   constructor(options: SpeakerOptions = {}) {
     this.#clock = options.clock ?? systemClock;
@@ -65,6 +64,12 @@ export class Speaker {
     this.#transport = options.transport ?? new UdpTransport(this.#clock, this.#random);
     this.#ports = { ...REGISTERED_PORTS, ...options.ports };
     this.#sessions = new SessionDirectory(this.#ports);
+    this.#heartbeat = new Heartbeat(this.#clock, this.#stalls, {
+      fastestUs: () => this.#fastestUs(),
+      everySecond: (nowUs) => {
+        for (const session of this.#sessions.all()) this.#hold(session, nowUs);
+      },
+    });
     this.#afterReading = options.afterReading ?? ((callback) => setImmediate(callback));
   }
 
@@ -95,10 +100,15 @@ export class Speaker {
       this.#random,
     );
     this.#sessions.add(session);
-    this.#connect(session);
+    openSockets(session, this.#transport, this.#ports, {
+      onArrival: (arrival, datagram) => this.receive(arrival, datagram),
+      onAnswer: (datagram) => this.#answer(session, datagram),
+      onStray: () => countUp(this.#refused, "wrong-peer" satisfies RefusalCause),
+      onProblem: (code) => this.#socketProblem(session, code),
+    });
     if (!spec.enabled) this.#step(session, { kind: "disable" });
     this.#arm(session);
-    this.#beat();
+    this.#heartbeat.start();
   }
 
   /** Changes a running session without a flap. Throws BFD_INVALID for what only a new session can have. */
@@ -116,7 +126,7 @@ export class Speaker {
     session.timer?.cancel();
     session.listener?.close();
     session.channel?.close();
-    if (this.#sessions.size === 0) this.#stopBeating();
+    if (this.#sessions.size === 0) this.#heartbeat.stop();
   }
 
   get sessionCount(): number {
@@ -163,7 +173,7 @@ export class Speaker {
     if (upBefore && lingerMs > 0) await new Promise<void>((done) => this.#clock.after(lingerMs, done));
     this.#listeners.clear();
     for (const session of this.#sessions.all()) this.remove(session.spec.name);
-    this.#stopBeating();
+    this.#heartbeat.stop();
   }
 
   /** The whole way of a datagram from a listener, RFC 5880 §6.8.6. Never throws for any bytes. */
@@ -216,54 +226,21 @@ export class Speaker {
     const where = `${arrival.kind} ${arrival.local} ${arrival.localPort}`;
     const input = this.#acceptors.get(where)?.(arrival);
     if (input === undefined) return undefined;
-    this.add(input);
-    return this.#sessions.byArrival(arrival);
-  }
-
-  #connect(session: SpeakerSession): void {
-    const { spec } = session;
-    const { localPort, remotePort } = sessionPorts(spec, this.#ports);
-    const onProblem = (code: string): void => this.#socketProblem(session, code);
-    const twoPorts = spec.kind === "single-hop" || spec.kind === "multihop";
-    if (twoPorts) {
-      const local = canonicalAddress(spec.local);
-      session.listener = this.#transport.listen(
-        spec.local,
-        localPort,
-        (datagram, from) => this.receive({ kind: spec.kind, local, localPort, remote: from }, datagram),
-        onProblem,
-      );
+    try {
+      this.add(input);
+    } catch (error) {
+      // Whom a peer claims to be is outside input: an impossible session is one more packet refused.
+      if (!(error instanceof PaddockError)) throw error;
     }
-    const echoPort = spec.kind === "echo" ? localPort : undefined;
-    session.channel = this.#transport.connect(
-      {
-        local: spec.local,
-        localPort: echoPort,
-        remote: spec.remote ?? spec.local,
-        remotePort: echoPort ?? remotePort,
-      },
-      // The peer of a two-port session answers to our listener, never to this socket.
-      (datagram) => (twoPorts ? countUp(this.#refused, "wrong-peer") : this.#answer(session, datagram)),
-      onProblem,
-    );
+    return this.#sessions.byArrival(arrival);
   }
 
   #apply(session: SpeakerSession, spec: SessionSpec): void {
     const before = session.spec;
-    for (const field of [
-      "kind",
-      "local",
-      "remote",
-      "passive",
-      "remoteDiscriminator",
-      "localPort",
-      "remotePort",
-    ] as const) {
-      if (before[field] === spec[field]) continue;
-      throw new PaddockError(
-        "BFD_INVALID",
-        `session "${spec.name}": ${field} cannot change; remove the session and add it again.`,
-      );
+    const field = lastingDifference(before, spec);
+    if (field !== undefined) {
+      const remedy = "remove the session and add it again";
+      throw new PaddockError("BFD_INVALID", `session "${spec.name}": ${field} cannot change; ${remedy}.`);
     }
     session.spec = spec;
     session.auth = sessionAuth(spec);
@@ -272,7 +249,7 @@ export class Speaker {
     this.#step(session, { kind: "change", timers: session.timers() });
     if (before.enabled !== spec.enabled) this.#step(session, { kind: spec.enabled ? "enable" : "disable" });
     this.#arm(session);
-    this.#beat();
+    this.#heartbeat.start();
   }
 
   #step(session: SpeakerSession, event: SessionEvent): void {
@@ -352,53 +329,18 @@ export class Speaker {
     this.#arm(session);
   }
 
-  /** A timer of its own shows stalls also between packets, and decides about relaxing once a second. */
-  #beat(): void {
-    if (this.#heartbeat !== undefined || this.#sessions.size === 0) return;
-    let fastestUs = Infinity;
-    for (const { heldIntervalUs } of this.#sessions.all()) fastestUs = Math.min(fastestUs, heldIntervalUs);
-    const delayMs = Math.min(250, Math.max(5, Math.floor(fastestUs / 4000)));
-    const dueUs = this.#clock.monotonicUs() + delayMs * 1000;
-    this.#stalls.expectHeartbeat(dueUs);
-    this.#heartbeat = this.#clock.after(delayMs, () => {
-      const nowUs = this.#clock.monotonicUs();
-      this.#stalls.note(dueUs, nowUs);
-      this.#heartbeat = undefined;
-      if (nowUs >= this.#nextHoldCheckUs) {
-        this.#nextHoldCheckUs = nowUs + 1_000_000;
-        for (const session of this.#sessions.all()) this.#hold(session, nowUs);
-      }
-      this.#beat();
-    });
-  }
-
-  #stopBeating(): void {
-    this.#heartbeat?.cancel();
-    this.#heartbeat = undefined;
-    this.#stalls.expectHeartbeat(undefined);
+  #fastestUs(): number | undefined {
+    if (this.#sessions.size === 0) return undefined;
+    return Math.min(...this.#sessions.all().map(({ heldIntervalUs }) => heldIntervalUs));
   }
 
   #hold(session: SpeakerSession, nowUs: number): void {
-    if (!session.spec.adaptive) return;
-    const { desiredMinTxUs, detectMult } = sessionTimers(session.spec);
-    const worstUs = this.#stalls.worstOfLastUs(CALM_SECONDS, nowUs);
-    const fromUs = session.heldIntervalUs;
-    const toUs = holdableIntervalUs(desiredMinTxUs, detectMult, worstUs);
-    if (toUs === fromUs) return;
-    session.heldIntervalUs = toUs;
+    const change = holdChange(session, this.#stalls.worstOfLastUs(CALM_SECONDS, nowUs));
+    if (change === undefined) return;
+    session.heldIntervalUs = change.toMs * 1000;
     this.#step(session, { kind: "change", timers: session.timers() });
     this.#arm(session);
-    const relaxed = toUs > fromUs;
-    this.#emit({
-      ...this.#head(session),
-      event: relaxed ? "relaxed" : "restored",
-      fromMs: fromUs / 1000,
-      toMs: toUs / 1000,
-      worstStallMs: worstUs / 1000,
-      detail: relaxed
-        ? `This process was stopped for ${Math.round(worstUs / 1000)} ms; give it FIFO or CPUWeight priority to hold ${fromUs / 1000} ms.`
-        : `No stall in ${CALM_SECONDS} s forbids ${toUs / 1000} ms.`,
-    });
+    this.#emit({ ...this.#head(session), ...change });
   }
 
   #socketProblem(session: SpeakerSession, code: string): void {

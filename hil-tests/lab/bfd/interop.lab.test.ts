@@ -133,6 +133,20 @@ void describe("FRR", () => {
     assert.notEqual((await speaker.inState("up")).remoteDiscriminator, remoteDiscriminator);
   });
 
+  void test("our address goes and comes back, our link goes and comes back: Up again by itself", async () => {
+    frr().start(` peer ${DIRECT.us} local-address ${DIRECT.peer}\n${TIMERS}`);
+    speaker.set(FAST);
+    await speaker.inState("up");
+    net.us.run("ip", "-6", "addr", "del", `${DIRECT.us}/64`, "dev", "d0");
+    await speaker.inState("down");
+    net.us.address("d0", `${DIRECT.us}/64`);
+    await speaker.inState("up");
+    net.us.run("ip", "link", "set", "d0", "down");
+    await speaker.inState("down");
+    net.us.run("ip", "link", "set", "d0", "up");
+    await speaker.inState("up");
+  });
+
   void test("this process stopped for 250 ms, ten times: no Down of ours", async () => {
     frr().start(` peer ${DIRECT.us} local-address ${DIRECT.peer}\n${TIMERS}`);
     speaker.set({ ...FAST, transmitIntervalMs: 300, receiveIntervalMs: 50 });
