@@ -161,6 +161,21 @@ void describe("FRR", () => {
     assert.equal((await speaker.session()).downs, 0);
   });
 
+  void test("a stall that FRR barely sits out makes the interval climb by a poll, without a flap", async () => {
+    const peer = frr();
+    peer.start(` peer ${DIRECT.us} local-address ${DIRECT.peer}\n${TIMERS}`);
+    speaker.set({ ...FAST, detectMult: 5, adaptive: true });
+    await speaker.inState("up");
+    await eventually("negotiated", () => peer.peers()[0]?.["remote-transmit-interval"] === 50);
+    process.kill(speaker.pid, "SIGSTOP");
+    await new Promise((done) => setTimeout(done, 170));
+    process.kill(speaker.pid, "SIGCONT");
+    await eventually("relaxed", () => speaker.events.some((event) => event.event === "relaxed" && event.toMs === 100));
+    await eventually("FRR was told", () => peer.peers()[0]?.["remote-transmit-interval"] === 100);
+    assert.equal((await speaker.session()).downs, 0);
+    assert.equal((await speaker.session()).detectionTimeMs, 150);
+  });
+
   void test("spoofed hop limits and ports are dropped by the packet filter, and the session stays", async () => {
     frr().start(` peer ${DIRECT.us} local-address ${DIRECT.peer}\n${TIMERS}`);
     net.us.filter(`table inet bfd {
