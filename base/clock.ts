@@ -76,7 +76,11 @@ export class VirtualClock implements Clock {
     let best: Pending | undefined;
     for (const pending of this.#pending) {
       if (pending.dueUs > endUs) continue;
-      if (best === undefined || pending.dueUs < best.dueUs || (pending.dueUs === best.dueUs && pending.order < best.order)) {
+      if (
+        best === undefined ||
+        pending.dueUs < best.dueUs ||
+        (pending.dueUs === best.dueUs && pending.order < best.order)
+      ) {
         best = pending;
       }
     }
