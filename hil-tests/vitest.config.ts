@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+/** The tests against programs of others, which a plain `npm test` cannot expect to be installed. */
+export default defineConfig({
+  test: {
+    root: import.meta.dirname,
+    include: ["interop/**/*.test.ts"],
+    // libcoap's client waits a second or more at its ends; files side by side would only share the two cores.
+    fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
