@@ -5,7 +5,7 @@ import { laneName, type LaneName } from "@paddock/wire/lanes.ts";
 import type { EncodedBatch } from "@paddock/wire/batch.ts";
 import type { ChainId } from "@paddock/store/types.ts";
 import { hexOf } from "./chain-name.ts";
-import { syncDirectory } from "./durable-file.ts";
+import { syncDirectory } from "@paddock/base/durable-file.ts";
 
 /** `fork`: two signed headers at one place. `link`: a signed header that does not follow its neighbour. */
 export type EvidenceKind = "fork" | "link";

@@ -2,7 +2,7 @@ import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { generateIdentity, identityFromPem, identityToPem, type SigningIdentity } from "@paddock/wire/identity.ts";
-import { replaceFile } from "./durable-file.ts";
+import { replaceFile } from "@paddock/base/durable-file.ts";
 
 const FILE_NAME = "identity.pem";
 

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileDurably } from "./durable-file.ts";
+import { replaceFile } from "@paddock/base/durable-file.ts";
 
 /** The kernel's random id of this boot. */
 const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
@@ -25,7 +25,7 @@ export async function countBoot(
   const atLeast = options.atLeast ?? 0;
   if (known !== undefined && known.bootId === bootId && known.count >= atLeast) return known;
   const state = { bootId, count: Math.max(known?.count ?? 0, atLeast) + 1 };
-  await writeFileDurably(path, `${JSON.stringify(state)}\n`, 0o600);
+  await replaceFile(path, `${JSON.stringify(state)}\n`, 0o600);
   return state;
 }
 

@@ -2,7 +2,7 @@ import { mkdir, open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { generateIdentity, identityFromPem, identityToPem, type SigningIdentity } from "@paddock/wire/identity.ts";
-import { writeFileDurably } from "./durable-file.ts";
+import { replaceFile } from "@paddock/base/durable-file.ts";
 
 /** Only the owner may read the key. */
 const KEY_MODE = 0o600;
@@ -45,7 +45,7 @@ export async function loadOrCreateIdentity(
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   const identity = generateIdentity();
   try {
-    await writeFileDurably(path, identityToPem(identity), KEY_MODE);
+    await replaceFile(path, identityToPem(identity), KEY_MODE);
   } catch (error) {
     throw new PaddockError("IDENTITY_UNREADABLE", `${path} cannot be written: ${messageOf(error)}.`, { cause: error });
   }

@@ -5,7 +5,7 @@ import { messageOf } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
 import type { PathUsage } from "@paddock/uplink/paths/metered-budget.ts";
 import * as v from "valibot";
-import { writeFileDurably } from "./durable-file.ts";
+import { replaceFile } from "@paddock/base/durable-file.ts";
 
 /** A crash forgets at most this much of what metered paths used. */
 const SAVE_MS = 600_000;
@@ -52,7 +52,7 @@ export class PathUsageFile {
   async save(usage: Record<string, PathUsage>): Promise<void> {
     if (Object.keys(usage).length === 0) return;
     try {
-      await writeFileDurably(this.#path, `${JSON.stringify(usage)}\n`, 0o600);
+      await replaceFile(this.#path, `${JSON.stringify(usage)}\n`, 0o600);
     } catch (error) {
       this.#log.warn("usage-not-saved", { path: this.#path, message: messageOf(error) });
     }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
-import { replaceFile } from "../durable-file.ts";
+import { replaceFile } from "@paddock/base/durable-file.ts";
 
 const ConsumerFile = v.strictObject({
   /** The next log offset that the consumer wants. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { partyId, publicKeyFromRaw } from "@paddock/wire/identity.ts";
-import { replaceFile } from "../durable-file.ts";
+import { replaceFile } from "@paddock/base/durable-file.ts";
 
 /** Whether a gateway may hand in batches. Batches that were taken stay, whatever is decided later. */
 export type GatewayState = "approved" | "pending" | "denied";

@@ -93,5 +93,5 @@ test("the gateway's runtime closure stays tiny", () => {
   const packages = ["base", "wire", "store", "uplink", "gateway"]
     .flatMap((room) => dependenciesOf(room))
     .filter((name) => !name.startsWith("@paddock/"));
-  expect(new Set(packages).difference(GATEWAY_RUNTIME)).toEqual(new Set());
+  expect(packages.filter((name) => !GATEWAY_RUNTIME.has(name))).toEqual([]);
 });

@@ -1,0 +1,22 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { replaceFile } from "./durable-file.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "paddock-durable-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+test("replaceFile writes, replaces and leaves nothing beside the file", async () => {
+  const path = join(directory, "state.json");
+  writeFileSync(`${path}.new`, "left by a crash");
+  await replaceFile(path, "one");
+  await replaceFile(path, "two", 0o640);
+  expect(readFileSync(path, "utf8")).toBe("two");
+  expect(statSync(path).mode & 0o777).toBe(0o640);
+  expect(readdirSync(directory)).toEqual(["state.json"]);
+});
+
+test("replaceFile keeps the old content when it cannot write", async () => {
+  await expect(replaceFile(join(directory, "absent/state.json"), "x")).rejects.toMatchObject({ code: "ENOENT" });
+});
