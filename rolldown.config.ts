@@ -20,7 +20,7 @@ const nativeBeside: Plugin = {
 };
 
 export default defineConfig({
-  input: { "paddock-gateway": "gateway/main.ts" },
+  input: { "paddock-gateway": "gateway/main.ts", "paddock-bfd": "uplink/bfd/main.ts" },
   platform: "node",
   external: ["classic-level"],
   plugins: [nativeBeside],

@@ -20,6 +20,7 @@ import { Sensors, STATE_PREFIX } from "./ingest/sensors.ts";
 import { UdpListeners } from "./ingest/udp-listener.ts";
 import { serveMetrics } from "./metrics/metrics-server.ts";
 import { PathUsageFile } from "./path-usage.ts";
+import { PathWatch } from "./path-watch.ts";
 import { Shutdown } from "./shutdown.ts";
 import { StatusServer } from "./status/status-server.ts";
 import { StatusSource } from "./status/status-source.ts";
@@ -104,6 +105,8 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
         await usageFile.stop(forwarder.usage());
       });
     }
+    const watch = forwarder === undefined ? undefined : await PathWatch.start({ config, sink: forwarder, clock, log });
+    if (watch !== undefined) closing.add(() => watch.stop());
 
     const sensors = new Sensors({ unknown: config.sensors.unknown, restored: await store.side(STATE_PREFIX) });
     if (config.sensors.file !== null) sensors.load(await readSensorsFile(config.sensors.file));
@@ -135,6 +138,7 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
       ingest,
       listeners,
       forwarder,
+      watch,
     });
     closing.add(() => status.stop());
     const statusServer = await StatusServer.listen(socketPath(config), status.answerers());

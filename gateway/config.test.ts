@@ -37,6 +37,7 @@ describe("gateway configuration", () => {
       },
       store: { maxBytes: 1_073_741_824, minFreeBytes: 67_108_864, ballastBytes: 8_388_608 },
       collector: null,
+      bfd: { socket: null },
       paths: [],
       forward: { order: "live-first", backfillShare: 0.25, alarmTwice: false, drainMs: 2000 },
       status: { socket: null },
@@ -55,6 +56,7 @@ describe("gateway configuration", () => {
         cost: 0,
         riskGroups: [],
         metered: null,
+        bfd: null,
       },
     ]);
   });

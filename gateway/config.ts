@@ -4,6 +4,7 @@ import { parseConfig, readConfigFile } from "@paddock/base/config.ts";
 import type { PathConfig } from "@paddock/uplink/forward/ports.ts";
 import { LANES, laneOf } from "@paddock/wire/lanes.ts";
 import * as v from "valibot";
+import { bfdProblem, PathBfdSchema } from "./bfd-config.ts";
 
 /**
  * The one JSON document that configures a gateway. Every default stands here; gateway/config.schema.json is generated
@@ -96,6 +97,10 @@ const uplinkPath = v.strictObject({
   metered: described(
     v.optional(v.nullable(metered), null),
     "Budget of a path that is paid by volume; null: not metered.",
+  ),
+  bfd: described(
+    v.optional(v.nullable(PathBfdSchema), null),
+    "BFD session that watches the path; null: only receipts tell whether it works.",
   ),
 });
 
@@ -190,6 +195,18 @@ const schemaFields = v.strictObject({
   ),
   collector: described(v.optional(v.nullable(collector), null), "The collector; null buffers only."),
   paths: described(v.optional(v.array(uplinkPath), []), "Ways to the collector."),
+  bfd: described(
+    v.optional(
+      v.strictObject({
+        socket: described(
+          v.optional(v.nullable(filePath), null),
+          "Unix socket of a `paddock bfd` that the service manager runs; null: the gateway starts one when a path has bfd.",
+        ),
+      }),
+      {},
+    ),
+    "The BFD speaker, a process of its own.",
+  ),
   forward: described(
     v.optional(
       v.strictObject({
@@ -335,6 +352,12 @@ export const GatewayConfigSchema = v.pipe(
       const path = issuePath(dataset.value, at);
       addIssue({ message, path, input: path.at(-1)!.value });
     }
+    for (const [index, uplink] of dataset.value.paths.entries()) {
+      const message = uplink.bfd === null ? undefined : bfdProblem(uplink, uplink.bfd);
+      if (message === undefined) continue;
+      const path = issuePath(dataset.value, ["paths", String(index), "bfd"]);
+      addIssue({ message, path, input: path.at(-1)!.value });
+    }
   }),
 );
 
@@ -356,7 +379,7 @@ export function socketPath(config: Pick<Fields, "dataDir" | "status">): string {
 
 /** The paths in the form that the forwarder takes. */
 export function uplinkPaths(config: GatewayConfig): PathConfig[] {
-  return config.paths.map(({ source, metered: plan, ...rest }) => ({
+  return config.paths.map(({ source, metered: plan, bfd: _, ...rest }) => ({
     ...rest,
     ...(source === null ? {} : { source }),
     ...(plan === null ? {} : { metered: { ...plan, lanes: plan.lanes.map((name) => laneOf(name)!) } }),

@@ -39,6 +39,7 @@ export function formatUplinks(status: GatewayStatus): string {
     ["active", uplinks.active ?? "none"],
     ["standby", uplinks.standby ?? "none"],
     ["last receipt", age(uplinks.lastReceiptS)],
+    ...(uplinks.speaker === null ? [] : [["BFD speaker", uplinks.speaker]]),
   ];
   const stopped = uplinks.stopped.map(({ lane, epoch, why }) => `stopped: ${lane}, epoch ${epoch}: ${why}\n`).join("");
   return [
@@ -54,7 +55,7 @@ function formatPath(path: PathStatus): string {
   const rows = [
     ["  role", `${path.role}, ${path.standing}: ${path.why}`],
     ["  endpoint", path.source === null ? path.endpoint : `${path.endpoint} from ${path.source}`],
-    ["  watcher", path.liveness],
+    ["  watcher", formatWatch(path)],
     ["  session", path.session],
     ["  round trip", path.roundTripMs === null ? "-" : formatDuration(path.roundTripMs)],
     ["  in flight", `${path.requestsInFlight} requests, ${formatBytes(path.bytesInFlight)}`],
@@ -70,6 +71,12 @@ function formatPath(path: PathStatus): string {
   }
   if (path.lastError !== null) rows.push(["  last error", path.lastError]);
   return `\n${path.name}\n${formatTable(rows)}`;
+}
+
+function formatWatch({ liveness, watch }: PathStatus): string {
+  if (watch === null) return liveness;
+  const detected = watch.detectedInMs === null ? "" : `, last detected in ${formatDuration(watch.detectedInMs)}`;
+  return `${liveness}; BFD ${watch.mode}: ${watch.why}; ${formatCount(watch.downs)} times down${detected}`;
 }
 
 function formatSwitches({ switches }: UplinksStatus): string {

@@ -121,6 +121,7 @@ export function gatewayMetrics(status: GatewayStatus, commitSeconds: HistogramSn
       "1 while there is a session with the collector.",
       perPath((path) => Number(path.session === "open")),
     ),
+    ...pathWatches(uplinks),
     bytes(
       "counter",
       "path_used_bytes",
@@ -142,6 +143,34 @@ export function gatewayMetrics(status: GatewayStatus, commitSeconds: HistogramSn
     gauge("clock_synchronised", "1 while the wall clock is known to be right.", [
       [{}, Number(status.clock.quality === "synchronised")],
     ]),
+  ];
+}
+
+/** Only of paths that BFD watches. */
+function pathWatches({ speaker, paths }: GatewayStatus["uplinks"]): Family[] {
+  if (speaker === null) return [];
+  const watched = paths.flatMap(({ name, liveness, watch }) => (watch === null ? [] : [{ name, liveness, watch }]));
+  const detected = watched.flatMap(({ name, watch }): Sample[] =>
+    watch.detectedInMs === null ? [] : [[{ path: name }, watch.detectedInMs / 1000]],
+  );
+  return [
+    gauge("bfd_speaker_connected", "1 while the BFD speaker can be reached.", [[{}, Number(speaker === "connected")]]),
+    gauge(
+      "path_liveness",
+      "What BFD says: 1 up, 0 down, -1 unknown.",
+      watched.map(({ name, liveness }) => [{ path: name }, { up: 1, down: 0, unknown: -1 }[liveness]]),
+    ),
+    counter(
+      "path_downs",
+      "Times that BFD found the path down.",
+      watched.map(({ name, watch }) => [{ path: name }, watch.downs]),
+    ),
+    {
+      ...named("path_detected_seconds", "Of the newest Down: from the last packet to the verdict."),
+      unit: "seconds",
+      type: "gauge",
+      samples: detected,
+    },
   ];
 }
 

@@ -16,6 +16,7 @@ import { gatewayMetrics } from "../metrics/gateway-metrics.ts";
 import { formatOpenMetrics, Histogram } from "../metrics/openmetrics.ts";
 import { LoopDelayMeter, readWrittenBytes } from "../metrics/process-stats.ts";
 import { RateWindow } from "../metrics/rate-window.ts";
+import type { PathWatch } from "../path-watch.ts";
 import type { BufferReport, StoredChain } from "./buffer-report.ts";
 import { verifyChains } from "./chain-report.ts";
 import type { Answerers } from "./status-protocol.ts";
@@ -39,6 +40,7 @@ export interface StatusSourceOptions {
   readonly ingest: Ingest;
   readonly listeners: UdpListeners;
   readonly forwarder: Forwarder | undefined;
+  readonly watch: PathWatch | undefined;
 }
 
 /** Collects what the parts of the running gateway count. */
@@ -190,14 +192,14 @@ export class StatusSource {
   }
 
   #uplinks(): UplinksStatus {
-    const { forwarder, clock } = this.#parts;
+    const { forwarder, watch, clock } = this.#parts;
     if (forwarder === undefined) return NO_UPLINKS;
     const status = forwarder.status();
     const nowUs = clock.monotonicUs();
     if (status.active !== undefined) this.#withoutPathSinceUs = undefined;
     else this.#withoutPathSinceUs ??= nowUs;
     const since = this.#withoutPathSinceUs;
-    return uplinksStatus(status, since === undefined ? null : (nowUs - since) / 1e6, clock.wallMs());
+    return uplinksStatus(status, watch, since === undefined ? null : (nowUs - since) / 1e6, clock.wallMs());
   }
 
   async #storedChain(chain: ChainSummary): Promise<StoredChain> {

@@ -87,6 +87,8 @@ export interface UplinksStatus {
   /** Seconds since the newest receipt; null before the first. */
   readonly lastReceiptS: number | null;
   readonly paths: readonly PathStatus[];
+  /** The BFD speaker; null when no path asks for one. */
+  readonly speaker: "connected" | "gone" | null;
   /** Chains that the collector refuses, and why. */
   readonly stopped: readonly { readonly lane: LaneName; readonly epoch: number; readonly why: string }[];
   readonly standby: string | null;
@@ -102,6 +104,8 @@ export interface PathStatus {
   readonly standing: string;
   readonly why: string;
   readonly liveness: "up" | "down" | "unknown";
+  /** Null for a path that BFD does not watch. */
+  readonly watch: PathWatchStatus | null;
   readonly session: "closed" | "opening" | "open";
   readonly roundTripMs: number | null;
   readonly requestsInFlight: number;
@@ -112,6 +116,17 @@ export interface PathStatus {
   readonly usedBytes: number;
   readonly lastReceiptS: number | null;
   readonly lastError: string | null;
+}
+
+/** What BFD last said about a path. */
+export interface PathWatchStatus {
+  readonly mode: "seamless" | "multihop" | "single-hop" | "echo";
+  readonly why: string;
+  /** Of the newest Down: from the last packet to the verdict. */
+  readonly detectedInMs: number | null;
+  /** Unix milliseconds of the newest change. */
+  readonly sinceWallMs: number | null;
+  readonly downs: number;
 }
 
 export interface SwitchStatus {

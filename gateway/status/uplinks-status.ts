@@ -1,4 +1,5 @@
 import type { ForwarderStatus } from "@paddock/uplink/forward/forwarder-status.ts";
+import type { PathWatch } from "../path-watch.ts";
 import type { UplinksStatus } from "./status.ts";
 
 export const NO_UPLINKS: UplinksStatus = {
@@ -10,11 +11,17 @@ export const NO_UPLINKS: UplinksStatus = {
   lastReceiptS: null,
   paths: [],
   stopped: [],
+  speaker: null,
   switches: [],
 };
 
 /** The forwarder's status in the words of the gateway's: seconds, and null for what there is not. */
-export function uplinksStatus(status: ForwarderStatus, withoutPathS: number | null, wallMs: number): UplinksStatus {
+export function uplinksStatus(
+  status: ForwarderStatus,
+  watch: Pick<PathWatch, "status" | "speakerConnected"> | undefined,
+  withoutPathS: number | null,
+  wallMs: number,
+): UplinksStatus {
   return {
     configured: true,
     enrolment: status.enrolment === "assumed" ? "unknown" : status.enrolment,
@@ -30,6 +37,7 @@ export function uplinksStatus(status: ForwarderStatus, withoutPathS: number | nu
       standing: path.standing,
       why: path.why,
       liveness: path.liveness,
+      watch: watch?.status(path.name) ?? null,
       session: path.session,
       roundTripMs: path.rttMs ?? null,
       requestsInFlight: path.requestsInFlight,
@@ -42,6 +50,7 @@ export function uplinksStatus(status: ForwarderStatus, withoutPathS: number | nu
       lastReceiptS: secondsOf(path.lastReceiptAgeMs),
       lastError: path.lastError ?? null,
     })),
+    speaker: watch === undefined ? null : watch.speakerConnected ? "connected" : "gone",
     stopped: status.chains.flatMap(({ lane, epoch, stoppedWhy }) =>
       stoppedWhy === undefined ? [] : [{ lane, epoch, why: stoppedWhy }],
     ),

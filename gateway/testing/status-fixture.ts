@@ -54,6 +54,7 @@ export function gatewayStatus(patch: Patch<GatewayStatus> = {}): GatewayStatus {
           standing: "healthy",
           why: "preferred and sound",
           liveness: "up",
+          watch: null,
           session: "open",
           roundTripMs: 4.2,
           requestsInFlight: 1,
@@ -67,6 +68,7 @@ export function gatewayStatus(patch: Patch<GatewayStatus> = {}): GatewayStatus {
         },
       ],
       stopped: [],
+      speaker: null,
       switches: [],
     },
     process: {

@@ -41,7 +41,12 @@ export async function runSpeaker(options: RunOptions): Promise<void> {
   const reflector = config?.reflect ? new BfdReflector({ seamless: config.reflect }) : undefined;
   const reflectorPorts = await reflector?.start();
   const control = socket === undefined ? undefined : await serveControl(speaker, socket, warnAbout);
-  log.info("ready", { socket, ...readScheduling(), ...(reflectorPorts === undefined ? {} : { reflectorPorts }) });
+  // A child writes into its parent's log, where "ready" is the parent's own word.
+  log.info(options.endWithParent ? "bfd-ready" : "ready", {
+    socket,
+    ...readScheduling(),
+    ...(reflectorPorts === undefined ? {} : { reflectorPorts }),
+  });
   await stop;
   reflector?.setDisabled(true);
   await control?.close();

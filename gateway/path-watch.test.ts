@@ -1,0 +1,142 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { systemClock } from "@paddock/base/clock.ts";
+import { silentLog } from "@paddock/base/log.ts";
+import { BfdReflector } from "@paddock/uplink/bfd/reflector.ts";
+import { CODE_CHANGED } from "@paddock/wire/coap-codes.ts";
+import { openGateway } from "./compose.ts";
+import { parseGatewayConfig, socketPath, type GatewayConfig } from "./config.ts";
+import { formatUplinks } from "./cli/uplinks-command.ts";
+import { PathWatch } from "./path-watch.ts";
+import { askGateway } from "./status/status-client.ts";
+import { CoapSender, senmlFrame } from "./testing/coap-sender.ts";
+
+const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 20_000, interval: 20 });
+const DISCRIMINATOR = 900;
+
+const cleanUps: (() => unknown)[] = [];
+let config: GatewayConfig;
+let fibre: BfdReflector;
+
+async function reflector(): Promise<{ reflector: BfdReflector; port: number; close: () => Promise<void> }> {
+  const made = new BfdReflector({
+    seamless: { listen: [{ address: "::1", port: 0 }], discriminators: [DISCRIMINATOR] },
+  });
+  const [port] = await made.start();
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => (closing ??= made.close(0));
+  cleanUps.push(close);
+  return { reflector: made, port: port!, close };
+}
+
+let cutFibre: () => Promise<void>;
+
+beforeEach(async () => {
+  const directory = await mkdtemp(join(tmpdir(), "paddock-watch-"));
+  cleanUps.push(() => rm(directory, { recursive: true, force: true }));
+  const first = await reflector();
+  const second = await reflector();
+  fibre = first.reflector;
+  cutFibre = first.close;
+  const path = (name: string, remotePort: number, preference: number) => ({
+    name,
+    endpoint: "https://[::1]:9",
+    preference,
+    bfd: { mode: "seamless", remotePort, discriminator: DISCRIMINATOR, intervalMs: 100, detectMult: 3 },
+  });
+  config = parseGatewayConfig({
+    dataDir: directory,
+    listen: [{ address: "::1", port: 0 }],
+    store: { minFreeBytes: 0, ballastBytes: 0 },
+    discovery: { enabled: false },
+    collector: { publicKey: "ab".repeat(32) },
+    paths: [
+      path("fibre", first.port, 100),
+      path("lte", second.port, 50),
+      { name: "plain", endpoint: "https://[::1]:9" },
+    ],
+  });
+});
+
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
+});
+
+test("the gateway reports a cut with its detection time, and takes frames throughout", async () => {
+  const log = { ...silentLog, warn: vi.fn<(event: string, fields?: object) => void>() };
+  const gateway = await openGateway(config, { clock: systemClock, log });
+  const sender = await CoapSender.open(gateway.addresses[0]!.port);
+  try {
+    const ask = () => askGateway<"status">(socketPath(config), { get: "status" });
+    const liveness = async () => (await ask()).uplinks.paths.map((path) => path.liveness);
+    await until(async () => expect(await liveness()).toEqual(["up", "up", "unknown"]));
+    await cutFibre();
+    await until(async () => expect(await liveness()).toEqual(["down", "up", "unknown"]));
+    const { uplinks } = await ask();
+    expect(uplinks).toMatchObject({ speaker: "connected", paths: [{ watch: { mode: "seamless", downs: 1 } }, {}, {}] });
+    expect(uplinks.paths[0]!.watch!.detectedInMs).toBeGreaterThan(200);
+    expect(uplinks.paths[2]!.watch).toBeNull();
+    expect(formatUplinks(await ask())).toMatch(/down; BFD seamless: BFD detection-expired.*last detected in /);
+    expect(log.warn).toHaveBeenCalledWith(
+      "path-liveness",
+      expect.objectContaining({ path: "fibre", liveness: "down" }),
+    );
+    expect(await askGateway<"metrics">(socketPath(config), { get: "metrics" })).toContain(
+      '\npaddock_gateway_path_liveness{path="fibre"} 0\n',
+    );
+    expect(await sender.post(["i"], senmlFrame("thermo", 1), 10_000)).toBe(CODE_CHANGED);
+  } finally {
+    sender.close();
+    await gateway.stop();
+  }
+});
+
+test("a killed speaker leaves every path unknown and comes back by itself", async () => {
+  const told: string[] = [];
+  const sink = { setLiveness: (path: string, liveness: string) => void told.push(`${path} ${liveness}`) };
+  const watch = (await PathWatch.start({ config, sink, clock: systemClock, log: silentLog }))!;
+  try {
+    await until(() => expect(told.toSorted()).toEqual(["fibre up", "lte up"]));
+    const pid = watch.speakerPid!;
+    process.kill(pid, "SIGKILL");
+    await until(() => expect(told.slice(2, 4).toSorted()).toEqual(["fibre unknown", "lte unknown"]));
+    await until(() => expect(told.slice(4).toSorted()).toEqual(["fibre up", "lte up"]));
+    expect(watch.speakerPid).not.toBe(pid);
+  } finally {
+    await watch.stop();
+  }
+});
+
+test("a collector that says goodbye is unknown, not down", async () => {
+  const told: string[] = [];
+  const sink = { setLiveness: (path: string, liveness: string) => void told.push(`${path} ${liveness}`) };
+  const watch = (await PathWatch.start({ config, sink, clock: systemClock, log: silentLog }))!;
+  try {
+    await until(() => expect(told.toSorted()).toEqual(["fibre up", "lte up"]));
+    fibre.setDisabled(true);
+    await until(() => expect(told.slice(2)).toEqual(["fibre unknown"]));
+  } finally {
+    await watch.stop();
+  }
+});
+
+test.each([
+  [{ mode: "seamless" }, /paths\.0\.bfd.*remoteDiscriminator/s],
+  [{ mode: "echo" }, /an echo is addressed to it/],
+  [{ mode: "multihop", remote: "nowhere" }, /write an IPv6/],
+])("the configuration refuses %o", (bfd, message) => {
+  const paths = [{ name: "fibre", endpoint: "https://[::1]:9", bfd }];
+  expect(() => parseGatewayConfig({ dataDir: "/x", collector: { publicKey: "ab".repeat(32) }, paths })).toThrow(
+    message,
+  );
+});
+
+test("an endpoint with a name needs the address to watch", () => {
+  const bfd = { mode: "seamless", discriminator: DISCRIMINATOR };
+  const paths = [{ name: "fibre", endpoint: "https://collector.example:8443", bfd }];
+  expect(() => parseGatewayConfig({ dataDir: "/x", collector: { publicKey: "ab".repeat(32) }, paths })).toThrow(
+    /expected remote/,
+  );
+});

@@ -1,0 +1,167 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { isIPv6 } from "node:net";
+import { fileURLToPath } from "node:url";
+import type { Clock } from "@paddock/base/clock.ts";
+import { messageOf } from "@paddock/base/errors.ts";
+import type { Log } from "@paddock/base/log.ts";
+import { BfdClient, type LivenessChange } from "@paddock/uplink/bfd/client.ts";
+import type { SessionSpecInput } from "@paddock/uplink/bfd/session-spec.ts";
+import type { StateEvent } from "@paddock/uplink/bfd/speaker-events.ts";
+import { bfdRemote, bfdSession } from "./bfd-config.ts";
+import type { GatewayConfig } from "./config.ts";
+import type { PathWatchStatus } from "./status/status.ts";
+
+type WatchedPath = GatewayConfig["paths"][number];
+
+/** Takes what is learnt about a path; the forwarder is one. */
+export interface LivenessSink {
+  setLiveness(
+    path: string,
+    liveness: "up" | "down" | "unknown",
+    detail?: { why?: string; detectedInMs?: number },
+  ): void;
+}
+
+export interface PathWatchOptions {
+  readonly config: GatewayConfig;
+  readonly sink: LivenessSink;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A path whose local address the kernel cannot tell yet is asked about again after this. */
+const ADDRESS_RETRY_MS = 5000;
+
+/**
+ * Watches the paths that have a `bfd` in the configuration and tells the forwarder what it sees. While the speaker is
+ * gone every path is `unknown`, which leaves the decision to the receipts.
+ */
+export class PathWatch {
+  readonly #options: PathWatchOptions;
+  readonly #paths: readonly WatchedPath[];
+  readonly #client: BfdClient;
+  readonly #seen = new Map<string, PathWatchStatus>();
+  #stopped = false;
+  #retry: { cancel(): void } | undefined;
+
+  private constructor(options: PathWatchOptions) {
+    const { config, clock, log } = options;
+    this.#options = options;
+    this.#paths = config.paths.filter(({ bfd }) => bfd !== null);
+    const command = bundledSpeaker();
+    this.#client = new BfdClient({
+      owner: `gateway ${config.dataDir}`,
+      ...(config.bfd.socket === null ? {} : { socket: config.bfd.socket }),
+      ...(command === undefined ? {} : { command }),
+      clock,
+      log,
+    });
+    for (const { name, bfd } of this.#paths) {
+      this.#seen.set(name, { mode: bfd!.mode, why: "not seen yet", detectedInMs: null, sinceWallMs: null, downs: 0 });
+    }
+  }
+
+  /** Undefined when no path asks for it. Throws BFD_INVALID. */
+  static async start(options: PathWatchOptions): Promise<PathWatch | undefined> {
+    const watch = new PathWatch(options);
+    if (watch.#paths.length === 0) return undefined;
+    watch.#client.onLiveness((change) => watch.#changed(change));
+    await watch.#setSessions();
+    await watch.#client.start();
+    return watch;
+  }
+
+  /** Of the speaker that this gateway started; undefined while none runs. */
+  get speakerPid(): number | undefined {
+    return this.#client.childPid;
+  }
+
+  get speakerConnected(): boolean {
+    return this.#client.connected;
+  }
+
+  /** Null for a path that nobody watches. */
+  status(path: string): PathWatchStatus | null {
+    return this.#seen.get(path) ?? null;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#retry?.cancel();
+    await this.#client.close();
+  }
+
+  async #setSessions(): Promise<void> {
+    const sessions: SessionSpecInput[] = [];
+    for (const path of this.#paths) {
+      const bfd = path.bfd!;
+      const known = bfd.local ?? path.source;
+      const local = known ?? (await sourceAddressFor(bfdRemote(path, bfd)!));
+      if (local !== undefined) sessions.push(bfdSession(path, bfd, local));
+      else this.#options.log.warn("bfd-no-address", { path: path.name, detail: "no route to the remote address" });
+    }
+    if (this.#stopped) return;
+    this.#client.setSessions(sessions);
+    if (sessions.length === this.#paths.length) return;
+    this.#retry = this.#options.clock.after(ADDRESS_RETRY_MS, () => {
+      this.#setSessions().catch((error: unknown) => {
+        this.#options.log.error("bfd-sessions-failed", { detail: messageOf(error) });
+      });
+    });
+  }
+
+  #changed({ name, liveness, event }: LivenessChange): void {
+    const { sink, clock, log } = this.#options;
+    const before = this.#seen.get(name);
+    if (before === undefined || this.#stopped) return;
+    const state = event?.event === "state" ? event : undefined;
+    const why = state === undefined ? whyWithoutEvent(this.#client.connected) : whyOf(state);
+    const detectedInMs = state?.detectedInMs ?? null;
+    this.#seen.set(name, {
+      mode: before.mode,
+      why,
+      detectedInMs: liveness === "down" ? detectedInMs : before.detectedInMs,
+      sinceWallMs: clock.wallMs(),
+      downs: before.downs + (liveness === "down" ? 1 : 0),
+    });
+    const fields = { path: name, liveness, why, ...(detectedInMs === null ? {} : { detectedInMs }) };
+    if (liveness === "up") log.info("path-liveness", fields);
+    else log.warn("path-liveness", fields);
+    sink.setLiveness(name, liveness, { why, ...(detectedInMs === null ? {} : { detectedInMs }) });
+  }
+}
+
+function whyOf({ reason, diagnostic, stalledMs }: StateEvent): string {
+  const stalled = stalledMs >= 1 ? `, own stall ${Math.round(stalledMs)} ms` : "";
+  return `BFD ${reason}${diagnostic === "none" || diagnostic === reason ? "" : ` (${diagnostic})`}${stalled}`;
+}
+
+function whyWithoutEvent(connected: boolean): string {
+  return connected ? "BFD speaker found again" : "BFD speaker is gone";
+}
+
+/** In the bundle the speaker is a file beside the gateway's; from sources, the client knows where its own is. */
+function bundledSpeaker(): [string, ...string[]] | undefined {
+  if (import.meta.url.endsWith(".ts")) return undefined;
+  const file = ["paddock-bfd.mjs", "../paddock-bfd.mjs"]
+    .map((name) => fileURLToPath(new URL(name, import.meta.url)))
+    .find((path) => existsSync(path));
+  return file === undefined ? undefined : [process.execPath, file];
+}
+
+/** The address that the kernel's routes choose toward `remote`; undefined without a route. Sends nothing. */
+async function sourceAddressFor(remote: string): Promise<string | undefined> {
+  const socket = createSocket(isIPv6(remote) ? "udp6" : "udp4");
+  try {
+    const connected = once(socket, "connect");
+    socket.connect(9, remote);
+    await connected;
+    return socket.address().address;
+  } catch {
+    return undefined;
+  } finally {
+    socket.close();
+  }
+}
