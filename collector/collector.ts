@@ -6,6 +6,7 @@ import type { Log } from "@paddock/base/log.ts";
 import { countOf } from "@paddock/base/ranges.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
 import { identityToPem, type SigningIdentity } from "@paddock/wire/identity.ts";
+import { startBfdAnswerer, type BfdAnswerer } from "./bfd-answerer.ts";
 import { selfSignedCertificate } from "./certificate.ts";
 import { hexOf } from "./chain-name.ts";
 import { operatorSocketPath, type CollectorConfig } from "./config.ts";
@@ -27,6 +28,8 @@ export interface Collector {
   readonly identity: SigningIdentity;
   readonly listen: readonly ListenAddress[];
   readonly operator: Pick<OperatorServer, "socket" | "address">;
+  /** Seamless BFD listeners with their ports. */
+  readonly bfd: BfdAnswerer["seamless"];
   /** Rejects when the ledger cannot be written any more: the process has to end and find the truth on disk. */
   readonly failed: Promise<never>;
   /** Finishes the uploads in flight, ends the readers and closes the ledger. Calling it again waits for the same end. */
@@ -63,6 +66,8 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
     const consumers = await Consumers.open(join(dataDir, "consumers"));
     const activity = await ActivityBook.open(ledger);
     const admission = new Admission(limits);
+    const bfd = await startBfdAnswerer(config.bfd, clock);
+    if (bfd !== undefined) cleanUp.push(() => bfd.close());
     const receipts = new Receipts(identity, clock);
     let server: IngestServer | undefined;
     const follow = { count: noFollowers };
@@ -77,6 +82,7 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
       logEnd: () => ledger.logEnd(),
       missingBatches: () => [...ledger.chains()].reduce((total, chain) => total + countOf(neverReceived(chain)), 0),
       evidence: () => evidence.all().length,
+      bfd: () => bfd?.report(),
     });
     const failure = Promise.withResolvers<never>();
     failure.promise.catch(() => {});
@@ -109,6 +115,7 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
     server = await startIngestServer({ listen: config.listen, tls, limits, metrics, log, handle: ingest.handle });
     const { addresses, close: closeServer } = server;
     cleanUp.push(async () => {
+      bfd?.leave();
       operator.stopFollowers();
       await ingest.drain(limits.drainMs);
       await closeServer(CLOSE_CONNECTIONS_MS);
@@ -119,6 +126,7 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
       id: hexOf(identity.id),
       listen: addresses,
       operator: { socket: operatorServer.socket, listen: operatorServer.address ?? null },
+      bfd: bfd === undefined ? null : { seamless: bfd.seamless, passive: bfd.passive },
       chains: [...ledger.chains()].length,
       logEnd: ledger.logEnd(),
     });
@@ -127,6 +135,7 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
       identity,
       listen: addresses,
       operator: operatorServer,
+      bfd: bfd?.seamless ?? [],
       failed: failure.promise,
       close: () => (closing ??= closeAll()),
     };

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { join } from "node:path";
 import * as v from "valibot";
 import { readConfigFile } from "@paddock/base/config.ts";
@@ -86,6 +87,46 @@ const Limits = v.strictObject({
   drainMs: v.optional(v.pipe(whole(0, 600_000, "ms"), describe("Time for uploads in flight after SIGTERM")), 10_000),
 });
 
+const OneAddress = v.pipe(
+  text(2, 64),
+  v.check(
+    (address) => isIP(address.split("%")[0]!) !== 0 && !/^(::|0\.0\.0\.0)$/.test(address),
+    "must be one address of this machine, not :: (an answer leaves from the address that was asked)",
+  ),
+);
+const milliseconds = v.pipe(v.number(), v.minValue(1), v.maxValue(60_000));
+
+const Bfd = v.strictObject({
+  seamless: v.optional(
+    v.nullable(
+      v.strictObject({
+        listen: v.pipe(
+          v.array(v.strictObject({ address: OneAddress, port: v.optional(port, 7784) })),
+          v.minLength(1),
+          describe("One entry for each address that gateways watch"),
+        ),
+        discriminator: v.pipe(
+          whole(1, 0xffff_ffff, "discriminators"),
+          describe("What gateways ask for: paths[].bfd.discriminator there"),
+        ),
+        minIntervalMs: v.optional(v.pipe(milliseconds, describe("The fastest pace that gateways may use")), 10),
+      }),
+    ),
+    null,
+  ),
+  passive: v.optional(
+    v.nullable(
+      v.strictObject({
+        addresses: v.pipe(v.array(OneAddress), v.minLength(1), describe("Addresses that answer on UDP port 4784")),
+        intervalMs: v.optional(milliseconds, 300),
+        detectMult: v.optional(whole(1, 255, "packets"), 3),
+        sessionsMax: v.optional(v.pipe(whole(1, 100_000, "sessions"), describe("More peers get no answer")), 4096),
+      }),
+    ),
+    null,
+  ),
+});
+
 export const CollectorConfigSchema = v.strictObject({
   dataDir: v.pipe(text(1, 4096), describe("Holds the identity key, the ledger, the gateways and the evidence")),
   listen: v.optional(v.pipe(v.array(Listen), v.minLength(1)), [{ address: "::", port: 8443 }]),
@@ -106,6 +147,12 @@ export const CollectorConfigSchema = v.strictObject({
       listen: v.optional(v.nullable(Loopback), null),
     }),
     {},
+  ),
+  bfd: v.pipe(
+    v.optional(Bfd, {}),
+    describe(
+      "Answers to gateways that watch their paths: seamless ones (S-BFD) without state, multihop ones passively",
+    ),
   ),
   claims: v.optional(v.pipe(v.array(Claim), v.maxLength(100_000)), []),
   store: v.optional(Store, {}),

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type OpenMetricsContentType } from "prom-client";
+import type { ReflectorReport } from "@paddock/uplink/bfd/reflector.ts";
 
 /** Every metric of the collector, under names that docs/operations.md lists. */
 export interface CollectorMetrics {
@@ -30,6 +31,8 @@ export interface MetricSources {
   readonly logEnd: () => number;
   readonly missingBatches: () => number;
   readonly evidence: () => number;
+  /** Undefined when the collector answers no BFD. */
+  readonly bfd: () => ReflectorReport | undefined;
 }
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -63,6 +66,13 @@ export function collectorMetrics(sources: MetricSources): CollectorMetrics {
   gauge("log_end", "Offset behind the newest record of the log.", sources.logEnd);
   gauge("missing_batches", "Batches below the head of their chain that never arrived.", sources.missingBatches);
   gauge("evidence_items", "Forks and wrong links kept as evidence.", sources.evidence);
+  gauge("bfd_reflected_packets", "Seamless BFD packets answered since the start.", () => sources.bfd()?.reflected ?? 0);
+  gauge("bfd_refused_packets", "Seamless BFD packets refused since the start.", () => {
+    return Object.values(sources.bfd()?.refused ?? {}).reduce((sum, count) => sum + count, 0);
+  });
+  gauge("bfd_peers_up", "Gateways whose multihop BFD session is up.", () => {
+    return sources.bfd()?.peers.filter(({ liveness }) => liveness === "up").length ?? 0;
+  });
   const gateways = new Gauge({
     name: "paddock_collector_gateways",
     help: "Gateways by state of their enrolment.",
