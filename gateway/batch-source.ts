@@ -1,9 +1,10 @@
 import type { Clock, Timer } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
-import { subtract } from "@paddock/base/ranges.ts";
+import { intersect, subtract, union, type Ranges } from "@paddock/base/ranges.ts";
 import type { ChainStore } from "@paddock/store/chain-store.ts";
 import type { ChainId } from "@paddock/store/types.ts";
 import type { BatchSource, ChainBacklog, ChainName } from "@paddock/uplink/forward/ports.ts";
+import { decodeHeader, headerHash } from "@paddock/wire/batch-header.ts";
 import type { EncodedBatch } from "@paddock/wire/batch.ts";
 import { laneName, type Lane } from "@paddock/wire/lanes.ts";
 import type { Receipt } from "@paddock/wire/receipt.ts";
@@ -31,7 +32,8 @@ export class ChainBatchSource implements BatchSource {
   #stopped = false;
   /** CLOCK_MONOTONIC in µs of the newest receipt. */
   #lastReceiptUs: number | undefined;
-  readonly #ahead = new Set<string>();
+  /** Chains of which it was said already that the collector holds something else. */
+  readonly #told = new Set<string>();
 
   constructor(options: ChainBatchSourceOptions) {
     this.#options = options;
@@ -55,10 +57,10 @@ export class ChainBatchSource implements BatchSource {
     return this.#options.store.read(this.#idOf(chain), first, { last, maxBytes });
   }
 
-  async acknowledge(receipt: Receipt, encoded: Uint8Array): Promise<void> {
+  async acknowledge(receipt: Receipt, encoded: Uint8Array, confirmed: Ranges): Promise<void> {
     const { store, clock } = this.#options;
     const id = this.#idOf(receipt);
-    await store.acknowledge(id, receipt.held, encoded);
+    await store.acknowledge(id, union(confirmed, await this.#proven(id, receipt, confirmed)), encoded);
     this.#lastReceiptUs = clock.monotonicUs();
     this.#noticeLostTail(id, receipt);
     if (this.#stopped) return;
@@ -88,18 +90,52 @@ export class ChainBatchSource implements BatchSource {
     }
   }
 
-  /** A collector that holds more than this store ever had: the data directory was put back to an older state. */
-  #noticeLostTail(id: ChainId, { held, epoch, lane }: Receipt): void {
+  /**
+   * What a receipt names beyond `confirmed`, as far as its head is a header of ours: the hash of that one vouches for all
+   * before it. Whatever it leaves open is sent again, and the collector compares.
+   */
+  async #proven(id: ChainId, { held, linked, head }: Receipt, confirmed: Ranges): Promise<Ranges> {
+    const chain = this.#options.store.chain(id);
+    if (chain === undefined || head === null) return [];
+    const named = intersect(held, [[0, linked - 1]]);
+    if (subtract(intersect(named, chain.held), union(chain.acknowledged, confirmed)).length === 0) return [];
+    const ours = await this.#hashAt(id, linked - 1);
+    if (ours === undefined) return [];
+    if (Buffer.compare(ours, head) === 0) return named;
+    this.#tell("collector-differs", id, { seq: linked - 1 });
+    return [];
+  }
+
+  /** The hash of a header that is stored, or was and is named by the next one; else undefined. */
+  async #hashAt(id: ChainId, seq: number): Promise<Uint8Array | undefined> {
+    const { store } = this.#options;
+    const [header] = await store.readHeaders(id, seq, seq);
+    if (header !== undefined) return headerHash(header.header);
+    const [next] = await store.readHeaders(id, seq + 1, seq + 1);
+    const decoded = next === undefined ? undefined : decodeHeader(next.header);
+    return decoded?.ok === true ? (decoded.value.position.previous ?? undefined) : undefined;
+  }
+
+  #noticeLostTail(id: ChainId, { held }: Receipt): void {
     const last = held.at(-1)?.[1];
     const head = this.#options.store.chain(id)?.head?.seq ?? -1;
-    const name = `${lane}/${epoch}`;
-    if (last === undefined || last <= head || this.#ahead.has(name)) return;
-    this.#ahead.add(name);
-    this.#options.log.error("collector-ahead", {
+    if (last === undefined || last <= head) return;
+    this.#tell("collector-ahead", id, { collectorHas: last, storeHas: head < 0 ? null : head });
+  }
+
+  /** The collector holds what this store never had: the data directory was put back, or the disk forgot. Said once. */
+  #tell(
+    event: "collector-ahead" | "collector-differs",
+    { lane, epoch }: ChainId,
+    found: Record<string, unknown>,
+  ): void {
+    const name = `${event}/${lane}/${epoch}`;
+    if (this.#told.has(name)) return;
+    this.#told.add(name);
+    this.#options.log.error(event, {
       lane: laneName(lane),
       epoch,
-      collectorHas: last,
-      storeHas: head < 0 ? null : head,
+      ...found,
       remedy:
         "The data directory is older than what the collector holds. Restore the newer one, or flash a new identity.",
     });

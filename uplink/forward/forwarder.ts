@@ -17,15 +17,7 @@ import {
   type ForwardState,
 } from "./forward-state.ts";
 import { statusOf, type ForwarderStatus, type PathCounters } from "./forwarder-status.ts";
-import type {
-  BatchSource,
-  ChainBacklog,
-  CollectorLink,
-  Liveness,
-  OpenLink,
-  PathConfig,
-  VerifiedReceipt,
-} from "./ports.ts";
+import type { BatchSource, ChainBacklog, CollectorLink, Liveness, OpenLink, PathConfig } from "./ports.ts";
 import { ReceiptQueue } from "./receipt-queue.ts";
 
 export interface ForwarderOptions {
@@ -285,21 +277,17 @@ export class Forwarder {
     const counters = this.#counters.get(path)!;
     counters.batches += batches.length;
     counters.records += load.records;
-    this.#acknowledge(outcome.value, (failure) => {
+    this.#receipts.add(outcome.value, [[first, last]], (failure) => {
       this.#dispatch({ kind: "settled", flight, ...(failure === undefined ? {} : { failure }) });
     });
     this.#dispatch({ kind: "delivered", flight });
-  }
-
-  #acknowledge(verified: VerifiedReceipt, settled: (failure: string | undefined) => void): void {
-    this.#receipts.add(verified, settled);
   }
 
   async #query({ path, lane, epoch }: Extract<ForwardAction, { kind: "query" }>): Promise<void> {
     const session = this.#sessions.get(path);
     const outcome = await session?.link?.receipt({ lane, epoch }, session.controller.signal);
     if (outcome?.ok === true) {
-      this.#acknowledge(outcome.value, (failure) => {
+      this.#receipts.add(outcome.value, [], (failure) => {
         if (failure === undefined) this.#dispatch({ kind: "answered", path, lane, epoch });
         else this.#dispatch({ kind: "query-failed", path, lane, epoch, failure: "refused", detail: failure });
       });

@@ -25,10 +25,11 @@ export interface BatchSource {
   /** Batches from `first` on, in ascending seq without a gap, as many as fit `maxBytes` (at least one if stored). */
   read(chain: ChainName, first: number, last: number, maxBytes: number): Promise<readonly EncodedBatch[]>;
   /**
-   * Makes a receipt durable. After this, `backlog` no longer names what it holds. A receipt may name seqs that are not
-   * stored (a restored backup on either side); only what is stored counts as acknowledged.
+   * Makes a receipt durable. After this, `backlog` no longer names `confirmed`: the seqs that the collector has just
+   * compared with what it holds. What else the receipt names counts only where its `head` proves that the collector
+   * holds the very batches that are stored here: after a restored backup the same seqs may be other batches.
    */
-  acknowledge(receipt: Receipt, encoded: Uint8Array): Promise<void>;
+  acknowledge(receipt: Receipt, encoded: Uint8Array, confirmed: Ranges): Promise<void>;
   /** Registers the callback for "a batch became durable in this chain". */
   onSealed(callback: (lane: Lane, epoch: number, seq: number) => void): void;
 }

@@ -1,5 +1,5 @@
 import { messageOf } from "@paddock/base/errors.ts";
-import { subtract } from "@paddock/base/ranges.ts";
+import { subtract, union, type Ranges } from "@paddock/base/ranges.ts";
 import { chainKey } from "./forward-state.ts";
 import type { BatchSource, VerifiedReceipt } from "./ports.ts";
 
@@ -8,6 +8,7 @@ export type Settled = (failure: string | undefined) => void;
 
 interface Waiting {
   readonly verified: VerifiedReceipt;
+  readonly confirmed: Ranges;
   readonly settled: Settled[];
 }
 
@@ -25,18 +26,20 @@ export class ReceiptQueue {
     this.#source = source;
   }
 
-  add(verified: VerifiedReceipt, settled: Settled): void {
+  /** `confirmed`: the seqs of the upload that the receipt answers; none when it was only asked for. */
+  add(verified: VerifiedReceipt, confirmed: Ranges, settled: Settled): void {
     const key = chainKey(verified.receipt);
     const waiting = this.#waiting.get(key);
     if (waiting === undefined) {
-      this.#waiting.set(key, [{ verified, settled: [settled] }]);
+      this.#waiting.set(key, [{ verified, confirmed, settled: [settled] }]);
       void this.#drain(key);
       return;
     }
     const last = waiting.at(-1);
     if (last !== undefined && subtract(last.verified.receipt.held, verified.receipt.held).length === 0) {
-      waiting[waiting.length - 1] = { verified, settled: [...last.settled, settled] };
-    } else waiting.push({ verified, settled: [settled] });
+      const all = union(last.confirmed, confirmed);
+      waiting[waiting.length - 1] = { verified, confirmed: all, settled: [...last.settled, settled] };
+    } else waiting.push({ verified, confirmed, settled: [settled] });
   }
 
   /** Resolves when nothing is left to write. */
@@ -50,7 +53,7 @@ export class ReceiptQueue {
       const { receipt, encoded } = next.verified;
       let failure: string | undefined;
       try {
-        await this.#source.acknowledge(receipt, encoded);
+        await this.#source.acknowledge(receipt, encoded, next.confirmed);
       } catch (error) {
         failure = messageOf(error);
       }
