@@ -1,0 +1,14 @@
+/** An emulated uplink of the demo. */
+export interface Uplink {
+  readonly name: string;
+  /** One way. */
+  readonly delayMs: number;
+  readonly preference: number;
+}
+
+/** In the order in which the gateway prefers them. */
+export const UPLINKS: readonly Uplink[] = [
+  { name: "fibre", delayMs: 5, preference: 300 },
+  { name: "lte", delayMs: 40, preference: 200 },
+  { name: "satellite", delayMs: 250, preference: 100 },
+];
