@@ -213,6 +213,25 @@ describe("CommitLoop", () => {
     expect(outcomes.at(-1)).toBeUndefined();
   });
 
+  test("a refused frame takes those behind it along whose states count it as stored", async () => {
+    const { store, submit, pass, frames } = world({
+      maxBytes: 3000,
+      lanes: { ...SETTINGS, alarm: { ...SETTINGS.alarm, quotaShare: 1 } },
+      writeMs: 10,
+    });
+    const outcomes: string[] = [];
+    const note = (name: string) => (failure: Pressure | undefined) =>
+      outcomes.push(`${name} ${failure?.reason ?? "stored"}`);
+    expect(submit(0, numbered(1, 5000), note("large"), "window/a")).toBeUndefined();
+    await pass(2);
+    // Would fit, but its state holds the number of the large one, too.
+    expect(submit(0, numbered(2, 20), note("small"), "window/a")).toBeUndefined();
+    await pass(100);
+    expect(outcomes).toEqual(["large store-full", "small store-full"]);
+    expect(frames(0)).toEqual([]);
+    expect(store.side.size).toBe(0);
+  });
+
   test("evict-oldest: payloads go in the same write as the loss record that names them exactly", async () => {
     const { store, submit, pass, own } = world({ maxBytes: 12_000, evictionBytesMin: 2500 });
     for (let index = 0; index < 40; index++) {

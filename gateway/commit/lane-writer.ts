@@ -80,7 +80,7 @@ export class LaneWriter {
   };
   #head: { readonly seq: number; readonly hash: Uint8Array } | undefined;
   #open: OpenBatch;
-  readonly #closed: OpenBatch[] = [];
+  #closed: OpenBatch[] = [];
   #writing = false;
   #pumpDeferred = false;
   #linger: Timer | undefined;
@@ -256,11 +256,32 @@ export class LaneWriter {
       return;
     }
     this.#writing = false;
+    const done = failure === undefined ? [batch] : [batch, ...this.#refuseDependents(batch)];
     // The next write first: the disk works while the answers go out.
     this.#pump();
-    for (const committed of batch.committed) committed(failure);
-    batch.reset();
-    this.#options.giveBack(batch);
+    for (const each of done) {
+      for (const committed of each.committed) committed(failure);
+      each.reset();
+      this.#options.giveBack(each);
+    }
+  }
+
+  /**
+   * Takes out the waiting batches that carry states. Those were made in the belief that the refused frames would be
+   * stored before; written, they would count these as taken, and after a restart a sensor would be told so.
+   */
+  #refuseDependents(refused: OpenBatch): OpenBatch[] {
+    if (refused.side.length === 0) return [];
+    const dependents = this.#closed.filter((batch) => batch.side.length > 0);
+    this.#closed = this.#closed.filter((batch) => batch.side.length === 0);
+    if (this.#open.side.length > 0) {
+      this.#linger?.cancel();
+      this.#linger = undefined;
+      dependents.push(this.#open);
+      this.#open = this.#options.takeBatch();
+    }
+    for (const batch of dependents) this.counters.refusedStoreFull += batch.frames;
+    return dependents;
   }
 
   #nextBatch(): OpenBatch | undefined {
