@@ -13,7 +13,7 @@ import { chainBytes } from "./keyspace.ts";
 
 const id = { gateway: Buffer.alloc(32, 5), lane: 1, epoch: 2 } as const;
 const key = chainBytes(id);
-const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes));
+const hash = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const ranges = fc.array(fc.nat(200)).map((seqs) => seqs.reduce<Ranges>((all, seq) => union(all, [[seq, seq]]), []));
 const state: fc.Arbitrary<ChainState> = fc.record({
   id: fc.constant(id),

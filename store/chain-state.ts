@@ -72,14 +72,14 @@ export function decodeChainState(id: ChainId, key: Uint8Array, encoded: Uint8Arr
   let head: ChainState["head"];
   if (!reader.takeNull()) {
     reader.array("head", 2);
-    head = { seq: reader.uint("head seq"), hash: Buffer.from(reader.bytes("head hash", HASH_BYTES)) };
+    head = { seq: reader.uint("head seq"), hash: Uint8Array.from(reader.bytes("head hash", HASH_BYTES)) };
   }
   const held = readRanges(reader, "held");
   const trimmed = readRanges(reader, "trimmed");
   const evicted = readRanges(reader, "evicted");
   const acknowledged = readRanges(reader, "acknowledged");
   const linked = reader.uint("linked");
-  const linkedHead = reader.takeNull() ? undefined : Buffer.from(reader.bytes("linked head", HASH_BYTES));
+  const linkedHead = reader.takeNull() ? undefined : Uint8Array.from(reader.bytes("linked head", HASH_BYTES));
   const bytes = reader.uint("bytes");
   const records = reader.uint("records");
   const unacknowledgedBytes = reader.uint("unacknowledged bytes");

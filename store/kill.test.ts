@@ -13,15 +13,19 @@ import { Sealer, testIdentity } from "./testing/sealer.ts";
 const CHILD = fileURLToPath(new URL("testing/append-child.ts", import.meta.url));
 const { chain } = new Sealer();
 
-/** Runs the child, kills it `afterMs` after it is ready, and gives what it said was stored. */
-async function runAndKill(directory: string, afterMs: number): Promise<[seq: number, hash: string][]> {
+/** Runs the child, kills it `afterMs` after it said `afterLines` lines, and gives what it said was stored. */
+async function runAndKill(
+  directory: string,
+  afterLines: number,
+  afterMs: number,
+): Promise<[seq: number, hash: string][]> {
   const child = spawn(process.execPath, [CHILD, directory], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   let complaint = "";
   let timer: NodeJS.Timeout | undefined;
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     output += text;
-    timer ??= setTimeout(() => child.kill("SIGKILL"), afterMs);
+    if (output.split("\n").length > afterLines) timer ??= setTimeout(() => child.kill("SIGKILL"), afterMs);
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => (complaint += text));
   const [, signal] = (await once(child, "close")) as [number | null, string | null];
@@ -68,7 +72,7 @@ async function killAgainAndAgain(seed: number, kills: number): Promise<void> {
   const again: number[] = [];
   let trimmed = 0;
   for (let kill = 0; kill < kills; kill++) {
-    for (const [seq, hash] of await runAndKill(place.directory, random.below(60))) {
+    for (const [seq, hash] of await runAndKill(place.directory, 1 + random.below(60), random.below(20))) {
       if (acknowledged.has(seq)) again.push(seq);
       acknowledged.set(seq, hash);
     }

@@ -154,5 +154,5 @@ async function count(core: StoreCore, entry: ChainEntry, draft: ChainDraft, seq:
 
 async function headAt(core: StoreCore, entry: ChainEntry, seq: number): Promise<ChainDraft["head"]> {
   const header = await core.database.get(seqKey(KEY_SPACES.header, entry.working.key, seq));
-  return header === undefined ? undefined : { seq, hash: headerHash(header) };
+  return header === undefined ? undefined : { seq, hash: Uint8Array.from(headerHash(header)) };
 }

@@ -26,7 +26,7 @@ writeSync(1, "ready\n");
 async function append(batch: SealedBatch, evict: readonly Eviction[]): Promise<void> {
   const outcome = await store.append({ chain, batches: [batch], evict });
   if (!outcome.ok) throw new Error(`${outcome.reason}: ${outcome.detail}`);
-  writeSync(1, `${batch.seq} ${batch.hash.toString("hex")}\n`);
+  writeSync(1, `${batch.seq} ${Buffer.from(batch.hash).toString("hex")}\n`);
 }
 
 for (;;) {

@@ -30,7 +30,7 @@ export interface SealedBatch extends OfferedBatch {
   readonly seq: number;
   readonly header: Buffer;
   readonly payload: Buffer;
-  readonly hash: Buffer;
+  readonly hash: Uint8Array;
 }
 
 /** Seals batches of one chain, one after the other, as a gateway does. */
@@ -70,7 +70,7 @@ export class Sealer {
       clock: CLOCK_SYNCHRONISED,
     } as const;
     const header = sealHeader(this.identity, position, sha256(payload));
-    const hash = headerHash(header);
+    const hash = Uint8Array.from(headerHash(header));
     this.seq++;
     this.previous = hash;
     return { header, payload, hash, seq };
