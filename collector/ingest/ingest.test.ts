@@ -32,7 +32,7 @@ describe("an upload", () => {
     const batches = sealer.sealMany(5);
     const receipt = receiptIn(await client.upload(sealer.chain, batches));
     expect(receipt).toMatchObject({ lane: 1, epoch: 0, held: [[0, 4]], linked: 5 });
-    expect(Buffer.from(receipt.head!)).toEqual(batches[4]!.hash);
+    expect(Buffer.from(receipt.head!)).toEqual(Buffer.from(batches[4]!.hash));
     expect(Buffer.from(receipt.gateway)).toEqual(Buffer.from(sealer.identity.id));
   });
 

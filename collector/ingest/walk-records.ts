@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import { headSize } from "@paddock/wire/cbor-write.ts";
 import { FRAME_BYTES_MAX, SENSOR_ID_BYTES_MAX } from "@paddock/wire/limits.ts";
@@ -5,8 +6,7 @@ import { FORMAT_GATEWAY, PACKED_SOURCE_BYTES } from "@paddock/wire/record.ts";
 
 /**
  * Walks a payload record by record without making objects: the one piece of work per record on the way in (tens of
- * nanoseconds each). Holds for exactly the payloads that `decodeRecords` takes, but for UTF-8 in sensor ids, which only
- * readers look at. Returns the frames of the gateway's own records, as views.
+ * nanoseconds each). Holds for exactly the payloads that `decodeRecords` takes, so that what is stored can be read. Returns the frames of the gateway's own records, as views.
  */
 export function walkRecords(payload: Uint8Array, count: number): Outcome<readonly Uint8Array[], "records"> {
   const own: Uint8Array[] = [];
@@ -22,8 +22,10 @@ export function walkRecords(payload: Uint8Array, count: number): Outcome<readonl
     at += headSize(value);
     const text = payload[at]! >> 5 === 3;
     value = headAt(payload, at, text ? 3 : 2);
-    if (text ? value < 0 || value > SENSOR_ID_BYTES_MAX : value !== PACKED_SOURCE_BYTES) return bad();
-    at += headSize(value) + value;
+    if (text ? value < 1 || value > SENSOR_ID_BYTES_MAX : value !== PACKED_SOURCE_BYTES) return bad();
+    at += headSize(value);
+    if (text && !isText(payload, at, at + value)) return bad();
+    at += value;
     const format = headAt(payload, at, 0);
     if (format < 0 || format > 0xffff) return bad();
     at += headSize(format);
@@ -37,6 +39,12 @@ export function walkRecords(payload: Uint8Array, count: number): Outcome<readonl
   }
   if (seen !== count) return refuse("records", `the payload has ${seen} records, its header says ${count}`);
   return accept(own);
+}
+
+/** Ids are ASCII nearly always, and then this is all there is to look at. */
+function isText(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (bytes[at]! >= 0x80) return isUtf8(bytes.subarray(from, to));
+  return true;
 }
 
 /** The argument of a definite, shortest-form head of this major type, or -1. */

@@ -34,7 +34,7 @@ export interface RenderedLines {
 
 /**
  * Renders the records of one batch from log offset `from` on, at most `limit` lines, as docs/protocol.md §3.4 has them.
- * An evicted batch is one line; it is left out when `from` lies behind its first offset.
+ * A batch without readable records is one line that says why; it is left out when `from` lies behind its first offset.
  */
 export function renderBatch(batch: LoggedBatch, from: number, limit: number, format: LogFormat): RenderedLines {
   const end = batch.offset + batch.count;
@@ -65,7 +65,7 @@ function ndjsonLine(batch: LoggedBatch, offset: number, record: BatchRecord | un
           ...place,
           at: batch.decoded.position.wall,
           clock: clockName(batch.decoded.position.clock),
-          evicted: batch.count,
+          [whyWithoutRecords(batch)]: batch.count,
         }
       : {
           ...place,
@@ -83,6 +83,7 @@ function cborLine(batch: LoggedBatch, offset: number, record: BatchRecord | unde
   const { chain, seq, received, count, decoded } = batch;
   const writer = new CborWriter(192 + (record?.frame.length ?? 0));
   // Keys in the order of deterministic CBOR: by length, then bytewise (RFC 8949 §4.2.1).
+  const without = record === undefined ? whyWithoutRecords(batch) : undefined;
   writer.map(record === undefined ? 9 : 12);
   writer.text("at").int(timeOf(batch, record));
   writer.text("seq").int(seq);
@@ -93,10 +94,16 @@ function cborLine(batch: LoggedBatch, offset: number, record: BatchRecord | unde
   if (record !== undefined) writer.text("format").int(record.format);
   writer.text("offset").int(offset);
   if (record !== undefined) writer.text("source").text(formatSource(record.source));
-  if (record === undefined) writer.text("evicted").int(count);
+  if (without === "evicted") writer.text(without).int(count);
   writer.text("gateway").bytes(chain.gateway);
   writer.text("received").int(received);
+  if (without === "undecodable") writer.text(without).int(count);
   return writer.finish();
+}
+
+/** Kept bytes that are no records are not called evicted: nothing was given up, and the chain still proves them. */
+function whyWithoutRecords({ payload }: LoggedBatch): "evicted" | "undecodable" {
+  return payload === null ? "evicted" : "undecodable";
 }
 
 /** Unix ms, whole: the header's wall clock plus the record's offset. */

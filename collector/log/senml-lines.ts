@@ -3,7 +3,7 @@ import { FORMAT_COSE_MAC0, FORMAT_SENML_CBOR, FORMAT_SENSML_CBOR } from "@paddoc
 import { decodeMac0 } from "@paddock/wire/cose-mac.ts";
 import { resolveSenml, type Reading } from "@paddock/wire/senml-read.ts";
 
-/** A line of the log as `GET /v1/log` gives it in NDJSON; an evicted batch has no record in it. */
+/** A line of the log as `GET /v1/log` gives it in NDJSON; a batch that is evicted or undecodable has no record in it. */
 export interface LogLine {
   readonly offset: number;
   readonly received: number;
@@ -17,7 +17,10 @@ export interface LogLine {
   readonly at: number;
   readonly clock: string;
   readonly frame?: string;
+  /** Records that the gateway gave up for want of room. */
   readonly evicted?: number;
+  /** Records of a payload that cannot be read. */
+  readonly undecodable?: number;
 }
 
 /** The readings in a line's frame, resolved (RFC 8428 §4.6) against its reception. None for what carries no SenML. */
