@@ -29,8 +29,12 @@ export interface IngestServer {
   close: (withinMs: number) => Promise<void>;
 }
 
-const STREAM_WINDOW_BYTES = 1024 * 1024;
-const CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
+/**
+ * Flow control: what a gateway may send before it hears back. A stream takes the largest upload, so that a path of
+ * 100 ms carries 40 MB/s; all uploads of a connection together wait in at most twice that.
+ */
+const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
+const CONNECTION_WINDOW_BYTES = 8 * 1024 * 1024;
 const HTTP1_HEADERS_MS = 10_000;
 
 /**
