@@ -27,7 +27,7 @@ export function encodeBatches(batches: readonly EncodedBatch[]): Buffer {
     if (payload === null) writer.null();
     else writer.bytes(payload);
   }
-  return writer.finish();
+  return writer.take();
 }
 
 /** Bytes that one batch takes in an upload. */

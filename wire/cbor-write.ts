@@ -104,6 +104,11 @@ export class CborWriter {
     return Buffer.from(this.#bytes.subarray(0, this.#length));
   }
 
+  /** What was written, without a copy: nothing may be written after it. */
+  take(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
   #head(major: number, value: number): this {
     this.#reserve(9);
     this.#length = writeHead(this.#bytes, this.#length, major, value);
