@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "@paddock/base/clock.ts";
+import { messageOf } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
 import { PAYLOAD_BYTES_MAX } from "@paddock/wire/limits.ts";
@@ -34,6 +35,8 @@ export interface Gateway {
   readonly status: StatusSource;
   /** Rejects when the gateway cannot go on; never resolves. */
   readonly failed: Promise<never>;
+  /** Reads the sensors file again. A bad one changes nothing and is logged. */
+  reloadSensors(): Promise<void>;
   /** Takes no more frames, makes what it took durable, lets uploads finish for `forward.drainMs`, closes everything. */
   stop(): Promise<void>;
 }
@@ -158,13 +161,24 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
       void discovery.start();
     }
     forwarder?.start();
+    const reloadSensors = async (): Promise<void> => {
+      const { file } = config.sensors;
+      if (file === null) return log.info("sensors-reload", { detail: "no sensors file is configured" });
+      try {
+        const document = await readSensorsFile(file);
+        ingest.reload(document);
+        log.info("sensors-reloaded", { file, sensors: Object.keys(document.sensors).length });
+      } catch (error) {
+        log.error("sensors-reload-failed", { file, message: messageOf(error), remedy: "The old ones stay in force." });
+      }
+    };
     const stop = async (): Promise<void> => {
       status.stopping = true;
       // The status stays to be asked while the last frames become durable.
       await commitLoop.stop();
       await closing.run();
     };
-    return { id, addresses, status, failed, stop };
+    return { id, addresses, status, failed, reloadSensors, stop };
   } catch (error) {
     await closing.run();
     throw error;

@@ -379,10 +379,14 @@ export function socketPath(config: Pick<Fields, "dataDir" | "status">): string {
 
 /** The paths in the form that the forwarder takes. */
 export function uplinkPaths(config: GatewayConfig): PathConfig[] {
-  return config.paths.map(({ source, metered: plan, bfd: _, ...rest }) => ({
-    ...rest,
+  return config.paths.map(({ source, metered: plan, name, endpoint, preference, cost, riskGroups }) => ({
+    name,
+    endpoint,
+    preference,
+    cost,
+    riskGroups,
     ...(source === null ? {} : { source }),
-    ...(plan === null ? {} : { metered: { ...plan, lanes: plan.lanes.map((name) => laneOf(name)!) } }),
+    ...(plan === null ? {} : { metered: { ...plan, lanes: plan.lanes.map((word) => laneOf(word)!) } }),
   }));
 }
 

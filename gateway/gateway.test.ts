@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -34,6 +34,11 @@ async function withGateway<Result>(use: (gateway: Gateway, sender: CoapSender) =
     sender.close();
     await gateway.stop();
   }
+}
+
+async function sendersOf(running: GatewayConfig): Promise<string[]> {
+  const { senders } = await askGateway<"sensors">(socketPath(running), { get: "sensors" });
+  return senders.map(({ sender }) => sender);
 }
 
 describe("a gateway without collector", () => {
@@ -83,6 +88,22 @@ describe("a gateway without collector", () => {
     await rm(join(directory, "identity.pem"));
     const second = openGateway(config, { clock: systemClock, log: silentLog });
     await expect(second).rejects.toMatchObject({ code: "IDENTITY_MISMATCH" });
+  });
+
+  test("reads the sensors file again when told; a bad one changes nothing", async () => {
+    const file = join(directory, "sensors.json");
+    const write = (sensors: object) => writeFile(file, JSON.stringify({ sensors }));
+    await write({ thermo: { addresses: ["2001:db8::1"] } });
+    config = { ...config, sensors: { ...config.sensors, file } };
+    await withGateway(async (gateway) => {
+      expect(await sendersOf(config)).toEqual(["thermo"]);
+      await write({ thermo: { addresses: ["2001:db8::1"] }, gauge: { addresses: ["2001:db8::2"] } });
+      await gateway.reloadSensors();
+      expect(await sendersOf(config)).toEqual(["thermo", "gauge"]);
+      await write({ gauge: { addresses: ["nonsense"] } });
+      await gateway.reloadSensors();
+      expect(await sendersOf(config)).toEqual(["thermo", "gauge"]);
+    });
   });
 
   test("serves OpenMetrics over HTTP where that is configured", async () => {

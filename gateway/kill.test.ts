@@ -108,7 +108,7 @@ test("kill -9 under load, again and again: every frame that was answered 2.04 is
   expect([...times].filter(([, count]) => count !== 1)).toEqual([]);
 }, 60_000);
 
-test("SIGTERM under load: what was taken is answered and durable, nothing else is, and the exit code is 0", async () => {
+test("SIGTERM under load, after a SIGHUP that only reloads: what was taken is answered and durable, nothing else is, and the exit code is 0", async () => {
   const configFile = join(directory, "gateway.json");
   const dataDir = join(directory, "data");
   const listen = [{ address: "::1", port: 0 }];
@@ -117,6 +117,7 @@ test("SIGTERM under load: what was taken is answered and durable, nothing else i
   const answers = Array.from({ length: 200 }, (_, value) => sender.post(["i"], senmlFrame("a", value), ANSWER_MS));
   await Promise.race(answers);
   const exit = once(child!, "exit");
+  child!.kill("SIGHUP");
   child!.kill("SIGTERM");
   expect(await exit).toEqual([0, null]);
   sender.close();

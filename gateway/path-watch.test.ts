@@ -33,6 +33,13 @@ async function reflector(): Promise<{ reflector: BfdReflector; port: number; clo
 
 let cutFibre: () => Promise<void>;
 
+const watched = (name: string, remotePort: number, preference: number) => ({
+  name,
+  endpoint: "https://[::1]:9",
+  preference,
+  bfd: { mode: "seamless", remotePort, discriminator: DISCRIMINATOR, intervalMs: 100, detectMult: 3 },
+});
+
 beforeEach(async () => {
   const directory = await mkdtemp(join(tmpdir(), "paddock-watch-"));
   cleanUps.push(() => rm(directory, { recursive: true, force: true }));
@@ -40,12 +47,6 @@ beforeEach(async () => {
   const second = await reflector();
   fibre = first.reflector;
   cutFibre = first.close;
-  const path = (name: string, remotePort: number, preference: number) => ({
-    name,
-    endpoint: "https://[::1]:9",
-    preference,
-    bfd: { mode: "seamless", remotePort, discriminator: DISCRIMINATOR, intervalMs: 100, detectMult: 3 },
-  });
   config = parseGatewayConfig({
     dataDir: directory,
     listen: [{ address: "::1", port: 0 }],
@@ -53,8 +54,8 @@ beforeEach(async () => {
     discovery: { enabled: false },
     collector: { publicKey: "ab".repeat(32) },
     paths: [
-      path("fibre", first.port, 100),
-      path("lte", second.port, 50),
+      watched("fibre", first.port, 100),
+      watched("lte", second.port, 50),
       { name: "plain", endpoint: "https://[::1]:9" },
     ],
   });

@@ -32,6 +32,7 @@ export async function runGateway(config: GatewayConfig): Promise<number> {
     logFailure(log, error);
     fail(error);
   });
+  process.on("SIGHUP", () => void gateway.reloadSensors());
   log.info("stopping", { signal: await signal });
   await gateway.stop();
   log.info("stopped");

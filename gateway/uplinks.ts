@@ -17,6 +17,7 @@ const WARNINGS: ReadonlySet<ForwardReport["event"]> = new Set([
   "session-lost",
   "session-failed",
   "chain-stopped",
+  "batch-unreadable",
   "collector-busy",
   "stalled",
 ]);
