@@ -1,0 +1,173 @@
+import { startBareReceiver, type BareReceiver } from "./load/bare.ts";
+import { Flood } from "./load/flood.ts";
+import { median, round, within } from "./load/numbers.ts";
+import type { BenchOptions, Row } from "./load/result.ts";
+import { Rig } from "./load/rig.ts";
+
+/**
+ * The highest rate at which nothing is lost: a bare node:dgram socket that counts, then the gateway, whose frames must
+ * all be in the collector's ledger afterwards. In turns, so that both see the same machine.
+ */
+
+const SEARCH_FROM = 10_000;
+const SEARCH_TO = 400_000;
+/** A generator that sends less than this part of the rate it was asked for is the limit itself. */
+const ACHIEVED_SHARE = 0.97;
+/** Time for the last frames of a step to be forwarded. */
+const LEDGER_MS = 5000;
+const CON_OUTSTANDING = [256, 1024];
+
+interface Subject {
+  readonly name: string;
+  /** Sends at the rate; the rate really achieved if every frame arrived, else undefined. */
+  readonly holds: (rate: number) => Promise<number | undefined>;
+}
+
+export async function throughput(options: BenchOptions): Promise<Row[]> {
+  const { quick, directory, progress } = options;
+  const rounds = quick ? 1 : 3;
+  const seconds = quick ? 1 : 2;
+  const rig = await Rig.start(directory);
+  try {
+    if (!rig.flood.native) progress("no C compiler: the generator in JavaScript is the limit of these figures");
+    await warmUp(rig);
+    const non = await nonRounds(rig, { rounds, seconds, progress });
+    const con = await conRounds(rig, { rounds, seconds, progress });
+    const note = rig.flood.native ? {} : { note: "limited by the generator" };
+    return [
+      row("bare socket that counts, NON loss-free", "frames/s", non.bare, note),
+      row("gateway, NON durable and in the ledger", "frames/s", non.gateway, note),
+      row("ratio", "", ratios(non.gateway, non.bare), { target: { is: "at least", value: 0.6 }, ...note }),
+      ...CON_OUTSTANDING.flatMap((outstanding, index) => {
+        const { bare, gateway } = con[index]!;
+        return [
+          row(`bare echo, CON, ${outstanding} under way`, "frames/s", bare, note),
+          row(`gateway, CON, ${outstanding} under way`, "frames/s", gateway, note),
+          row("ratio", "", ratios(gateway, bare), { target: { is: "at least", value: 0.6 }, ...note }),
+        ];
+      }),
+    ];
+  } finally {
+    await rig.stop();
+  }
+}
+
+interface RoundOptions {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly progress: (line: string) => void;
+}
+
+async function nonRounds(rig: Rig, { rounds, seconds, progress }: RoundOptions) {
+  const receiver = await startBareReceiver("count");
+  const subjects: readonly Subject[] = [
+    { name: "bare", holds: (rate) => bareHolds(receiver, rig.flood, rate, seconds) },
+    { name: "gateway", holds: (rate) => gatewayHolds(rig, rate, seconds) },
+  ];
+  const best: Record<string, number[]> = { bare: [], gateway: [] };
+  try {
+    for (let turn = 0; turn < rounds; turn++) {
+      for (const { name, holds } of subjects) {
+        const before = best[name]!.at(-1);
+        const found = await highest(holds, before);
+        best[name]!.push(found);
+        progress(`NON round ${turn + 1}: ${name} ${Math.round(found)} frames/s without loss`);
+      }
+    }
+  } finally {
+    await receiver.stop();
+  }
+  return { bare: best["bare"]!, gateway: best["gateway"]! };
+}
+
+async function conRounds(rig: Rig, { rounds, seconds, progress }: RoundOptions) {
+  const receiver = await startBareReceiver("echo");
+  const results = CON_OUTSTANDING.map(() => ({ bare: [] as number[], gateway: [] as number[] }));
+  const run = async (port: number, outstanding: number) => {
+    const report = await rig.flood.send({ kind: "con", port, outstanding, seconds, first: nextSequence(1e6) });
+    return report.answered / report.seconds;
+  };
+  try {
+    for (let turn = 0; turn < rounds; turn++) {
+      for (const [index, outstanding] of CON_OUTSTANDING.entries()) {
+        const bare = await run(receiver.port, outstanding);
+        const gateway = await run(rig.coapPort, outstanding);
+        results[index]!.bare.push(bare);
+        results[index]!.gateway.push(gateway);
+        progress(
+          `CON round ${turn + 1}, ${outstanding} under way: echo ${Math.round(bare)}, gateway ${Math.round(gateway)}`,
+        );
+        await rig.idle(LEDGER_MS);
+      }
+    }
+  } finally {
+    await receiver.stop();
+  }
+  return results;
+}
+
+/**
+ * Bisects on a logarithmic scale. Knowing an earlier round's result it looks around that, half as far again as the
+ * earlier search ended.
+ */
+async function highest(holds: Subject["holds"], earlier: number | undefined): Promise<number> {
+  let low = earlier === undefined ? SEARCH_FROM : earlier / 1.35;
+  let high = earlier === undefined ? SEARCH_TO : earlier * 1.35;
+  let best = 0;
+  for (let steps = earlier === undefined ? 6 : 4; steps > 0; steps--) {
+    const rate = Math.sqrt(low * high);
+    const achieved = await holds(rate);
+    if (achieved === undefined) high = rate;
+    else {
+      low = rate;
+      best = Math.max(best, achieved);
+    }
+  }
+  return best;
+}
+
+async function bareHolds(receiver: BareReceiver, flood: Flood, rate: number, seconds: number) {
+  const before = await receiver.count();
+  const { sent, seconds: took } = await flood.send({ kind: "non", port: receiver.port, rate, seconds });
+  const arrived = await within(500, async () => (await receiver.count()) - before === sent);
+  return arrived ? achievedRate(sent, took, rate) : undefined;
+}
+
+async function gatewayHolds(rig: Rig, rate: number, seconds: number) {
+  await rig.idle(20_000);
+  const before = await rig.logEnd();
+  const first = nextSequence(1e7);
+  const { sent, seconds: took } = await rig.flood.send({ kind: "non", port: rig.coapPort, rate, seconds, first });
+  await rig.idle(LEDGER_MS);
+  return (await rig.logEnd()) - before === sent ? achievedRate(sent, took, rate) : undefined;
+}
+
+function achievedRate(sent: number, seconds: number, wanted: number): number | undefined {
+  const rate = sent / seconds;
+  return rate >= wanted * ACHIEVED_SHARE ? rate : undefined;
+}
+
+/** JIT and caches of both processes: 2 s of each kind. */
+async function warmUp(rig: Rig): Promise<void> {
+  await rig.flood.send({ kind: "non", port: rig.coapPort, rate: 20_000, seconds: 2, first: nextSequence(1e6) });
+  await rig.flood.send({ kind: "con", port: rig.coapPort, outstanding: 256, seconds: 1, first: nextSequence(1e6) });
+  await rig.idle(LEDGER_MS);
+}
+
+let sequence = 0;
+/** No two frames of a run are equal, or the gateway would rightly count one as a copy. */
+function nextSequence(count: number): number {
+  const first = sequence;
+  sequence = (sequence + count) % 2 ** 32;
+  return first;
+}
+
+function ratios(numerators: readonly number[], denominators: readonly number[]): number[] {
+  return numerators.map((value, index) => value / denominators[index]!);
+}
+
+function row(what: string, unit: string, values: readonly number[], rest: Partial<Row>): Row {
+  const digits = unit === "" ? 3 : 0;
+  const rounds = values.map((value) => round(value, digits));
+  return { what, unit, value: round(median(values), digits), rounds, ...rest };
+}
