@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream } from "node:fs";
+import { constants, setPriority } from "node:os";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { DemoFailure } from "./demo-failure.ts";
@@ -32,11 +33,14 @@ interface Running {
 
 /** The processes of the demo. None of them outlives `endAll`. */
 export class Children {
+  readonly #temporary: string;
   readonly #running = new Set<Running>();
   readonly #failure = Promise.withResolvers<never>();
   #ending: Promise<void> | undefined;
 
-  constructor() {
+  /** What the programs put in the temporary directory goes to `temporary`. */
+  constructor(temporary: string) {
+    this.#temporary = temporary;
     this.#failure.promise.catch(() => {});
   }
 
@@ -63,15 +67,16 @@ export class Children {
     return Promise.race([ready, this.failed, tooLate(running)]);
   }
 
-  /** Runs a program to its end. Its standard output is the answer, or goes to `outFile`. */
+  /** Runs a program to its end. Its standard output is the answer, or goes to `outFile`; `nice` lets others go first. */
   async run(
     name: string,
     program: Program,
     args: readonly string[],
-    outFile?: string,
+    { outFile, nice = false }: { readonly outFile?: string; readonly nice?: boolean } = {},
   ): Promise<{ readonly code: number; readonly stdout: string; readonly lastLines: readonly string[] }> {
     const running = this.#start(name, program, args);
-    const { stdout } = running.process;
+    const { stdout, pid } = running.process;
+    if (nice && pid !== undefined) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
     let text = "";
     if (outFile === undefined) stdout!.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
     else stdout!.pipe(createWriteStream(outFile));
@@ -93,7 +98,10 @@ export class Children {
   #start(name: string, program: Program, args: readonly string[]): Running {
     if (this.#ending !== undefined) throw new DemoFailure(`${name} was to start while the demo ends.`);
     const main = fileURLToPath(new URL(MAINS[program], import.meta.url));
-    const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [main, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, TMPDIR: this.#temporary },
+    });
     const lastLines: string[] = [];
     const listeners: ((event: LogEvent) => void)[] = [];
     createInterface({ input: child.stderr }).on("line", (line) => {

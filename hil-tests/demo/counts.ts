@@ -13,7 +13,6 @@ export interface Counts {
 export type Rates = Readonly<Record<Exclude<keyof Counts, "atMs">, number>>;
 
 export function countsOf({ ingest, lanes, uplinks }: GatewayStatus, atMs: number): Counts {
-  const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
   return {
     atMs,
     received: ingest.receivedDatagrams,
@@ -32,4 +31,8 @@ export function ratesBetween(before: Counts, after: Counts): Rates {
     forwarded: rate("forwarded"),
     acknowledged: rate("acknowledged"),
   };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

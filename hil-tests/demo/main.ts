@@ -14,7 +14,7 @@ runMain(async (argv) => {
     return 0;
   }
   const files = new DemoFiles();
-  const children = new Children();
+  const children = new Children(files.directory);
   const screen = new Screen();
   const over = new AbortController();
   // The last resort, for a programmer's error: nothing of the demo outlives it.

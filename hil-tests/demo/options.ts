@@ -11,7 +11,7 @@ export interface DemoOptions {
 
 export const HELP = `npm start -- [--seconds N] [--seed N] [--stay]
 
-  --seconds N   how long the sensors send (26); the proof takes a few seconds more
+  --seconds N   how long the sensors send (25); the proof takes a few seconds more
   --seed N      decides every byte that the sensors send (1)
   --stay        after the proof, keep sending and keep everything running for exploring, until ctrl-C
 
@@ -39,7 +39,7 @@ function parse(argv: readonly string[]) {
       args: [...argv],
       options: {
         help: { type: "boolean", short: "h", default: false },
-        seconds: { type: "string", default: "26" },
+        seconds: { type: "string", default: "25" },
         seed: { type: "string", default: "1" },
         stay: { type: "boolean", default: false },
       },

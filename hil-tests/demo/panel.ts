@@ -24,27 +24,28 @@ const BAR_CELLS = 40;
 export function panelOf(scene: Scene): Line[] {
   const { status, counts, rates, waitedMost, cut } = scene;
   const { pendingRecords, pendingBytes } = status.buffer;
-  const right = (value: number): string => formatCount(value).padStart(12);
   const numbers = formatTable([
     ["", ...STAGES.map((stage) => stage.padStart(12))],
-    ["frames/s", ...STAGES.map((stage) => right(rates[stage]))],
-    ["in all", ...STAGES.map((stage) => right(counts[stage]))],
+    ["frames/s", ...STAGES.map((stage) => rightAligned(rates[stage]))],
+    ["in all", ...STAGES.map((stage) => rightAligned(counts[stage]))],
   ]);
   const paths = formatTable([
     ["path", "role", "standing", "watcher", "round trip", "sent"],
     ...status.uplinks.paths.map(pathRow),
   ]);
+  const [stages = "", ...values] = lines(numbers);
   const [head = "", ...rows] = lines(paths);
   return [
     { text: "" },
     { text: progress(scene), tone: "strong" },
-    ...lines(numbers).map((text, row): Line => ({ text, ...(row === 0 ? { tone: "quiet" } : {}) })),
+    { text: stages, tone: "quiet" },
+    ...values.map((text): Line => ({ text })),
     {
       text: `buffer    ${formatCount(pendingRecords)} frames (${formatBytes(pendingBytes)}) wait for a receipt; at most ${formatCount(waitedMost)} so far`,
     },
     { text: "" },
     { text: head, tone: "quiet" },
-    ...rows.map((text, index): Line => ({ text, ...toneOf(status.uplinks.paths[index]!, cut) })),
+    ...rows.map((text, index): Line => ({ text, tone: toneOf(status.uplinks.paths[index]!, cut) })),
   ];
 }
 
@@ -52,7 +53,9 @@ export function panelOf(scene: Scene): Line[] {
 export function plainOf({ elapsedS, status, rates, cut }: Scene): string {
   const numbers = STAGES.map((stage) => `${stage} ${formatCount(rates[stage])}`).join(", ");
   const { active, paths } = status.uplinks;
-  const troubled = paths.filter(({ standing }) => standing !== "healthy").map(({ name, standing }) => `; ${name} ${standing}`);
+  const troubled = paths
+    .filter(({ standing }) => standing !== "healthy")
+    .map(({ name, standing }) => `; ${name} ${standing}`);
   const dark = cut === undefined ? "" : ` [${cut} is cut]`;
   return `${stamp(elapsedS)}  frames/s: ${numbers} | ${formatCount(status.buffer.pendingRecords)} wait | over ${active ?? "nothing"}${troubled.join("")}${dark}`;
 }
@@ -73,9 +76,9 @@ function pathRow(path: PathStatus): string[] {
   ];
 }
 
-function toneOf({ name, role, standing }: PathStatus, cut: string | undefined): { tone?: "good" | "bad" } {
-  if (name === cut || standing === "doubtful" || standing === "unusable") return { tone: "bad" };
-  return role === "active" ? { tone: "good" } : {};
+function toneOf({ name, role, standing }: PathStatus, cut: string | undefined): Line["tone"] {
+  if (name === cut || standing === "doubtful" || standing === "unusable") return "bad";
+  return role === "active" ? "good" : undefined;
 }
 
 function progress({ elapsedS, totalS }: Scene): string {
@@ -86,4 +89,8 @@ function progress({ elapsedS, totalS }: Scene): string {
 
 function lines(text: string): string[] {
   return text.trimEnd().split("\n");
+}
+
+function rightAligned(value: number): string {
+  return formatCount(value).padStart(12);
 }

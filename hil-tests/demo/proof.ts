@@ -22,19 +22,16 @@ interface FleetAnswer {
 
 /** Everything that is checked at the end, by the commands that an operator has. Throws DemoFailure when one breaks. */
 export async function prove(children: Children, files: DemoFiles, cutWallMs: number): Promise<Check[]> {
-  const log = children.run(
-    "log export",
-    "collector",
-    ["log", "--config", files.collectorConfig, "--from", "0"],
-    files.log,
-  );
-  const [sealed, fleet, exported] = await Promise.all([
-    answerOf<SealedChain[]>(children, "gateway", ["chain", "verify", "--config", files.gatewayConfig, "--json"]),
-    answerOf<FleetAnswer>(children, "collector", ["fleet", "--config", files.collectorConfig, "--json"]),
-    log,
-  ]);
+  // One after the other: what still runs has to watch the paths meanwhile, maybe on a small machine.
+  const exportLog = ["log", "--config", files.collectorConfig, "--from", "0"];
+  const exported = await children.run("log export", "collector", exportLog, { outFile: files.log, nice: true });
   if (exported.code !== 0) throw new DemoFailure(`The log could not be exported. ${exported.lastLines.join(" ")}`);
-  const [frames, reading] = await Promise.all([checkFrames(children, files), checkReading(children, files, cutWallMs)]);
+  const frames = await checkFrames(children, files);
+  const verify = ["chain", "verify", "--config", files.gatewayConfig, "--json"];
+  const sealed = await answerOf<SealedChain[]>(children, "gateway", verify);
+  const askFleet = ["fleet", "--config", files.collectorConfig, "--json"];
+  const fleet = await answerOf<FleetAnswer>(children, "collector", askFleet);
+  const reading = await checkReading(children, files, cutWallMs);
   return [frames, checkSealed(sealed), checkKept(sealed, fleet), reading];
 }
 
@@ -94,16 +91,10 @@ function checkKept(sealed: readonly SealedChain[], { gateways }: FleetAnswer): C
 async function checkReading(children: Children, files: DemoFiles, cutWallMs: number): Promise<Check> {
   const offset = await firstOffsetAfter(files.log, cutWallMs);
   const config = ["--config", files.collectorConfig];
-  const exported = await children.run("proof export", "collector", [
-    "export-proof",
-    "--offset",
-    String(offset),
-    "--out",
-    files.proof,
-    ...config,
-  ]);
+  const exportProof = ["export-proof", "--offset", String(offset), "--out", files.proof];
+  const exported = await children.run("proof export", "collector", [...exportProof, ...config], { nice: true });
   if (exported.code !== 0) throw new DemoFailure(`No proof of record ${offset}. ${exported.lastLines.join(" ")}`);
-  const verified = await children.run("proof check", "collector", ["verify", files.proof]);
+  const verified = await children.run("proof check", "collector", ["verify", files.proof], { nice: true });
   const facts = verified.stdout.trimEnd().split("\n").slice(1);
   return {
     holds: verified.code === 0,
@@ -123,7 +114,7 @@ async function firstOffsetAfter(log: string, wallMs: number): Promise<number> {
 
 /** What a command prints as JSON, whatever its exit code says about it. Throws DemoFailure when it prints none. */
 async function answerOf<Answer>(children: Children, program: Program, args: readonly string[]): Promise<Answer> {
-  const { stdout, lastLines } = await children.run(`${program} ${args[0]}`, program, args);
+  const { stdout, lastLines } = await children.run(`${program} ${args[0]}`, program, args, { nice: true });
   try {
     return JSON.parse(stdout) as Answer;
   } catch {

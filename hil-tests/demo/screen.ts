@@ -7,7 +7,7 @@ export type Tone = "strong" | "good" | "bad" | "quiet";
 /** A line to show; plain text, so that it can be cut to the width of the terminal. */
 export interface Line {
   readonly text: string;
-  readonly tone?: Tone;
+  readonly tone?: Tone | undefined;
 }
 
 const FORMATS = { strong: "bold", good: "green", bad: "red", quiet: "gray" } as const;
@@ -33,7 +33,7 @@ export class Screen {
   /** Says something that stays. */
   say(text: string, tone?: Tone): void {
     this.#erase();
-    this.#write(`${paint({ text, ...(tone === undefined ? {} : { tone }) })}\n`);
+    this.#write(`${paint({ text, tone })}\n`);
   }
 
   /** Shows the state of things: `panel` on a terminal, `plain` elsewhere. */

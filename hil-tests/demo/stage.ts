@@ -11,6 +11,11 @@ export interface Stage {
 /** Reserved on the disk beside what the demo writes; its files are small. */
 const STORE = { minFreeBytes: 16 * 1024 * 1024, ballastBytes: 0 };
 
+/** What the collector answers to when a gateway watches a path by S-BFD (RFC 7881). */
+const DISCRIMINATOR = 7784;
+/** Three packets that do not come back in a row: the path is down. Holds without any privilege on a busy machine. */
+const WATCH = { intervalMs: 100, detectMult: 3 };
+
 /** Starts collector, links and gateway, in this order, and waits for each. Throws DemoFailure. */
 export async function setStage(
   children: Children,
@@ -20,7 +25,7 @@ export async function setStage(
   // The operator approves this code beforehand, so that the gateway needs nobody's yes.
   const claim = randomBytes(12).toString("base64url");
   const collector = await startCollector(children, files, claim);
-  const endpoints = await Promise.all(UPLINKS.map((uplink) => startLink(children, files, uplink, collector.port)));
+  const endpoints = await Promise.all(UPLINKS.map((uplink) => startLink(children, files, uplink, collector)));
   files.write(files.gatewayConfig, {
     dataDir: files.gatewayData,
     listen: [{ address: "::1", port: 0 }],
@@ -39,20 +44,32 @@ async function startCollector(children: Children, files: DemoFiles, claim: strin
   files.write(files.collectorConfig, {
     dataDir: files.collectorData,
     listen: [{ address: "::1", port: 0 }],
+    bfd: { seamless: { listen: [{ address: "::1", port: 0 }], discriminator: DISCRIMINATOR } },
     operator: { socket: files.operatorSocket },
     claims: [{ code: claim, label: "demo" }],
     store: STORE,
   });
   const ready = await children.serve("collector", "collector", ["run", "--config", files.collectorConfig]);
   const [{ port }] = ready["listen"] as [{ readonly port: number }];
-  return { port, publicKey: ready["publicKey"] as string };
+  const { seamless } = ready["bfd"] as { readonly seamless: readonly [{ readonly port: number }] };
+  return { port, bfdPort: seamless[0].port, publicKey: ready["publicKey"] as string };
 }
 
 /** Starts one emulated uplink; returns the gateway's path over it. */
-async function startLink(children: Children, files: DemoFiles, uplink: Uplink, collectorPort: number) {
+async function startLink(
+  children: Children,
+  files: DemoFiles,
+  uplink: Uplink,
+  collector: { readonly port: number; readonly bfdPort: number },
+) {
   const { name, delayMs, preference } = uplink;
+  // One process is one uplink: batches and the packets that watch it suffer the same fate.
+  const link = { listen: "[::1]:0", delay: `${delayMs}ms` };
   files.write(files.linkConfig(name), {
-    links: [{ name, listen: "[::1]:0", target: `[::1]:${collectorPort}`, protocol: "tcp", delay: `${delayMs}ms` }],
+    links: [
+      { ...link, name, target: `[::1]:${collector.port}`, protocol: "tcp" },
+      { ...link, name: `${name}-bfd`, target: `[::1]:${collector.bfdPort}`, protocol: "udp" },
+    ],
   });
   const ready = await children.serve(`${name} link`, "sim", [
     "link",
@@ -61,6 +78,7 @@ async function startLink(children: Children, files: DemoFiles, uplink: Uplink, c
     "--control",
     files.linkControl(name),
   ]);
-  const [{ tcpPort }] = ready["links"] as [{ readonly tcpPort: number }];
-  return { name, endpoint: `https://[::1]:${tcpPort}`, preference };
+  const [{ tcpPort }, { udpPort }] = ready["links"] as [{ readonly tcpPort: number }, { readonly udpPort: number }];
+  const bfd = { mode: "seamless", remotePort: udpPort, discriminator: DISCRIMINATOR, ...WATCH };
+  return { name, endpoint: `https://[::1]:${tcpPort}`, preference, bfd };
 }

@@ -92,10 +92,7 @@ export class Story {
     const cutWallMs = Date.now();
     this.cut = path;
     this.#feed.intervalMs = CLOSE_LOOK_MS;
-    this.#say(
-      `CUT     ${path} goes dark under load: packets vanish, and nobody is told`,
-      "bad",
-    );
+    this.#say(`CUT     ${path} goes dark under load: packets vanish, and nobody is told`, "bad");
     const first = await this.#feed.until(
       ({ status: { uplinks }, atMs }) => {
         const receipt = uplinks.paths.find(({ name }) => name === uplinks.active && name !== path)?.lastReceiptS;
@@ -114,9 +111,10 @@ export class Story {
   }
 
   #tellSwitch({ from, to, why, detectedInMs, framesResent }: PathSwitch): void {
-    const found = detectedInMs === undefined ? "" : `; found out in ${formatDuration(detectedInMs)}`;
+    const found = detectedInMs === undefined ? "" : `, detected in ${formatDuration(detectedInMs)}`;
     const again = framesResent === 0 ? "" : `; ${plural(framesResent, "unacknowledged frame")} sent again`;
-    this.#say(`SWITCH  ${from} to ${to ?? "nothing"}: ${why}${found}${again}`, "strong");
+    this.#say(`SWITCH  ${from} to ${to ?? "nothing"}${found}${again}`, "strong");
+    this.#screen.say(`                 the gateway's reason: ${why}`);
   }
 
   #say(text: string, tone: "good" | "bad" | "strong"): void {

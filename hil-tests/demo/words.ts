@@ -30,6 +30,8 @@ export function introduce(
 
   All of it are real processes of this machine that talk over ::1, without root. Their files are in
   ${files.directory} and vanish at the end. Seed ${options.seed}. Ctrl-C ends it at any time.
+
+  Starting one collector, three links and one gateway ...
 `);
 }
 
@@ -48,7 +50,7 @@ export function conclude(
     for (const finding of findings) screen.say(`        ${finding}`);
   }
   const passed = checks.every(({ holds }) => holds);
-  const found = cut.detectedInMs === undefined ? "" : ` (the cut was found out in ${formatDuration(cut.detectedInMs)})`;
+  const found = cut.detectedInMs === undefined ? "" : ` (the cut was detected in ${formatDuration(cut.detectedInMs)})`;
   screen.say("");
   screen.say(
     passed
