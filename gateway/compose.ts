@@ -11,10 +11,12 @@ import { countBoot } from "./boot-counter.ts";
 import { LinuxClockQuality } from "./clock-quality.ts";
 import { commitStoreOf } from "./commit/chain-commit-store.ts";
 import { CommitLoop } from "./commit/commit-loop.ts";
+import { Divergence } from "./commit/divergence.ts";
 import { epochStartsAfter, newestBoot } from "./commit/continuity.ts";
 import { socketPath, type GatewayConfig } from "./config.ts";
 import { Discovery, multicastInterfaces } from "./discovery.ts";
 import { assertStoreIsOurs, loadOrCreateIdentity } from "./identity.ts";
+import { EXCHANGE_PREFIX } from "./ingest/exchange-memory.ts";
 import { Ingest } from "./ingest/ingest.ts";
 import { readSensorsFile } from "./ingest/sensors-file.ts";
 import { Sensors, STATE_PREFIX } from "./ingest/sensors.ts";
@@ -89,18 +91,28 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
     });
     await commitLoop.start();
 
+    const divergence = new Divergence({ store, commitLoop, gateway: identity.id, clock, log, fatal });
     const source = new ChainBatchSource({
       store,
       gateway: identity.id,
       onSealed: (callback) => commitLoop.onSealed(callback),
       roomFreed: () => commitLoop.roomFreed(),
+      onDiverged: (...found) => void divergence.found(...found),
       clock,
       log,
       fatal,
     });
     closing.add(() => source.stop());
     const usageFile = new PathUsageFile(dataDir, clock, log);
-    const forwarder = await makeForwarder({ config, identity, source, usage: await usageFile.read(), clock, log });
+    const forwarder = await makeForwarder({
+      config,
+      identity,
+      source,
+      usage: await usageFile.read(),
+      onFork: (lane, epoch) => void divergence.found(lane, epoch, "fork"),
+      clock,
+      log,
+    });
     if (forwarder !== undefined) {
       usageFile.start(() => forwarder.usage());
       closing.add(async () => {
@@ -113,7 +125,13 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
 
     const sensors = new Sensors({ unknown: config.sensors.unknown, restored: await store.side(STATE_PREFIX) });
     if (config.sensors.file !== null) sensors.load(await readSensorsFile(config.sensors.file));
-    const ingest = new Ingest({ sink: commitLoop, sensors, clock, rateFramesPerS: config.sensors.rateFramesPerS });
+    const ingest = new Ingest({
+      sink: commitLoop,
+      sensors,
+      clock,
+      rateFramesPerS: config.sensors.rateFramesPerS,
+      exchanges: { secret: identity.privateKey, boot: boot.count, states: await store.side(EXCHANGE_PREFIX) },
+    });
     const multicast = config.discovery.enabled ? multicastInterfaces(networkInterfaces()) : [];
     const { listen, plainListen } = config;
     const listeners = await UdpListeners.open({

@@ -8,6 +8,7 @@ import { decodeGatewayRecord } from "@paddock/wire/gateway-record.ts";
 import { generateIdentity } from "@paddock/wire/identity.ts";
 import type { Lane, LaneName } from "@paddock/wire/lanes.ts";
 import { decodeRecords, encodeSource, FORMAT_GATEWAY, type BatchRecord } from "@paddock/wire/record.ts";
+import { encodeExchanges, EXCHANGES_MAX } from "../ingest/exchange-memory.ts";
 import type { Pressure } from "../ingest/frame-sink.ts";
 import { MemoryCommitStore } from "../testing/memory-commit-store.ts";
 import { CommitLoop } from "./commit-loop.ts";
@@ -171,6 +172,20 @@ describe("CommitLoop", () => {
     submit(1, numbered(2), () => {}, "window/a");
     await pass(5);
     expect(store.writes[0]!.side).toEqual([{ key: "window/a", value: numbered(2) }]);
+  });
+
+  test("the messages of a batch that may come again are written with it, as many as are remembered", async () => {
+    const { loop, clock, store, pass } = world();
+    const send = (index: number) => {
+      const frame = { lane: 2 as Lane, encodedSource: source, format: 112, frame: numbered(index, 4) };
+      loop.submit({ ...frame, receivedUs: clock.monotonicUs(), exchange: { low: index, high: -index } }, () => {});
+    };
+    send(7);
+    await pass(5);
+    expect(store.writes[0]!.side).toEqual([{ key: "exchange:bulk", value: encodeExchanges(3, 5, [7, -7]) }]);
+    for (let index = 0; index < EXCHANGES_MAX + 5; index++) send(index);
+    await pass(5);
+    expect(store.writes[1]!.side![0]!.value).toHaveLength(8 + 8 * EXCHANGES_MAX);
   });
 
   test("a disk that stalls ends in queue-full, bounded, and nothing accepted is lost", async () => {

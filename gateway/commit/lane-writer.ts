@@ -2,10 +2,11 @@ import type { Clock, Timer } from "@paddock/base/clock.ts";
 import { PaddockError } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
 import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
-import type { ChainId, StoreWrite } from "@paddock/store/types.ts";
+import type { ChainId, SideEntry, StoreWrite } from "@paddock/store/types.ts";
 import { headerHash, sealHeader, sha256, type ClockQuality } from "@paddock/wire/batch-header.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { laneName } from "@paddock/wire/lanes.ts";
+import { encodeExchanges, EXCHANGE_PREFIX } from "../ingest/exchange-memory.ts";
 import type { Committed, IncomingFrame, Pressure } from "../ingest/frame-sink.ts";
 import type { GatewayRecord } from "@paddock/wire/gateway-record.ts";
 import type { OpenBatch } from "./open-batch.ts";
@@ -349,7 +350,7 @@ export class LaneWriter {
     const write: StoreWrite = {
       chain: this.chain,
       batches: [{ header, payload, decoded, hash }],
-      side: batch.side,
+      side: this.#sideOf(batch),
       evict: evictions,
     };
     const outcome = await store.append(write);
@@ -365,6 +366,13 @@ export class LaneWriter {
     this.roomFreed();
     this.#options.sealed(this.chain, seq, clock.monotonicUs() - batch.monotonicUs);
     return true;
+  }
+
+  #sideOf(batch: OpenBatch): SideEntry[] {
+    const { side, exchanges } = batch;
+    if (exchanges.length === 0) return side;
+    const value = encodeExchanges(this.#options.boot, Math.floor(batch.monotonicUs / 1_000_000), exchanges);
+    return [...side, { key: EXCHANGE_PREFIX + laneName(this.chain.lane), value }];
   }
 
   #count(batch: OpenBatch, evictions: readonly PlannedEviction[]): void {

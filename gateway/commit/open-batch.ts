@@ -3,6 +3,7 @@ import type { ClockQuality } from "@paddock/wire/batch-header.ts";
 import { encodeGatewayRecord, type GatewayRecord } from "@paddock/wire/gateway-record.ts";
 import { PAYLOAD_BYTES_MAX, RECORDS_MAX } from "@paddock/wire/limits.ts";
 import { encodeSource, FORMAT_GATEWAY, recordSize, writeRecord } from "@paddock/wire/record.ts";
+import { EXCHANGES_MAX } from "../ingest/exchange-memory.ts";
 import type { Committed, IncomingFrame } from "../ingest/frame-sink.ts";
 
 /** The source of the records that the gateway writes itself. docs/protocol.md §2.2. */
@@ -28,6 +29,8 @@ export class OpenBatch {
   /** Length and count without the loss records, which are written last and may be written anew. */
   #withoutLoss: { length: number; count: number } | undefined;
   readonly #side = new Map<string, SideEntry>();
+  /** Pairs of halves, EXCHANGES_MAX at most. */
+  readonly #exchanges: number[] = [];
   readonly committed: Committed[] = [];
   /** CLOCK_MONOTONIC in µs from which record offsets count. */
   monotonicUs = 0;
@@ -66,6 +69,11 @@ export class OpenBatch {
     return [...this.#side.values()];
   }
 
+  /** The messages to be remembered over a restart, as pairs of halves. */
+  get exchanges(): readonly number[] {
+    return this.#exchanges;
+  }
+
   /** Adds the frame if it fits; false leaves the batch as it was. */
   add(frame: IncomingFrame, committed: Committed | undefined): boolean {
     // Frames of several sockets may come a few µs out of order; an offset cannot be negative.
@@ -76,6 +84,9 @@ export class OpenBatch {
     this.#count++;
     this.#frames++;
     if (frame.side !== undefined) this.#side.set(frame.side.key, frame.side);
+    if (frame.exchange !== undefined && this.#exchanges.length < 2 * EXCHANGES_MAX) {
+      this.#exchanges.push(frame.exchange.low, frame.exchange.high);
+    }
     if (committed !== undefined) this.committed.push(committed);
     return true;
   }
@@ -103,6 +114,7 @@ export class OpenBatch {
     this.#frames = 0;
     this.#withoutLoss = undefined;
     this.#side.clear();
+    this.#exchanges.length = 0;
     this.committed.length = 0;
     this.due = false;
   }

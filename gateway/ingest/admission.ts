@@ -4,6 +4,7 @@ import { decodeMac0, verifyMac0, type Mac0 } from "@paddock/wire/cose-mac.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import { FRAME_BYTES_MAX } from "@paddock/wire/limits.ts";
 import type { Endpoint } from "./endpoints.ts";
+import type { ExchangeKey } from "./exchange-memory.ts";
 import type { Committed, FrameSink, Pressure } from "./frame-sink.ts";
 import type { Refusal } from "./refusals.ts";
 import type { PendingFrame } from "./replay-guard.ts";
@@ -21,6 +22,8 @@ export interface FrameContext {
   readonly from: Endpoint;
   /** CLOCK_MONOTONIC in µs. */
   readonly receivedUs: number;
+  /** The message, when its sender will send it again for want of an answer. */
+  readonly exchange: Readonly<ExchangeKey> | undefined;
 }
 
 export type CheckResult =
@@ -62,6 +65,7 @@ export class Admission {
     frame: Uint8Array;
     receivedUs: number;
     side: { key: string; value: Uint8Array } | undefined;
+    exchange: Readonly<ExchangeKey> | undefined;
   };
   #keyed: { readonly sensor: Sensor; readonly parts: Mac0; readonly tag: string } | undefined;
   #copyOf: PendingFrame | undefined;
@@ -78,6 +82,7 @@ export class Admission {
       frame: nothing,
       receivedUs: 0,
       side: undefined,
+      exchange: undefined,
     };
   }
 
@@ -125,9 +130,12 @@ export class Admission {
     if (keyed === undefined) {
       next.encodedSource = context.from.encodedSource;
       next.side = undefined;
+      next.exchange = context.exchange;
       refused = this.#sink.submit(next, committed);
     } else {
       next.encodedSource = keyed.sensor.encodedSource;
+      // The sequence window tells its copies.
+      next.exchange = undefined;
       refused = this.#submitKeyed(keyed, lane, committed);
     }
     if (refused !== undefined) return this.refusePressure(refused);

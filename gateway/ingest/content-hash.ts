@@ -11,7 +11,7 @@ export class ContentHash {
   readonly #seedLow: number;
   readonly #seedHigh: number;
 
-  constructor(random: Random) {
+  constructor(random: Pick<Random, "uint32">) {
     this.#seedLow = random.uint32() | 0;
     this.#seedHigh = random.uint32() | 0;
   }

@@ -1,8 +1,10 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "@paddock/base/random.ts";
+import { generateIdentity } from "@paddock/wire/identity.ts";
 import { ContentHash } from "./content-hash.ts";
 import { DuplicateRing, PENDING } from "./duplicate-ring.ts";
+import { encodeExchanges } from "./exchange-memory.ts";
 import { FULL, keyed, KEY_HEX, pack, sealed, TYPE_NON, World } from "./fixture.ts";
 
 describe("copies by endpoint, Message-ID and content", () => {
@@ -72,6 +74,56 @@ describe("copies by endpoint, Message-ID and content", () => {
     for (let junk = 0; junk < 100; junk++) world.ask({ payload: Buffer.of(junk) });
     expect(world.sendBytes(bytes)).toHaveLength(1);
     expect(world.sink.frames).toHaveLength(1);
+  });
+});
+
+const stateOf = (world: World, boot: number, atS: number): Buffer => {
+  const keys = world.sink.frames.flatMap(({ exchange }) => (exchange === undefined ? [] : [exchange]));
+  return encodeExchanges(
+    boot,
+    atS,
+    keys.flatMap(({ low, high }) => [low, high]),
+  );
+};
+
+describe("copies after a restart", () => {
+  const secret = generateIdentity().privateKey;
+  const restored = (boot: number, state: Uint8Array) => ({ secret, boot, states: new Map([["exchange:bulk", state]]) });
+  test("the copy of a CON whose answer was lost with the process is answered, not stored again", () => {
+    const before = new World({ exchanges: { secret, boot: 1, states: new Map() } });
+    const bytes = before.encode({ messageId: 77 });
+    before.sendBytes(bytes);
+    before.sendBytes(before.encode({ type: TYPE_NON, messageId: 78 }));
+    expect(before.sink.frames.map(({ exchange }) => exchange === undefined)).toEqual([false, true]);
+
+    const after = new World({ seed: 2, exchanges: restored(1, stateOf(before, 1, 999)) });
+    expect(after.sendBytes(bytes)).toMatchObject([{ code: "2.04", messageId: 77 }]);
+    expect(after.sink.frames).toEqual([]);
+    expect(after.ask({ messageId: 78 }).code).toBe("2.04");
+    expect(after.sendBytes(bytes, "2001:db8::2")).toMatchObject([{ code: "2.04" }]);
+    expect(after.sink.frames).toHaveLength(2);
+  });
+
+  test("what is older than an exchange, of another boot or damaged is a new message", () => {
+    const before = new World({ exchanges: { secret, boot: 1, states: new Map() } });
+    const bytes = before.encode({ messageId: 77 });
+    before.sendBytes(bytes);
+    for (const exchanges of [
+      restored(1, stateOf(before, 1, 1000 - 248)),
+      restored(2, stateOf(before, 1, 999)),
+      restored(1, stateOf(before, 1, 999).subarray(0, 15)),
+      restored(1, Buffer.of(1)),
+    ]) {
+      const after = new World({ exchanges });
+      after.sendBytes(bytes);
+      expect(after.sink.frames).toHaveLength(1);
+    }
+  });
+
+  test("a keyed frame needs none of it", () => {
+    const world = new World({ sensors: { barn: { key: KEY_HEX } } });
+    world.ask(keyed(1));
+    expect(world.sink.frames[0]).toMatchObject({ exchange: undefined });
   });
 });
 

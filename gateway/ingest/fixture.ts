@@ -17,6 +17,7 @@ import {
 } from "@paddock/wire/coap-options.ts";
 import { FORMAT_COSE_MAC0, FORMAT_SENML_CBOR } from "@paddock/wire/content-formats.ts";
 import { encodeMac0, type MacAlgorithm } from "@paddock/wire/cose-mac.ts";
+import type { RestoredExchanges } from "./exchange-memory.ts";
 import type { Committed, FrameSink, IncomingFrame, Pressure } from "./frame-sink.ts";
 import { Ingest, type IngestLimits } from "./ingest.ts";
 import { Sensors } from "./sensors.ts";
@@ -38,12 +39,14 @@ export class TestSink implements FrameSink {
   submit(frame: IncomingFrame, committed?: Committed): Pressure | undefined {
     if (this.refuseWith !== undefined) return this.refuseWith;
     const { lane, format, receivedUs, side, encodedSource } = frame;
+    const exchange = frame.exchange === undefined ? undefined : { ...frame.exchange };
     const kept = {
       lane,
       format,
       receivedUs,
       side,
       encodedSource,
+      exchange,
       frame: Buffer.from(frame.frame),
       source: Buffer.from(encodedSource),
     };
@@ -71,6 +74,7 @@ export interface WorldOptions {
   readonly rateFramesPerS?: number;
   readonly limits?: Partial<IngestLimits>;
   readonly seed?: number;
+  readonly exchanges?: RestoredExchanges;
 }
 
 export interface Answer {
@@ -125,6 +129,7 @@ export class World {
       random: seededRandom(options.seed ?? 1),
       ...(options.rateFramesPerS !== undefined && { rateFramesPerS: options.rateFramesPerS }),
       ...(options.limits !== undefined && { limits: options.limits }),
+      ...(options.exchanges !== undefined && { exchanges: options.exchanges }),
     });
   }
 

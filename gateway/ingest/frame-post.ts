@@ -10,6 +10,7 @@ import type { ContentHash } from "./content-hash.ts";
 import type { Datagram } from "./datagram.ts";
 import { PENDING, type DuplicateRing } from "./duplicate-ring.ts";
 import type { Endpoint } from "./endpoints.ts";
+import type { ExchangeKey } from "./exchange-memory.ts";
 import { isSuppressed } from "./exchange.ts";
 import type { Committed } from "./frame-sink.ts";
 import { RESOURCE_LWM2M } from "./request.ts";
@@ -35,7 +36,15 @@ export class FramePost {
   readonly #hash: ContentHash;
   readonly #counters: IngestCounters;
   readonly #rateFramesPerS: number;
-  readonly #context: { format: number; lane: Lane | -1; lwm2m: boolean; from: Endpoint; receivedUs: number };
+  readonly #context: {
+    format: number;
+    lane: Lane | -1;
+    lwm2m: boolean;
+    from: Endpoint;
+    receivedUs: number;
+    exchange: Readonly<ExchangeKey> | undefined;
+  };
+  readonly #exchange: ExchangeKey = { low: 0, high: 0 };
   /** The ring's key and time of the message in hand. */
   #low = 0;
   #high = 0;
@@ -49,7 +58,7 @@ export class FramePost {
     this.#hash = parts.hash;
     this.#counters = parts.counters;
     this.#rateFramesPerS = parts.rateFramesPerS;
-    this.#context = { format: 0, lane: -1, lwm2m: false, from: nobody, receivedUs: 0 };
+    this.#context = { format: 0, lane: -1, lwm2m: false, from: nobody, receivedUs: 0, exchange: undefined };
   }
 
   /** Takes a POST to a resource for frames; its options were read and are all understood. */
@@ -99,6 +108,7 @@ export class FramePost {
     context.lwm2m = lwm2m;
     context.from = from;
     context.receivedUs = receivedUs;
+    context.exchange = undefined;
   }
 
   /** The same answer as before; a copy of what is not decided yet gets none, because the first one's answer will come. */
@@ -136,6 +146,11 @@ export class FramePost {
     }
     const ticket = this.#ring.add(this.#low, this.#high, this.#nowS);
     const waits = datagram.view.type === TYPE_CON || transfer !== undefined || wantsAnswer(datagram.fields.noResponse);
+    if (datagram.view.type === TYPE_CON) {
+      this.#exchange.low = this.#low;
+      this.#exchange.high = this.#high;
+      this.#context.exchange = this.#exchange;
+    }
     const committed = waits ? this.#whenCommitted(datagram, ticket, block1, transfer) : undefined;
     if (!admission.submit(frame, this.#context, committed)) {
       this.#ring.forget(ticket);

@@ -1,4 +1,5 @@
 import type { Lane } from "@paddock/wire/lanes.ts";
+import type { ExchangeKey } from "./exchange-memory.ts";
 import type { SideEntry } from "@paddock/store/types.ts";
 
 /**
@@ -17,6 +18,8 @@ export interface IncomingFrame {
   readonly receivedUs: number;
   /** State that must become durable in the same write, for example the sensor's replay window. */
   readonly side?: SideEntry | undefined;
+  /** Set where a copy of the message may come after a restart; valid during the call only. exchange-memory.ts. */
+  readonly exchange?: Readonly<ExchangeKey> | undefined;
 }
 
 /** Why a frame was not taken. Nothing of it is stored; the sensor is told to come back. */

@@ -14,6 +14,7 @@ import { coreAnswer, coreList } from "./core-resource.ts";
 import { Datagram, type Reply } from "./datagram.ts";
 import { DuplicateRing } from "./duplicate-ring.ts";
 import { EndpointTable, type Endpoint } from "./endpoints.ts";
+import { exchangeSeed, restoreExchanges, type RestoredExchanges } from "./exchange-memory.ts";
 import { classify, resetReply, type AnswerParts } from "./exchange.ts";
 import { FramePost } from "./frame-post.ts";
 import type { FrameSink } from "./frame-sink.ts";
@@ -54,6 +55,8 @@ export interface IngestOptions {
   /** Frames per second of each sender for which the sensors file has no rate; 0 for no limit. */
   readonly rateFramesPerS?: number;
   readonly limits?: Partial<IngestLimits>;
+  /** The messages of before the start; without them their copies are new messages. */
+  readonly exchanges?: RestoredExchanges;
 }
 
 /** Lists of resources per second to all clients together: an answer is 15 times its request, and sources can be forged. */
@@ -86,14 +89,15 @@ export class Ingest {
   #leisurely = 0;
 
   constructor(options: IngestOptions) {
-    const { sensors, sink, clock, random = systemRandom, rateFramesPerS = 0 } = options;
+    const { sensors, sink, clock, random = systemRandom, rateFramesPerS = 0, exchanges } = options;
     const limits = { ...INGEST_LIMITS, ...options.limits };
     this.#sensors = sensors;
     this.#clock = clock;
     this.#random = random;
-    const hash = new ContentHash(random);
+    const hash = new ContentHash(exchanges === undefined ? random : exchangeSeed(exchanges.secret));
     this.#endpoints = new EndpointTable(limits, hash, (address) => sensors.byAddress(address));
     this.#ring = new DuplicateRing(limits.maxExchanges);
+    if (exchanges !== undefined) restoreExchanges(this.#ring, exchanges);
     this.#transfers = new BlockTransfers({
       maxTransfers: limits.maxTransfers,
       maxBytes: limits.maxTransferBytes,

@@ -1,0 +1,63 @@
+import { createHmac, type KeyObject } from "node:crypto";
+import type { Random } from "@paddock/base/random.ts";
+import { CODE_CHANGED } from "@paddock/wire/coap-codes.ts";
+import type { DuplicateRing } from "./duplicate-ring.ts";
+
+/**
+ * What of the duplicate ring survives a restart (docs/protocol.md §1.3). Between the write of a batch and its answers
+ * the process may die; then the sensors send the same messages again, and without this they would be stored twice. The
+ * answers of a batch leave before the next batch of its lane is durable, so the messages of the last one are enough.
+ */
+
+/** The prefix of the side entries, one for each lane. */
+export const EXCHANGE_PREFIX = "exchange:";
+/** Messages remembered of one batch; 8 bytes each. */
+export const EXCHANGES_MAX = 2048;
+
+/** The ring's key of a message. */
+export interface ExchangeKey {
+  low: number;
+  high: number;
+}
+
+export interface RestoredExchanges {
+  /** The gateway's key: from it comes the seed of the message hash, which has to stay the same. */
+  readonly secret: KeyObject;
+  readonly boot: number;
+  /** The store's side entries under `exchange:`. */
+  readonly states: ReadonlyMap<string, Uint8Array>;
+}
+
+const HEAD_BYTES = 8;
+
+/** `keys` are pairs of low and high; `atS` is CLOCK_MONOTONIC. */
+export function encodeExchanges(boot: number, atS: number, keys: readonly number[]): Buffer {
+  const bytes = Buffer.allocUnsafe(HEAD_BYTES + keys.length * 4);
+  bytes.writeUInt32BE(boot >>> 0, 0);
+  bytes.writeUInt32BE(atS >>> 0, 4);
+  for (const [index, half] of keys.entries()) bytes.writeInt32BE(half, HEAD_BYTES + index * 4);
+  return bytes;
+}
+
+/**
+ * Puts the remembered messages into the ring as answered, with the age that they have. Those of another boot are left
+ * out: how old they are is unknown, and to take a new reading for an old one would lose it.
+ */
+export function restoreExchanges(ring: DuplicateRing, { boot, states }: RestoredExchanges): void {
+  for (const state of states.values()) {
+    const bytes = Buffer.from(state.buffer, state.byteOffset, state.length);
+    if (bytes.length < HEAD_BYTES || bytes.readUInt32BE(0) !== boot >>> 0) continue;
+    const atS = bytes.readUInt32BE(4);
+    for (let at = HEAD_BYTES; at + 8 <= bytes.length; at += 8) {
+      ring.settle(ring.add(bytes.readInt32BE(at), bytes.readInt32BE(at + 4), atS), CODE_CHANGED);
+    }
+  }
+}
+
+/** The seed of the message hash, the same after every start. */
+export function exchangeSeed(secret: KeyObject): Pick<Random, "uint32"> {
+  const key = secret.export({ format: "der", type: "pkcs8" });
+  const words = createHmac("sha256", key).update("paddock message hash").digest();
+  let at = 0;
+  return { uint32: () => words.readUInt32BE(((at += 4) - 4) % words.length) };
+}
