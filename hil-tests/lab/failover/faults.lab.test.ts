@@ -105,7 +105,7 @@ void test("the MTU of every uplink falls to 1280: sessions go on", LIMIT, (t) =>
 void test("the active uplink flaps: traffic leaves it once and does not come back at each flap", LIMIT, (t) =>
   scenario(t, "fast", async (story) => {
     const victim = await leaves({ kind: "cut" }, story);
-    const before = target.gatewayEvents("path-switch").length;
+    const switchesBefore = target.gatewayEvents("path-switch").length;
     for (let flap = 0; flap < 3; flap++) {
       await target.healUplink(victim);
       await eventually(`${victim} is up again`, () => livenessIs(victim, "up"), 30_000);
@@ -114,7 +114,11 @@ void test("the active uplink flaps: traffic leaves it once and does not come bac
       await eventually(`${victim} is down again`, () => livenessIs(victim, "down"), 30_000);
       story.at(`${victim} is down`);
     }
-    assert.equal(target.gatewayEvents("path-switch").length, before, "traffic moved although its uplink was sound");
+    assert.equal(
+      target.gatewayEvents("path-switch").length,
+      switchesBefore,
+      "traffic moved although its uplink was sound",
+    );
   }),
 );
 

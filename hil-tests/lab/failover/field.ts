@@ -53,9 +53,9 @@ function connect(lab: Lab, gateway: Namespace, collector: Namespace, uplink: Upl
   provider.address("c", `fd00:b${n}::1/64`);
   collector.address(`c${n}`, `fd00:b${n}::2/64`);
   // Multi-homing by source address: who speaks from a provider's prefix leaves over that provider.
-  const table = String(100 + n);
-  gateway.run("ip", "-6", "rule", "add", "from", sourceOf(uplink), "lookup", table, "pref", "1000");
-  gateway.run("ip", "-6", "route", "add", "default", "via", `fd00:a${n}::1`, "dev", `u${n}`, "table", table);
+  const routes = String(100 + n);
+  gateway.run("ip", "-6", "rule", "add", "from", sourceOf(uplink), "lookup", routes, "pref", "1000");
+  gateway.run("ip", "-6", "route", "add", "default", "via", `fd00:a${n}::1`, "dev", `u${n}`, "table", routes);
   provider.run("ip", "-6", "route", "add", `${COLLECTOR}/128`, "via", `fd00:b${n}::2`);
   collector.run("ip", "-6", "route", "add", `fd00:a${n}::/64`, "via", `fd00:b${n}::1`, "src", COLLECTOR);
   return provider;
@@ -73,19 +73,19 @@ function rulesOf(fault: Fault): string {
   switch (fault.kind) {
     case "cut":
       // What the router itself would say counts as well: a cut line sends no "unreachable".
-      return table("drop", ["forward", "input", "output"]);
+      return filterTable("drop", ["forward", "input", "output"]);
     case "one-way":
-      return table(`iifname "${fault.lost === "to-collector" ? "g" : "c"}" drop`);
+      return filterTable(`iifname "${fault.lost === "to-collector" ? "g" : "c"}" drop`);
     case "loss":
-      return table(`numgen random mod 1000 < ${Math.round(fault.percent * 10)} drop`);
+      return filterTable(`numgen random mod 1000 < ${Math.round(fault.percent * 10)} drop`);
     case "black-hole":
-      return table("meta l4proto { tcp, udp } drop");
+      return filterTable("meta l4proto { tcp, udp } drop");
     case "mtu":
       return "";
   }
 }
 
-function table(rule: string, hooks: readonly string[] = ["forward"]): string {
+function filterTable(rule: string, hooks: readonly string[] = ["forward"]): string {
   const chains = hooks.map((hook) => `chain ${hook} { type filter hook ${hook} priority 0; ${rule}; };`);
   return `table inet fault { ${chains.join(" ")} }`;
 }

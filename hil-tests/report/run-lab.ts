@@ -1,0 +1,71 @@
+import { glob, readFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { finished } from "node:stream/promises";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+import { STORY_FILE_VARIABLE, type Story } from "../lab/story.ts";
+import type { Verdict } from "./verdicts.ts";
+
+const ROOM = dirname(import.meta.dirname);
+
+/** The lab's test files whose path contains one of `words`; all of them without words. */
+export async function labFiles(words: readonly string[]): Promise<string[]> {
+  const files: string[] = [];
+  for await (const file of glob("lab/**/*.lab.test.ts", { cwd: ROOM })) files.push(file);
+  return files
+    .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+    .toSorted()
+    .map((file) => join(ROOM, file));
+}
+
+/** Runs these files one after the other, each in a process of its own, because they share the machine's interfaces. */
+export async function runLab(files: readonly string[], storyFile: string, only?: string): Promise<Verdict[]> {
+  process.env[STORY_FILE_VARIABLE] = storyFile;
+  const verdicts: Omit<Verdict, "story">[] = [];
+  const stream = run({
+    files: [...files],
+    concurrency: 1,
+    ...(only === undefined ? {} : { testNamePatterns: [only] }),
+  });
+  const take = (data: TestResult, passed: boolean): void => {
+    if (data.details.type === "suite" || data.skip !== undefined) return;
+    const file = relative(ROOM, data.file ?? data.name);
+    const failure = passed ? null : explain(data.details.error);
+    const { duration_ms: durationMs } = data.details;
+    verdicts.push({ ring: dirname(file), file, name: data.name, passed, durationMs, failure });
+  };
+  stream.on("test:pass", (data) => take(data, true));
+  stream.on("test:fail", (data) => take(data, false));
+  const shown = stream.compose(spec);
+  shown.pipe(process.stdout, { end: false });
+  await finished(shown);
+  const stories = await storiesOf(storyFile);
+  return verdicts.map((verdict) =>
+    Object.assign(verdict, { story: stories.find(({ scenario }) => scenario === verdict.name) ?? null }),
+  );
+}
+
+interface TestResult {
+  readonly name: string;
+  readonly file?: string;
+  readonly skip?: string | boolean;
+  readonly details: { readonly duration_ms: number; readonly type?: string; readonly error?: Error };
+}
+
+function explain(error: Error | undefined): string {
+  const cause = error?.cause;
+  const worst = cause instanceof Error ? cause : error;
+  return worst?.stack ?? JSON.stringify(cause ?? "failed without an error");
+}
+
+async function storiesOf(file: string): Promise<Story[]> {
+  try {
+    const text = await readFile(file, "utf8");
+    return text
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as Story);
+  } catch {
+    return [];
+  }
+}
