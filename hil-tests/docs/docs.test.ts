@@ -50,6 +50,24 @@ describe("docs/operations.md has the tables that the code decides (WRITE_TABLES=
   });
 });
 
+test("docs/operations.md has every event that warns, and no event that there is not", async () => {
+  const sources: string[] = [];
+  const found = glob(["gateway/**/*.ts", "collector/**/*.ts", "uplink/**/*.ts"], {
+    cwd: root,
+    exclude: (path) => /node_modules|\.test\.ts$|\/testing\//u.test(path),
+  });
+  for await (const path of found) sources.push(await readFile(join(root, path), "utf8"));
+  const code = sources.join("\n");
+  const section = documents.get("docs/operations.md")!.split("## Log events of note")[1]!.split("\n## ")[0]!;
+  const events = section.split("\n").flatMap((line) => [...(line.split("|")[2] ?? "").matchAll(/`([a-z-]+)`/gu)]);
+  const named = events.map(([, event]) => event!);
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((event) => !code.includes(`"${event}"`))).toEqual([]);
+  const warned = [...code.matchAll(/\blog\.(?:warn|error)\(\s*"([a-z-]+)"/giu)].map(([, event]) => event!);
+  expect(warned.length).toBeGreaterThan(15);
+  expect([...new Set(warned)].filter((event) => !named.includes(event))).toEqual([]);
+});
+
 describe("every document", () => {
   test("names only commands that the programs have", async () => {
     const known = new Set<string>();
