@@ -18,7 +18,7 @@ import { labFiles, runLab } from "./report/run-lab.ts";
 import type { HilReport, Verdict } from "./report/verdicts.ts";
 
 const RESULTS = join(import.meta.dirname, "results");
-const COMMANDS = "ip nft sysctl chrt ping bfdd vtysh bird keepalived tshark dumpcap coap-client-notls".split(" ");
+const COMMANDS = "ip nft sysctl chrt ping bfdd vtysh bird keepalived tshark dumpcap coap-client-notls dbus-daemon avahi-daemon avahi-browse".split(" ");
 
 const { values, positionals } = parseArgs({
   options: { only: { type: "string" }, interop: { type: "boolean", default: true } },
