@@ -9,7 +9,7 @@ import { eventually, missingForLab } from "../namespaces.ts";
 import { StoryTeller } from "../story.ts";
 import { Load } from "./load.ts";
 import { NamespaceTarget } from "./namespace-target.ts";
-import { arrivalsOf, percentile, resumedAfterMs } from "./outage.ts";
+import { arrivalsOf, percentile, resumedAfterMs } from "../../report/outage.ts";
 import { carrier, drained, proveNothingLost, readyToFail } from "./steps.ts";
 import type { Target } from "./target.ts";
 
