@@ -104,6 +104,12 @@ export class Http1Exchange implements HttpExchange {
       done(error as Error);
       return;
     }
+    if (this.#closed) {
+      // Nobody would close it any more.
+      socket.destroy();
+      done(new Error("the session is closed"));
+      return;
+    }
     this.#track(socket);
     done(null, socket);
   }
