@@ -19,6 +19,8 @@ export interface ChainBatchSourceOptions {
   readonly onSealed: (callback: (lane: Lane, epoch: number, seq: number) => void) => void;
   /** Called when a trim freed something. */
   readonly roomFreed: () => void;
+  /** Called once for each way in which the collector turns out to hold another chain. */
+  readonly onDiverged: (lane: Lane, epoch: number, reason: "collector-ahead" | "collector-differs") => void;
   readonly clock: Clock;
   readonly log: Log;
   readonly fatal: (error: unknown) => void;
@@ -137,8 +139,9 @@ export class ChainBatchSource implements BatchSource {
       epoch,
       ...found,
       remedy:
-        "The data directory is older than what the collector holds. Restore the newer one, or flash a new identity.",
+        "The data directory is older than what the collector holds. New frames go into a new epoch; frames that were taken before that stay here. See docs/decisions/0016-new-epoch-after-divergence.md.",
     });
+    this.#options.onDiverged(lane, epoch, event);
   }
 
   #idOf({ lane, epoch }: ChainName): ChainId {

@@ -11,6 +11,7 @@ import { countBoot } from "./boot-counter.ts";
 import { LinuxClockQuality } from "./clock-quality.ts";
 import { commitStoreOf } from "./commit/chain-commit-store.ts";
 import { CommitLoop } from "./commit/commit-loop.ts";
+import { Divergence } from "./commit/divergence.ts";
 import { epochStartsAfter, newestBoot } from "./commit/continuity.ts";
 import { socketPath, type GatewayConfig } from "./config.ts";
 import { Discovery, multicastInterfaces } from "./discovery.ts";
@@ -90,18 +91,28 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
     });
     await commitLoop.start();
 
+    const divergence = new Divergence({ store, commitLoop, gateway: identity.id, clock, log, fatal });
     const source = new ChainBatchSource({
       store,
       gateway: identity.id,
       onSealed: (callback) => commitLoop.onSealed(callback),
       roomFreed: () => commitLoop.roomFreed(),
+      onDiverged: (...found) => void divergence.found(...found),
       clock,
       log,
       fatal,
     });
     closing.add(() => source.stop());
     const usageFile = new PathUsageFile(dataDir, clock, log);
-    const forwarder = await makeForwarder({ config, identity, source, usage: await usageFile.read(), clock, log });
+    const forwarder = await makeForwarder({
+      config,
+      identity,
+      source,
+      usage: await usageFile.read(),
+      onFork: (lane, epoch) => void divergence.found(lane, epoch, "fork"),
+      clock,
+      log,
+    });
     if (forwarder !== undefined) {
       usageFile.start(() => forwarder.usage());
       closing.add(async () => {

@@ -10,6 +10,7 @@ import type { PathUsage } from "@paddock/uplink/paths/metered-budget.ts";
 import { PATH_SETTINGS } from "@paddock/uplink/paths/path-state.ts";
 import { signEnrolment } from "@paddock/wire/enrolment.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
+import type { Lane } from "@paddock/wire/lanes.ts";
 import { uplinkPaths, type GatewayConfig } from "./config.ts";
 
 /** Reports that somebody should look at; all others are good news. */
@@ -27,6 +28,8 @@ export interface UplinksOptions {
   readonly identity: SigningIdentity;
   readonly source: BatchSource;
   readonly usage: Readonly<Record<string, PathUsage>>;
+  /** The collector refuses a chain because it holds another one. */
+  readonly onFork: (lane: Lane, epoch: number) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -52,7 +55,9 @@ export async function makeForwarder(options: UplinksOptions): Promise<Forwarder 
     },
     enrolment: () =>
       signEnrolment(identity, { claim: collector.claim ?? "", label: collector.label, wall: clock.wallMs() }),
-    onEvent: ({ event, ...fields }) => {
+    onEvent: (report) => {
+      const { event, ...fields } = report;
+      if (report.event === "chain-stopped" && report.failure === "fork") options.onFork(report.lane, report.epoch);
       if (WARNINGS.has(event)) log.warn(event, fields);
       else log.info(event, fields);
     },

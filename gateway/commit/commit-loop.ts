@@ -5,7 +5,7 @@ import type { ChainId } from "@paddock/store/types.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { LANES, type Lane, type LaneName } from "@paddock/wire/lanes.ts";
 import type { Committed, FrameSink, IncomingFrame, Pressure } from "../ingest/frame-sink.ts";
-import { LaneWriter, type LaneCounters } from "./lane-writer.ts";
+import { LaneWriter, type ChainEnd, type LaneCounters } from "./lane-writer.ts";
 import { OpenBatch } from "./open-batch.ts";
 import type { ClockQualitySource, CommitStore, EpochStart, LaneSettings } from "./ports.ts";
 import { victims } from "./room.ts";
@@ -94,6 +94,16 @@ export class CommitLoop implements FrameSink {
   /** To be called when a receipt let the store be trimmed. */
   roomFreed(): void {
     for (const writer of this.#writers) writer.roomFreed();
+  }
+
+  /**
+   * Goes on in a new epoch of the lane, if `epoch` is still its newest; `end` is the last header that the collector is
+   * known to hold as well. False when nothing began.
+   */
+  async changeEpoch(lane: Lane, epoch: number, reason: string, end: ChainEnd | undefined): Promise<boolean> {
+    const writer = this.#writers[lane]!;
+    if (this.#stopping || writer.chain.epoch !== epoch) return false;
+    return writer.changeEpoch(reason, end);
   }
 
   lanes(): LaneState[] {

@@ -6,6 +6,7 @@ import type { ChainId, SideEntry, StoreWrite } from "@paddock/store/types.ts";
 import { headerHash, sealHeader, sha256, type ClockQuality } from "@paddock/wire/batch-header.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { laneName } from "@paddock/wire/lanes.ts";
+import { HASH_BYTES } from "@paddock/wire/limits.ts";
 import { encodeExchanges, EXCHANGE_PREFIX } from "../ingest/exchange-memory.ts";
 import type { Committed, IncomingFrame, Pressure } from "../ingest/frame-sink.ts";
 import type { GatewayRecord } from "@paddock/wire/gateway-record.ts";
@@ -39,9 +40,20 @@ export interface LaneCounters {
   evictedBytes: number;
 }
 
+/** A header of a chain, by its seq and hash. */
+export interface ChainEnd {
+  readonly seq: number;
+  readonly hash: Uint8Array;
+}
+
+interface WantedEpoch {
+  readonly start: EpochStart;
+  readonly done: (begun: boolean) => void;
+}
+
 export interface LaneWriterOptions {
   readonly chain: ChainId;
-  readonly head: { readonly seq: number; readonly hash: Uint8Array } | undefined;
+  readonly head: ChainEnd | undefined;
   /** Given when this chain is the first of a new epoch; `beginEpoch` must then come before the first frame. */
   readonly epochStart: EpochStart | undefined;
   readonly settings: LaneSettings;
@@ -67,7 +79,7 @@ export interface LaneWriterOptions {
  */
 export class LaneWriter {
   readonly #options: LaneWriterOptions;
-  readonly chain: ChainId;
+  #chain: ChainId;
   readonly settings: LaneSettings;
   readonly counters: LaneCounters = {
     committedFrames: 0,
@@ -79,7 +91,9 @@ export class LaneWriter {
     evictedRecords: 0,
     evictedBytes: 0,
   };
-  #head: { readonly seq: number; readonly hash: Uint8Array } | undefined;
+  #head: ChainEnd | undefined;
+  #epochStart: EpochStart | undefined;
+  #wantedEpoch: WantedEpoch | undefined;
   #open: OpenBatch;
   #closed: OpenBatch[] = [];
   #writing = false;
@@ -94,13 +108,18 @@ export class LaneWriter {
 
   constructor(options: LaneWriterOptions) {
     this.#options = options;
-    this.chain = options.chain;
+    this.#chain = options.chain;
+    this.#epochStart = options.epochStart;
     this.settings = options.settings;
     this.#head = options.head;
     this.#open = options.takeBatch();
   }
 
-  get head(): { readonly seq: number; readonly hash: Uint8Array } | undefined {
+  get chain(): ChainId {
+    return this.#chain;
+  }
+
+  get head(): ChainEnd | undefined {
     return this.#head;
   }
 
@@ -143,7 +162,7 @@ export class LaneWriter {
 
   /** Writes the record that says why this epoch begins; does nothing when it goes on. Throws STORE_FULL. */
   async beginEpoch(): Promise<void> {
-    const start = this.#options.epochStart;
+    const start = this.#epochStart;
     if (start === undefined || this.#head !== undefined) return;
     const { reason, previousEpoch, lastSeq } = start;
     this.#begin(this.#options.clock.monotonicUs());
@@ -152,6 +171,24 @@ export class LaneWriter {
     if (this.#head === undefined) {
       throw new PaddockError("STORE_FULL", `There is no room for the first batch of epoch ${this.chain.epoch}.`);
     }
+  }
+
+  /**
+   * Ends the chain and goes on in the next epoch, with everything that is not sealed yet; `end` is where the chain is
+   * known to be the collector's too. False: there was no room for it, or another change is on its way.
+   */
+  changeEpoch(reason: string, end: ChainEnd | undefined): Promise<boolean> {
+    if (this.#wantedEpoch !== undefined) return Promise.resolve(false);
+    const start: EpochStart = {
+      reason,
+      previousEpoch: this.#chain.epoch,
+      lastSeq: end?.seq ?? null,
+      previous: end?.hash ?? Buffer.alloc(HASH_BYTES),
+    };
+    return new Promise((done) => {
+      this.#wantedEpoch = { start, done };
+      this.#pump();
+    });
   }
 
   /** Ends the refusal: there is room again. */
@@ -239,6 +276,11 @@ export class LaneWriter {
 
   #pump(): void {
     if (this.#writing) return;
+    if (this.#wantedEpoch !== undefined) {
+      this.#writing = true;
+      void this.#runEpochChange(this.#wantedEpoch);
+      return;
+    }
     const batch = this.#nextBatch();
     if (batch === undefined) {
       if (this.#open.empty) for (const resolve of this.#idle.splice(0)) resolve();
@@ -283,6 +325,38 @@ export class LaneWriter {
     }
     for (const batch of dependents) this.counters.refusedStoreFull += batch.frames;
     return dependents;
+  }
+
+  async #runEpochChange({ start, done }: WantedEpoch): Promise<void> {
+    const { clock, clockQuality, takeBatch, giveBack, fatal, log } = this.#options;
+    const before = { chain: this.#chain, head: this.#head, start: this.#epochStart };
+    const { reason, previousEpoch, lastSeq } = start;
+    const batch = takeBatch();
+    batch.begin(clock.monotonicUs(), clock.wallMs(), clockQuality.quality());
+    batch.addOwn({ kind: "epoch-change", reason, previousEpoch, lastSeq });
+    this.#chain = { ...before.chain, epoch: before.chain.epoch + 1 };
+    this.#head = undefined;
+    this.#epochStart = start;
+    let failure: Pressure | undefined;
+    try {
+      failure = await this.#write(batch);
+    } catch (error) {
+      fatal(error);
+      return;
+    }
+    if (failure === undefined) {
+      log.warn("epoch-change", { lane: laneName(this.#chain.lane), epoch: this.#chain.epoch, reason, lastSeq });
+    } else {
+      this.#chain = before.chain;
+      this.#head = before.head;
+      this.#epochStart = before.start;
+    }
+    this.#wantedEpoch = undefined;
+    this.#writing = false;
+    batch.reset();
+    giveBack(batch);
+    this.#pump();
+    done(failure === undefined);
   }
 
   #nextBatch(): OpenBatch | undefined {
@@ -335,7 +409,7 @@ export class LaneWriter {
       lane,
       epoch,
       seq,
-      previous: this.#head?.hash ?? this.#options.epochStart?.previous ?? null,
+      previous: this.#head?.hash ?? this.#epochStart?.previous ?? null,
       count: batch.count,
       size: payload.length,
       boot,
