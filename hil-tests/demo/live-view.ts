@@ -20,11 +20,11 @@ export class LiveView {
     this.#totalS = totalS;
   }
 
-  show({ status, atMs }: StatusAt, elapsedS: number, cut: string | undefined): void {
+  show({ status, atMs }: StatusAt, elapsedS: number, cut: string | undefined, { now = false } = {}): void {
     const counts = countsOf(status, atMs);
     this.#past = [...this.#past.filter((past) => atMs - past.atMs <= RATE_MS), counts];
     this.waitedMost = Math.max(this.waitedMost, status.buffer.pendingRecords);
-    if (atMs - this.#shownAtMs < REDRAW_MS) return;
+    if (!now && atMs - this.#shownAtMs < REDRAW_MS) return;
     this.#shownAtMs = atMs;
     const rates = ratesBetween(this.#past[0]!, counts);
     const scene = { elapsedS, totalS: this.#totalS, status, counts, rates, waitedMost: this.waitedMost, cut };

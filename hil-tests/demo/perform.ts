@@ -22,6 +22,9 @@ const DRAIN_MS = 20_000;
 /** Seconds that the sensors wait for their last answers. */
 const ANSWERS_S = 10;
 
+/** An hour in all: the files that grow meanwhile stay below a gigabyte. */
+const LATER = ["--speed", "0.25", "--duration", "15min"];
+
 export interface Props {
   readonly options: DemoOptions;
   readonly files: DemoFiles;
@@ -57,12 +60,13 @@ export async function perform(props: Props, onVerdict: (passed: boolean) => void
   feed.onStatus((status) => view.show(status, elapsedS(), story.cut));
   const cut = await story.play(cutAtS, options.seconds * HEAL_AT);
   const frames = await sent;
-  await feed.until(
+  const last = await feed.until(
     ({ status: { buffer } }) => buffer.pendingRecords === 0,
     DRAIN_MS,
     "The collector's receipt for every frame",
   );
   feed.stop();
+  view.show(last, elapsedS(), story.cut, { now: true });
   screen.keepPanel();
   screen.say(
     `\nThe sensors are done, and the collector signed for everything. Now the proof of ${formatCount(frames)} frames ...`,
@@ -75,13 +79,7 @@ export async function perform(props: Props, onVerdict: (passed: boolean) => void
 /** After the proof the sensors go on, until the demo is ended. */
 async function stay({ options, files, children, screen }: Props, gatewayPort: number): Promise<void> {
   invite(screen, files);
-  await children.run("sensors", "sim", [
-    ...simArgs(gatewayPort, options.seed + 1),
-    "--duration",
-    "24h",
-    "--out",
-    files.sentLater,
-  ]);
+  await children.run("sensors", "sim", [...simArgs(gatewayPort, options.seed + 1), ...LATER, "--out", files.sentLater]);
 }
 
 async function sendFrames(

@@ -59,7 +59,7 @@ function checkSealed(chains: readonly SealedChain[]): Check {
     title: "the gateway's hash chains are whole: hashes, links and signatures",
     command: "gateway chain verify",
     findings: [
-      `${plural(chains.length, "chain")}, ${plural(batches, "batch", "batches")} read from disk, ${plural(broken, "break")}`,
+      `${plural(chains.length, "chain")}, ${plural(broken, "break")}; ${plural(batches, "batch", "batches")} still on its disk, the older ones deleted after the collector's receipt`,
     ],
   };
 }

@@ -111,7 +111,7 @@ export class Story {
   }
 
   #tellSwitch({ from, to, why, detectedInMs, framesResent }: PathSwitch): void {
-    const found = detectedInMs === undefined ? "" : `, detected in ${formatDuration(detectedInMs)}`;
+    const found = detectedInMs === undefined ? "" : `, detected in ${formatDuration(detectedInMs)} by BFD`;
     const again = framesResent === 0 ? "" : `; ${plural(framesResent, "unacknowledged frame")} sent again`;
     this.#say(`SWITCH  ${from} to ${to ?? "nothing"}${found}${again}`, "strong");
     this.#screen.say(`                 the gateway's reason: ${why}`);

@@ -28,7 +28,7 @@ export function introduce(
   received      the frame came in from a sensor         committed     sealed into the chain, and on disk
   forwarded     sent to the collector over an uplink    acknowledged  the collector signed that it keeps it
 
-  All of it are real processes of this machine that talk over ::1, without root. Their files are in
+  Everything runs as real processes on this machine, talks over ::1 and needs no root. Its files are in
   ${files.directory} and vanish at the end. Seed ${options.seed}. Ctrl-C ends it at any time.
 
   Starting one collector, three links and one gateway ...
@@ -50,7 +50,8 @@ export function conclude(
     for (const finding of findings) screen.say(`        ${finding}`);
   }
   const passed = checks.every(({ holds }) => holds);
-  const found = cut.detectedInMs === undefined ? "" : ` (the cut was detected in ${formatDuration(cut.detectedInMs)})`;
+  const found =
+    cut.detectedInMs === undefined ? "" : ` (detected ${formatDuration(cut.detectedInMs)} after the last sign of life)`;
   screen.say("");
   screen.say(
     passed
@@ -69,7 +70,7 @@ export function invite(screen: Screen, files: DemoFiles): void {
   const gateway = `--config ${files.gatewayConfig}`;
   const collector = `--config ${files.collectorConfig}`;
   screen.say(
-    "\nThe sensors send again, and everything keeps running. In another terminal, from this folder:",
+    "\nFor an hour the sensors send again, a quarter as much, and everything keeps running. In another terminal, from here:",
     "strong",
   );
   screen.say(`
