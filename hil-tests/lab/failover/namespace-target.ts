@@ -13,6 +13,8 @@ import type { Target, Uplink, Watch } from "./target.ts";
 const run = promisify(execFile);
 const CLAIM = "lab-claim-code";
 const REFLECTOR_DISCRIMINATOR = 900;
+/** Of the reflector at real-time priority; the collector's own answers on the registered port. */
+const REALTIME_REFLECTOR_PORT = 7785;
 /** The first uplink is the preferred one. */
 const PREFERENCES = [300, 200, 100] as const;
 
@@ -42,6 +44,7 @@ export class NamespaceTarget implements Target {
       listen: [{ address: COLLECTOR, port: 8443 }],
       operator: { socket: this.#operatorSocket },
       claims: [{ code: CLAIM, label: "lab" }],
+      bfd: { seamless: { listen: [{ address: COLLECTOR }], discriminator: REFLECTOR_DISCRIMINATOR } },
       store: { minFreeBytes: 0 },
     };
     const file = await this.#write("collector.json", config);
@@ -54,7 +57,7 @@ export class NamespaceTarget implements Target {
   }
 
   async startGateway({ watch, sensorsFile }: GatewayOptions): Promise<void> {
-    if (watch !== "none") await this.#startSpeaker();
+    if (watch === "fast") await this.#startRealtimeBfd();
     const ready = this.#collector!.events.find(({ event }) => event === "ready")!;
     const config = {
       dataDir: join(this.directory, "gateway"),
@@ -178,17 +181,19 @@ export class NamespaceTarget implements Target {
       source: sourceOf(uplink),
       endpoint: `https://[${COLLECTOR}]:8443`,
       preference,
-      ...(watch === "none"
-        ? {}
-        : { bfd: { mode: "seamless", profile: watch, discriminator: REFLECTOR_DISCRIMINATOR } }),
+      ...(watch === "none" ? {} : { bfd: bfdOf(watch) }),
     };
   }
 
-  /** As a service manager would: the speaker and the reflector on their own, at real-time priority. */
-  async #startSpeaker(): Promise<void> {
+  /**
+   * For intervals that need it: speaker and reflector on their own, at real-time priority, as a service manager would
+   * run them. Otherwise the gateway starts its speaker itself, and the collector answers.
+   */
+  async #startRealtimeBfd(): Promise<void> {
     if (this.#speakerSocket !== undefined) return;
     const socket = join(this.directory, "bfd.sock");
-    const reflect = { listen: [{ address: COLLECTOR }], discriminators: [REFLECTOR_DISCRIMINATOR] };
+    const listen = [{ address: COLLECTOR, port: REALTIME_REFLECTOR_PORT }];
+    const reflect = { listen, discriminators: [REFLECTOR_DISCRIMINATOR] };
     const file = await this.#write("reflector.json", { reflect, socket: join(this.directory, "reflector.sock") });
     const command = ["-f", "50", process.execPath, PROGRAMS.bfd];
     this.#helpers.push(
@@ -211,4 +216,9 @@ export class NamespaceTarget implements Target {
     await writeFile(file, JSON.stringify(value, undefined, 2));
     return file;
   }
+}
+
+function bfdOf(profile: Exclude<Watch, "none">) {
+  const session = { mode: "seamless", profile, discriminator: REFLECTOR_DISCRIMINATOR };
+  return profile === "fast" ? { ...session, remotePort: REALTIME_REFLECTOR_PORT } : session;
 }

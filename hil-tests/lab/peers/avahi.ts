@@ -8,7 +8,8 @@ const run = promisify(execFile);
 
 /** What avahi-browse resolved of one service. */
 export interface FoundService {
-  readonly protocol: "IPv4" | "IPv6";
+  /** `IPv4` or `IPv6`. */
+  readonly protocol: string;
   readonly name: string;
   readonly type: string;
   readonly host: string;
@@ -60,9 +61,8 @@ export class Avahi {
       .split("\n")
       .filter((line) => line.startsWith("="))
       .map((line) => {
-        const [, , protocol, name, what, , host, address, port, txt] = line.split(";");
-        const found = { name: name!, type: what!, host: host!, address: address!, port: Number(port), txt: txt ?? "" };
-        return { protocol: protocol as "IPv4" | "IPv6", ...found };
+        const [, , protocol = "", name = "", what = "", , host = "", address = "", port, txt = ""] = line.split(";");
+        return { protocol, name, type: what, host, address, port: Number(port), txt };
       });
   }
 
