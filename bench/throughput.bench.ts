@@ -1,6 +1,7 @@
 import { startBareReceiver, type BareReceiver } from "./load/bare.ts";
 import { Flood } from "./load/flood.ts";
 import { median, round, within } from "./load/numbers.ts";
+import { processorUs } from "./load/machine.ts";
 import type { BenchOptions, Row } from "./load/result.ts";
 import { Rig } from "./load/rig.ts";
 
@@ -13,9 +14,15 @@ const SEARCH_FROM = 10_000;
 const SEARCH_TO = 400_000;
 /** A generator that sends less than this part of the rate it was asked for is the limit itself. */
 const ACHIEVED_SHARE = 0.97;
+/** Frames/s at which processor time is compared. */
+const COST_RATE = 20_000;
 /** Time for the last frames of a step to be forwarded. */
 const LEDGER_MS = 5000;
-const CON_OUTSTANDING = [256, 1024];
+/**
+ * Sensors that wait for an answer at the same time. What waits shares one synced write, so the fewer wait, the more the
+ * disk alone decides; each side's highest rate is compared.
+ */
+const CON_OUTSTANDING = [256, 1024, 4096];
 
 interface Subject {
   readonly name: string;
@@ -32,19 +39,30 @@ export async function throughput(options: BenchOptions): Promise<Row[]> {
     if (!rig.flood.native) progress("no C compiler: the generator in JavaScript is the limit of these figures");
     await warmUp(rig);
     const non = await nonRounds(rig, { rounds, seconds, progress });
+    const cost = await costRounds(rig, { rounds, seconds, progress });
     const con = await conRounds(rig, { rounds, seconds, progress });
     const note = rig.flood.native ? {} : { note: "limited by the generator" };
     return [
       row("bare socket that counts, NON loss-free", "frames/s", non.bare, note),
       row("gateway, NON durable and in the ledger", "frames/s", non.gateway, note),
-      row("ratio", "", ratios(non.gateway, non.bare), { target: { is: "at least", value: 0.6 }, ...note }),
+      row("ratio of the NON rates", "", ratios(non.gateway, non.bare), {
+        target: { is: "at least", value: 0.6 },
+        ...note,
+      }),
+      row(`CPU at ${COST_RATE}/s, bare socket`, "µs/frame", cost.bare, {}),
+      row(`CPU at ${COST_RATE}/s, gateway`, "µs/frame", cost.gateway, {}),
+      row(`CPU at ${COST_RATE}/s, collector`, "µs/frame", cost.collector, {}),
       ...CON_OUTSTANDING.flatMap((outstanding, index) => {
         const { bare, gateway } = con[index]!;
         return [
           row(`bare echo, CON, ${outstanding} under way`, "frames/s", bare, note),
-          row(`gateway, CON, ${outstanding} under way`, "frames/s", gateway, note),
-          row("ratio", "", ratios(gateway, bare), { target: { is: "at least", value: 0.6 }, ...note }),
+          row(`gateway, CON durable, ${outstanding} under way`, "frames/s", gateway, note),
+          row(`ratio, ${outstanding} under way`, "", ratios(gateway, bare), note),
         ];
+      }),
+      row("ratio of the highest CON rates", "", ratios(highestOf(con, "gateway"), highestOf(con, "bare")), {
+        target: { is: "at least", value: 0.6 },
+        ...note,
       }),
     ];
   } finally {
@@ -78,6 +96,35 @@ async function nonRounds(rig: Rig, { rounds, seconds, progress }: RoundOptions) 
     await receiver.stop();
   }
   return { bare: best["bare"]!, gateway: best["gateway"]! };
+}
+
+/** Processor time per frame at a rate that both hold with ease: other load on the machine disturbs it less than the rates. */
+async function costRounds(rig: Rig, { rounds, seconds, progress }: RoundOptions) {
+  const receiver = await startBareReceiver("count");
+  const cost = { bare: [] as number[], gateway: [] as number[], collector: [] as number[] };
+  const send = (port: number, first = 0) => rig.flood.send({ kind: "non", port, rate: COST_RATE, seconds, first });
+  try {
+    for (let turn = 0; turn < rounds; turn++) {
+      const { pid } = receiver;
+      const bareBefore = processorUs(pid);
+      const bare = await send(receiver.port);
+      cost.bare.push((processorUs(pid) - bareBefore) / bare.sent);
+      const gatewayPid = rig.gateway.process.pid!;
+      const collectorPid = rig.collector.process.pid!;
+      const [gatewayBefore, collectorBefore] = [processorUs(gatewayPid), processorUs(collectorPid)];
+      const { sent } = await send(rig.coapPort, nextSequence(1e6));
+      await rig.idle(LEDGER_MS);
+      cost.gateway.push((processorUs(gatewayPid) - gatewayBefore) / sent);
+      cost.collector.push((processorUs(collectorPid) - collectorBefore) / sent);
+      const [bareUs, gatewayUs, collectorUs] = [cost.bare, cost.gateway, cost.collector].map((us) =>
+        us.at(-1)!.toFixed(1),
+      );
+      progress(`CPU per frame: bare ${bareUs} µs, gateway ${gatewayUs} µs, collector ${collectorUs} µs`);
+    }
+  } finally {
+    await receiver.stop();
+  }
+  return cost;
 }
 
 async function conRounds(rig: Rig, { rounds, seconds, progress }: RoundOptions) {
@@ -162,12 +209,20 @@ function nextSequence(count: number): number {
   return first;
 }
 
+/** Each round's highest over all numbers of waiting sensors. */
+function highestOf(
+  results: readonly Readonly<Record<"bare" | "gateway", readonly number[]>>[],
+  name: "bare" | "gateway",
+): number[] {
+  return results[0]![name].map((_, turn) => Math.max(...results.map((result) => result[name][turn]!)));
+}
+
 function ratios(numerators: readonly number[], denominators: readonly number[]): number[] {
   return numerators.map((value, index) => value / denominators[index]!);
 }
 
 function row(what: string, unit: string, values: readonly number[], rest: Partial<Row>): Row {
-  const digits = unit === "" ? 3 : 0;
+  const digits = unit === "" ? 3 : unit === "frames/s" ? 0 : 1;
   const rounds = values.map((value) => round(value, digits));
   return { what, unit, value: round(median(values), digits), rounds, ...rest };
 }

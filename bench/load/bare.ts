@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 export interface BareReceiver {
   readonly port: number;
+  readonly pid: number;
   /** Datagrams received so far. */
   count(): Promise<number>;
   stop(): Promise<void>;
@@ -15,6 +16,7 @@ export async function startBareReceiver(kind: "count" | "echo"): Promise<BareRec
   const [{ port }] = (await once(child, "message")) as [{ port: number }];
   return {
     port,
+    pid: child.pid!,
     async count() {
       const answer = once(child, "message") as Promise<[{ count: number }]>;
       child.send("count");
