@@ -68,6 +68,24 @@ test("docs/operations.md has every event that warns, and no event that there is 
   expect([...new Set(warned)].filter((event) => !named.includes(event))).toEqual([]);
 });
 
+test("the decision on dependencies names each of them", async () => {
+  const decision = documents.get("docs/decisions/0015-dependencies.md")!;
+  const named = [...decision.matchAll(/(?:@[a-z]+\/)?[a-z]+(?:-[a-z0-9]+)*/gu)].map(([name]) => name);
+  const declared = new Set<string>();
+  for await (const path of glob(["package.json", "*/package.json"], { cwd: root })) {
+    const { dependencies, devDependencies, optionalDependencies } = JSON.parse(
+      await readFile(join(root, path), "utf8"),
+    ) as Record<string, Record<string, string> | undefined>;
+    for (const name of Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies }))
+      declared.add(name);
+  }
+  const foreign = [...declared].filter((name) => !name.startsWith("@paddock/"));
+  expect(foreign.length).toBeGreaterThan(10);
+  expect(
+    foreign.filter((name) => !named.includes(name) && !named.some((start) => name.startsWith(`${start}-`))),
+  ).toEqual([]);
+});
+
 describe("every document", () => {
   test("names only commands that the programs have", async () => {
     const known = new Set<string>();
