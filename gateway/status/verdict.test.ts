@@ -74,6 +74,15 @@ test.each<[string, Parameters<typeof gatewayStatus>[0], VerdictLevel, string]>([
     "Not forwarding telemetry: the collector refuses the chain; 41,220 frames, 12 MB of 1 GB.",
   ],
   [
+    "an older epoch that the collector refuses, while the newest arrives",
+    {
+      lanes: [laneStatus(0), laneStatus(1, { epoch: 1 }), laneStatus(2)],
+      uplinks: { stopped: [{ lane: "telemetry", epoch: 0, why: "fork at 12" }] },
+    },
+    "attention",
+    "Forwarding live on fibre; backlog 0.",
+  ],
+  [
     "a lane that refuses",
     {
       lanes: [laneStatus(0, { full: true }), laneStatus(1), laneStatus(2)],

@@ -1,6 +1,6 @@
 import { formatDuration } from "@paddock/base/duration.ts";
 import { formatBytes, plural } from "../cli/format.ts";
-import type { GatewayStatus, LaneStatus } from "./status.ts";
+import type { GatewayStatus, LaneStatus, UplinksStatus } from "./status.ts";
 
 /** ok: nothing to do. attention: somebody should look. broken: readings are refused or cannot arrive. */
 export type VerdictLevel = "ok" | "attention" | "broken";
@@ -52,8 +52,8 @@ function sentenceOf(status: GatewayStatus): string {
   if (uplinks.enrolment === "denied") return `Buffering: the collector's operator denied this gateway; ${held}.`;
   if (uplinks.enrolment === "pending")
     return `Buffering: waiting for the collector's operator to approve this gateway; ${held}.`;
-  if (uplinks.stopped.length > 0)
-    return `Not forwarding ${laneList(uplinks.stopped)}: the collector refuses the chain; ${held}.`;
+  const stopped = stoppedNow(status);
+  if (stopped.length > 0) return `Not forwarding ${laneList(stopped)}: the collector refuses the chain; ${held}.`;
   if (uplinks.active === null) return `Buffering: no path to the collector${since(uplinks.withoutPathS)}; ${held}.`;
   if (stuck(status))
     return `Stuck on ${uplinks.active}: no receipt for ${formatDuration(uplinks.lastReceiptS! * 1000)}; ${held}.`;
@@ -78,6 +78,11 @@ function stuck({ uplinks, buffer }: GatewayStatus): boolean {
   return buffer.pendingRecords > 0 && uplinks.lastReceiptS !== null && uplinks.lastReceiptS > NO_PROGRESS_S;
 }
 
+/** Refused chains that new frames still go into. */
+function stoppedNow({ uplinks, lanes }: GatewayStatus): UplinksStatus["stopped"] {
+  return uplinks.stopped.filter(({ lane, epoch }) => lanes.find((one) => one.lane === lane)?.epoch === epoch);
+}
+
 function* broken(status: GatewayStatus): Iterable<Problem> {
   const { uplinks, lanes } = status;
   for (const lane of lanes.filter(({ full }) => full)) {
@@ -88,7 +93,7 @@ function* broken(status: GatewayStatus): Iterable<Problem> {
     const text = "The collector's operator denied this gateway.";
     yield { level: "broken", text, next: `paddock collector approve ${status.id}` };
   }
-  for (const { lane, epoch, why } of uplinks.stopped) {
+  for (const { lane, epoch, why } of stoppedNow(status)) {
     const text = `The collector refuses lane ${lane}, epoch ${epoch}: ${why}`;
     yield { level: "broken", text, next: `paddock gateway chain verify --lane ${lane}` };
   }
@@ -96,6 +101,11 @@ function* broken(status: GatewayStatus): Iterable<Problem> {
 
 function* attention(status: GatewayStatus): Iterable<Problem> {
   const { uplinks, lanes, ingest, clock } = status;
+  const now = stoppedNow(status);
+  for (const { lane, epoch, why } of uplinks.stopped.filter((chain) => !now.includes(chain))) {
+    const text = `Frames of lane ${lane} stay in epoch ${epoch}, which the collector refuses: ${why}`;
+    yield { level: "attention", text, next: `paddock gateway chain verify --lane ${lane}` };
+  }
   if (status.stopping) yield { level: "attention", text: "The gateway is stopping.", next: "paddock gateway status" };
   if (uplinks.enrolment === "pending") {
     const text = "The collector waits for its operator to approve this gateway.";
