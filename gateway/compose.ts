@@ -16,7 +16,7 @@ import { epochStartsAfter, newestBoot } from "./commit/continuity.ts";
 import { socketPath, type GatewayConfig } from "./config.ts";
 import { Discovery, multicastInterfaces } from "./discovery.ts";
 import { assertStoreIsOurs, loadOrCreateIdentity } from "./identity.ts";
-import { EXCHANGE_PREFIX } from "./ingest/exchange-memory.ts";
+import { earlierExchanges, EXCHANGE_PREFIX } from "./ingest/exchange-memory.ts";
 import { Ingest } from "./ingest/ingest.ts";
 import { readSensorsFile } from "./ingest/sensors-file.ts";
 import { Sensors, STATE_PREFIX } from "./ingest/sensors.ts";
@@ -125,12 +125,15 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
 
     const sensors = new Sensors({ unknown: config.sensors.unknown, restored: await store.side(STATE_PREFIX) });
     if (config.sensors.file !== null) sensors.load(await readSensorsFile(config.sensors.file));
+    const states = await store.side(EXCHANGE_PREFIX);
+    const earlier = earlierExchanges(states, boot.count, Math.floor(clock.monotonicUs() / 1_000_000));
+    await store.append({ chain: { gateway: identity.id, lane: 1, epoch: 0 }, batches: [], side: [earlier] });
     const ingest = new Ingest({
       sink: commitLoop,
       sensors,
       clock,
       rateFramesPerS: config.sensors.rateFramesPerS,
-      exchanges: { secret: identity.privateKey, boot: boot.count, states: await store.side(EXCHANGE_PREFIX) },
+      exchanges: { secret: identity.privateKey, boot: boot.count, states },
     });
     const multicast = config.discovery.enabled ? multicastInterfaces(networkInterfaces()) : [];
     const { listen, plainListen } = config;

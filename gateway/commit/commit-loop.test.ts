@@ -185,7 +185,7 @@ describe("CommitLoop", () => {
     expect(store.writes[0]!.side).toEqual([{ key: "exchange:bulk", value: encodeExchanges(3, 5, [7, -7]) }]);
     for (let index = 0; index < EXCHANGES_MAX + 5; index++) send(index);
     await pass(5);
-    expect(store.writes[1]!.side![0]!.value).toHaveLength(8 + 8 * EXCHANGES_MAX);
+    expect(store.writes[1]!.side![0]!.value).toHaveLength(12 + 8 * EXCHANGES_MAX);
   });
 
   test("a disk that stalls ends in queue-full, bounded, and nothing accepted is lost", async () => {

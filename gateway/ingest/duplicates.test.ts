@@ -4,7 +4,7 @@ import { seededRandom } from "@paddock/base/random.ts";
 import { generateIdentity } from "@paddock/wire/identity.ts";
 import { ContentHash } from "./content-hash.ts";
 import { DuplicateRing, PENDING } from "./duplicate-ring.ts";
-import { encodeExchanges } from "./exchange-memory.ts";
+import { earlierExchanges, encodeExchanges, restoreExchanges } from "./exchange-memory.ts";
 import { FULL, keyed, KEY_HEX, pack, sealed, TYPE_NON, World } from "./fixture.ts";
 
 describe("copies by endpoint, Message-ID and content", () => {
@@ -111,13 +111,32 @@ describe("copies after a restart", () => {
     for (const exchanges of [
       restored(1, stateOf(before, 1, 1000 - 248)),
       restored(2, stateOf(before, 1, 999)),
-      restored(1, stateOf(before, 1, 999).subarray(0, 15)),
+      restored(1, stateOf(before, 1, 999).subarray(0, 19)),
       restored(1, Buffer.of(1)),
     ]) {
       const after = new World({ exchanges });
       after.sendBytes(bytes);
       expect(after.sink.frames).toHaveLength(1);
     }
+  });
+
+  test("what is left of one run outlives the next ones, as long as an exchange lasts", () => {
+    let states = new Map<string, Uint8Array>([["exchange:bulk", encodeExchanges(1, 500, [5, 6])]]);
+    const begin = (nowS: number) => {
+      const { key, value } = earlierExchanges(states, 1, nowS);
+      states = new Map([["exchange:bulk", encodeExchanges(1, nowS, [nowS, 0])]]);
+      if (value !== null) states.set(key, value);
+      const ring = new DuplicateRing(64);
+      restoreExchanges(ring, { secret, boot: 1, states });
+      const keys = [[5, 6] as const, ...[510, 740, 760].map((low) => [low, 0] as const)];
+      return keys.map(([low, high]) => ring.find(low, high, nowS) > 0);
+    };
+    expect(begin(510)).toEqual([true, true, false, false]);
+    expect(begin(740)).toEqual([true, true, true, false]);
+    expect(begin(760)).toEqual([false, false, true, true]);
+    expect(earlierExchanges(new Map(), 1, 5).value).toBeNull();
+    for (let lane = 0; lane < 40; lane++) states.set(`exchange:${lane}`, encodeExchanges(1, 760, Array(4096).fill(1)));
+    expect(earlierExchanges(states, 1, 760).value!.length).toBeLessThanOrEqual(256 * 1024);
   });
 
   test("a keyed frame needs none of it", () => {

@@ -1,12 +1,14 @@
 import { createHmac, type KeyObject } from "node:crypto";
 import type { Random } from "@paddock/base/random.ts";
 import { CODE_CHANGED } from "@paddock/wire/coap-codes.ts";
-import type { DuplicateRing } from "./duplicate-ring.ts";
+import type { SideEntry } from "@paddock/store/types.ts";
+import { EXCHANGE_LIFETIME_S, type DuplicateRing } from "./duplicate-ring.ts";
 
 /**
  * What of the duplicate ring survives a restart (docs/protocol.md §1.3). Between the write of a batch and its answers
  * the process may die; then the sensors send the same messages again, and without this they would be stored twice. The
- * answers of a batch leave before the next batch of its lane is durable, so the messages of the last one are enough.
+ * answers of a batch leave before the next batch of its lane is durable, so the messages of the last one are enough. A
+ * start puts what the runs before it left into one more entry, as a copy may come after several restarts.
  */
 
 /** The prefix of the side entries, one for each lane. */
@@ -28,30 +30,64 @@ export interface RestoredExchanges {
   readonly states: ReadonlyMap<string, Uint8Array>;
 }
 
-const HEAD_BYTES = 8;
+/** Of one start's `exchange:earlier`: the newest of a gateway that dies again and again. */
+const EARLIER_BYTES_MAX = 256 * 1024;
+const HEAD_BYTES = 12;
 
-/** `keys` are pairs of low and high; `atS` is CLOCK_MONOTONIC. */
+interface Segment {
+  /** CLOCK_MONOTONIC. */
+  readonly atS: number;
+  readonly bytes: Buffer;
+}
+
+/** A segment: boot, time, length, keys. `keys` are pairs of low and high; `atS` is CLOCK_MONOTONIC. */
 export function encodeExchanges(boot: number, atS: number, keys: readonly number[]): Buffer {
   const bytes = Buffer.allocUnsafe(HEAD_BYTES + keys.length * 4);
   bytes.writeUInt32BE(boot >>> 0, 0);
   bytes.writeUInt32BE(atS >>> 0, 4);
+  bytes.writeUInt32BE(keys.length * 4, 8);
   for (const [index, half] of keys.entries()) bytes.writeInt32BE(half, HEAD_BYTES + index * 4);
   return bytes;
 }
 
-/**
- * Puts the remembered messages into the ring as answered, with the age that they have. Those of another boot are left
- * out: how old they are is unknown, and to take a new reading for an old one would lose it.
- */
+/** Puts the remembered messages into the ring as answered, with the age that they have. */
 export function restoreExchanges(ring: DuplicateRing, { boot, states }: RestoredExchanges): void {
-  for (const state of states.values()) {
-    const bytes = Buffer.from(state.buffer, state.byteOffset, state.length);
-    if (bytes.length < HEAD_BYTES || bytes.readUInt32BE(0) !== boot >>> 0) continue;
-    const atS = bytes.readUInt32BE(4);
+  for (const { atS, bytes } of segmentsOf(states, boot)) {
     for (let at = HEAD_BYTES; at + 8 <= bytes.length; at += 8) {
       ring.settle(ring.add(bytes.readInt32BE(at), bytes.readInt32BE(at + 4), atS), CODE_CHANGED);
     }
   }
+}
+
+/** The entry to be made durable at a start, before the first frame: what the lanes' entries will soon not hold any more. */
+export function earlierExchanges(states: ReadonlyMap<string, Uint8Array>, boot: number, nowS: number): SideEntry {
+  const kept: Buffer[] = [];
+  let length = 0;
+  for (const { atS, bytes } of segmentsOf(states, boot).toReversed()) {
+    if (nowS - atS > EXCHANGE_LIFETIME_S || length + bytes.length > EARLIER_BYTES_MAX) break;
+    kept.push(bytes);
+    length += bytes.length;
+  }
+  return { key: `${EXCHANGE_PREFIX}earlier`, value: length === 0 ? null : Buffer.concat(kept) };
+}
+
+/**
+ * The segments of this boot, oldest first. Those of another boot are left out: how old they are is unknown, and to take
+ * a new reading for an old one would lose it.
+ */
+function segmentsOf(states: ReadonlyMap<string, Uint8Array>, boot: number): Segment[] {
+  const segments: Segment[] = [];
+  for (const state of states.values()) {
+    const bytes = Buffer.from(state.buffer, state.byteOffset, state.length);
+    for (let start = 0; start + HEAD_BYTES <= bytes.length;) {
+      const end = start + HEAD_BYTES + bytes.readUInt32BE(start + 8);
+      if (end > bytes.length) break;
+      const segment = bytes.subarray(start, end);
+      if (segment.readUInt32BE(0) === boot >>> 0) segments.push({ atS: segment.readUInt32BE(4), bytes: segment });
+      start = end;
+    }
+  }
+  return segments.toSorted((left, right) => left.atS - right.atS);
 }
 
 /** The seed of the message hash, the same after every start. */
