@@ -27,12 +27,15 @@ async function residentMemory({ directory, minutes, progress }: BenchOptions): P
     const seconds = minutes * 60;
     const load = rig.flood.send({ kind: "non", port: rig.coapPort, rate: RATE, seconds, first: 0 });
     const samples: number[] = [];
+    const own: number[] = [];
     const begin = performance.now();
     const state = { ended: false };
     void load.finally(() => (state.ended = true)).catch(() => {});
     while (!state.ended) {
       await sleep(1000);
-      samples.push(await residentMb(rig.gateway.process.pid!));
+      const resident = await residentMb(rig.gateway.process.pid!);
+      samples.push(resident.all);
+      own.push(resident.own);
       if (samples.length % 30 === 0) {
         progress(`${Math.round((performance.now() - begin) / 1000)} s: ${samples.at(-1)!.toFixed(1)} MB`);
       }
@@ -49,6 +52,7 @@ async function residentMemory({ directory, minutes, progress }: BenchOptions): P
     return [
       row("RSS, most", "MB", Math.max(...samples), { is: "under", value: 120 }),
       row("RSS, p50", "MB", quantile(samples, 0.5)),
+      row("of that not shared with other Node processes", "MB", quantile(own, 0.5)),
       row("RSS after the first fifth", "MB", begun),
       row("RSS at the end", "MB", end),
       row("growth over that time", "MB/min", (end - begun) / (minutes * 0.8), { is: "under", value: 1 }),
@@ -131,10 +135,12 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Resident set in MB (10^6 bytes), from /proc. */
-async function residentMb(pid: number): Promise<number> {
-  const match = /^VmRSS:\s+(\d+) kB/mu.exec(await readFile(`/proc/${pid}/status`, "utf8"));
-  return (Number(match?.[1]) * 1024) / 1e6;
+/** Resident set in MB (10^6 bytes): all of it, and what is not the program file and libraries. */
+async function residentMb(pid: number): Promise<{ all: number; own: number }> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  const megabytes = (name: string) =>
+    (Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "mu").exec(status)?.[1]) * 1024) / 1e6;
+  return { all: megabytes("VmRSS"), own: megabytes("RssAnon") };
 }
 
 function row(what: string, unit: string, value: number, target?: Row["target"]): Row {
