@@ -46,6 +46,8 @@ export class Rig {
   /** Bundles the gateway and starts everything; resolves when the collector has admitted the gateway. */
   static async start(parent: string, gatewayArguments: readonly string[] = []): Promise<Rig> {
     const directory = await mkdtemp(join(parent, "paddock-bench-"));
+    const sweep = () => rmSync(directory, { recursive: true, force: true });
+    process.once("exit", sweep);
     const bundle = await bundleGateway(directory);
     const flood = await Flood.make(directory);
     const config = (port: number) =>
@@ -62,6 +64,7 @@ export class Rig {
     // A collector that comes back has to be found where it was.
     await writeFile(file, config(port));
     const rig = new Rig(directory, flood, bundle, collector);
+    process.off("exit", sweep);
     await mkdir(join(directory, "gateway"), { recursive: true });
     await writeFile(
       rig.gatewayConfig,
