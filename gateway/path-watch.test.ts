@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { systemClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
 import { BfdReflector } from "@paddock/uplink/bfd/reflector.ts";
+import { FakeCollector } from "@paddock/uplink/forward/testing/fake-collector.ts";
 import { CODE_CHANGED } from "@paddock/wire/coap-codes.ts";
 import { openGateway } from "./compose.ts";
 import { parseGatewayConfig, socketPath, type GatewayConfig } from "./config.ts";
@@ -56,7 +57,7 @@ beforeEach(async () => {
     paths: [
       watched("fibre", first.port, 100),
       watched("lte", second.port, 50),
-      { name: "plain", endpoint: "https://[::1]:9" },
+      { name: "plain", endpoint: "https://[::1]:9", preference: 10 },
     ],
   });
 });
@@ -65,7 +66,13 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
 });
 
-test("the gateway reports a cut with its detection time, and takes frames throughout", async () => {
+test("a cut moves the traffic, with its detection time, and frames are taken throughout", async () => {
+  const collector = new FakeCollector();
+  await collector.listen();
+  cleanUps.push(() => collector.stop());
+  const publicKey = Buffer.from(collector.identity.publicKeyRaw).toString("hex");
+  config = { ...config, collector: { ...config.collector!, publicKey } };
+  config.paths = config.paths.map((path) => ({ ...path, endpoint: collector.endpoint }));
   const log = { ...silentLog, warn: vi.fn<(event: string, fields?: object) => void>() };
   const gateway = await openGateway(config, { clock: systemClock, log });
   const sender = await CoapSender.open(gateway.addresses[0]!.port);
@@ -73,10 +80,14 @@ test("the gateway reports a cut with its detection time, and takes frames throug
     const ask = () => askGateway<"status">(socketPath(config), { get: "status" });
     const liveness = async () => (await ask()).uplinks.paths.map((path) => path.liveness);
     await until(async () => expect(await liveness()).toEqual(["up", "up", "unknown"]));
+    await until(async () => expect((await ask()).uplinks.active).toBe("fibre"));
     await cutFibre();
     await until(async () => expect(await liveness()).toEqual(["down", "up", "unknown"]));
     const { uplinks } = await ask();
     expect(uplinks).toMatchObject({ speaker: "connected", paths: [{ watch: { mode: "seamless", downs: 1 } }, {}, {}] });
+    expect(uplinks.switches[0]).toMatchObject({ from: "fibre", to: "lte" });
+    expect(uplinks.switches[0]!.why).toMatch(/^fibre: down, BFD detection-expired/);
+    expect(uplinks.switches[0]!.detectedInMs).toBeGreaterThan(200);
     expect(uplinks.paths[0]!.watch!.detectedInMs).toBeGreaterThan(200);
     expect(uplinks.paths[2]!.watch).toBeNull();
     expect(formatUplinks(await ask())).toMatch(/down; BFD seamless: BFD detection-expired.*last detected in /);
