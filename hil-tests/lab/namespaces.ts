@@ -51,10 +51,25 @@ export class Namespace {
   }
 }
 
-/** Namespaces and links of one test run, and a directory for its files. `destroy` leaves nothing. */
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+function endByInterrupt(): void {
+  process.exit(1);
+}
+
+/**
+ * Namespaces and links of one test run, and a directory for its files. `destroy` leaves nothing; it also comes by itself
+ * when the process ends, by an interrupt too.
+ */
 export class Lab {
   readonly directory = mkdtempSync(join(tmpdir(), `${PREFIX}-lab-`));
   readonly #namespaces: Namespace[] = [];
+  readonly #leave = (): void => this.destroy();
+
+  constructor() {
+    process.once("exit", this.#leave);
+    for (const signal of SIGNALS) process.on(signal, endByInterrupt);
+  }
 
   namespace(name: string): Namespace {
     const namespace = new Namespace(`${PREFIX}${process.pid}${name}`);
@@ -79,6 +94,8 @@ export class Lab {
   }
 
   destroy(): void {
+    process.off("exit", this.#leave);
+    for (const signal of SIGNALS) process.off(signal, endByInterrupt);
     for (const { name } of this.#namespaces.splice(0)) {
       for (const pid of execFileSync("ip", ["netns", "pids", name], { encoding: "utf8" }).split("\n").filter(Boolean)) {
         try {

@@ -22,8 +22,12 @@ export async function labFiles(words: readonly string[]): Promise<string[]> {
 export async function runLab(files: readonly string[], storyFile: string, only?: string): Promise<Verdict[]> {
   process.env[STORY_FILE_VARIABLE] = storyFile;
   const verdicts: Omit<Verdict, "story">[] = [];
+  const interrupt = new AbortController();
+  // The test processes take their namespaces down when they are told to end.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupt.abort());
   const stream = run({
     files: [...files],
+    signal: interrupt.signal,
     concurrency: 1,
     ...(only === undefined ? {} : { testNamePatterns: [only] }),
   });

@@ -1,4 +1,4 @@
-import { execFile, type ChildProcess } from "node:child_process";
+import { execFile } from "node:child_process";
 import { openSync, closeSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -23,16 +23,9 @@ export class NamespaceTarget implements Target {
   readonly coapTarget = `[${GATEWAY}]:5683`;
   readonly #field: Field = buildField();
   readonly #gatewayLog: LoggedEvent[] = [];
-  readonly #helpers: ChildProcess[] = [];
   #gateway: Program | undefined;
   #collector: Program | undefined;
   #speakerSocket: string | undefined;
-
-  constructor() {
-    // The lab goes whatever ends the run: an interrupt, an uncaught error, or simply the end.
-    process.once("exit", this.#leave);
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, this.#interrupted);
-  }
 
   get directory(): string {
     return this.#field.lab.directory;
@@ -155,17 +148,9 @@ export class NamespaceTarget implements Target {
   }
 
   async destroy(): Promise<void> {
-    this.#leave();
-    process.off("exit", this.#leave);
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, this.#interrupted);
-  }
-
-  readonly #leave = (): void => {
-    for (const helper of this.#helpers) helper.kill("SIGKILL");
+    // Also ends every process in the namespaces.
     this.#field.lab.destroy();
-  };
-
-  readonly #interrupted = (): void => process.exit(1);
+  }
 
   get #operatorSocket(): string {
     return join(this.directory, "operator.sock");
@@ -196,10 +181,8 @@ export class NamespaceTarget implements Target {
     const reflect = { listen, discriminators: [REFLECTOR_DISCRIMINATOR] };
     const file = await this.#write("reflector.json", { reflect, socket: join(this.directory, "reflector.sock") });
     const command = ["-f", "50", process.execPath, PROGRAMS.bfd];
-    this.#helpers.push(
-      this.#field.collector.spawn("chrt", [...command, "--standalone", "--config", file]),
-      this.#field.gateway.spawn("chrt", [...command, "--socket", socket]),
-    );
+    this.#field.collector.spawn("chrt", [...command, "--standalone", "--config", file]);
+    this.#field.gateway.spawn("chrt", [...command, "--socket", socket]);
     const ask = [PROGRAMS.bfd, "status", "--socket"];
     for (const each of [socket, join(this.directory, "reflector.sock")]) {
       // Exit code 0: it answers, and none of its sessions is down.
