@@ -3,8 +3,15 @@ import { createInterface } from "node:readline";
 import { messageOf } from "@paddock/base/errors.ts";
 import { DemoFailure } from "./demo-failure.ts";
 
+/** The answer to `status`; to other commands, `links` is absent. */
+export interface LinkAnswer {
+  readonly ok: boolean;
+  readonly error?: string;
+  readonly links?: Readonly<Record<string, { readonly cut: readonly string[] }>>;
+}
+
 /** Tells a running `sim link`, as `sim tell` does; resolves when it has obeyed. Throws DemoFailure. */
-export function tellLink(socketPath: string, command: Readonly<Record<string, unknown>>): Promise<void> {
+export function tellLink(socketPath: string, command: Readonly<Record<string, unknown>>): Promise<LinkAnswer> {
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath);
     const fail = (why: string): void => reject(new DemoFailure(`The link at ${socketPath} does not obey: ${why}.`));
@@ -13,8 +20,8 @@ export function tellLink(socketPath: string, command: Readonly<Record<string, un
     createInterface({ input: socket })
       .on("error", () => {})
       .once("line", (line) => {
-        const answer = JSON.parse(line) as { readonly ok: boolean; readonly error?: string };
-        if (answer.ok) resolve();
+        const answer = JSON.parse(line) as LinkAnswer;
+        if (answer.ok) resolve(answer);
         else fail(answer.error ?? "it does not say why");
         socket.destroy();
       });
