@@ -91,7 +91,7 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
     });
     await commitLoop.start();
 
-    const divergence = new Divergence({ store, commitLoop, gateway: identity.id, clock, log, fatal });
+    const divergence = new Divergence({ store, commitLoop, gateway: identity.id, clock, fatal });
     const source = new ChainBatchSource({
       store,
       gateway: identity.id,

@@ -1,10 +1,8 @@
 import type { Clock } from "@paddock/base/clock.ts";
-import type { Log } from "@paddock/base/log.ts";
 import type { ChainStore } from "@paddock/store/chain-store.ts";
 import type { ChainId } from "@paddock/store/types.ts";
 import { decodeHeader, headerHash } from "@paddock/wire/batch-header.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
-import { laneName } from "@paddock/wire/lanes.ts";
 import type { CommitLoop } from "./commit-loop.ts";
 import type { ChainEnd } from "./lane-writer.ts";
 
@@ -17,7 +15,6 @@ export interface DivergenceOptions {
   /** SHA-256 of the gateway's public key. */
   readonly gateway: Uint8Array;
   readonly clock: Clock;
-  readonly log: Log;
   readonly fatal: (error: unknown) => void;
 }
 
@@ -36,15 +33,14 @@ export class Divergence {
 
   /** Never rejects. Resolves with whether a new epoch began. */
   async found(lane: Lane, epoch: number, reason: "collector-ahead" | "collector-differs" | "fork"): Promise<boolean> {
-    const { store, commitLoop, gateway, clock, log, fatal } = this.#options;
+    const { store, commitLoop, gateway, clock, fatal } = this.#options;
     const nowUs = clock.monotonicUs();
     const changedUs = this.#changedUs.get(lane);
     if (changedUs !== undefined && nowUs - changedUs < EPOCH_PAUSE_US) return false;
-    this.#changedUs.set(lane, nowUs);
     try {
       const end = await agreedEnd(store, { gateway, lane, epoch });
       const begun = await commitLoop.changeEpoch(lane, epoch, reason, end);
-      if (!begun) log.warn("epoch-not-changed", { lane: laneName(lane), epoch, reason });
+      if (begun) this.#changedUs.set(lane, nowUs);
       return begun;
     } catch (error) {
       fatal(error);

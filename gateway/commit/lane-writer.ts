@@ -347,6 +347,7 @@ export class LaneWriter {
     if (failure === undefined) {
       log.warn("epoch-change", { lane: laneName(this.#chain.lane), epoch: this.#chain.epoch, reason, lastSeq });
     } else {
+      log.warn("epoch-not-changed", { lane: laneName(before.chain.lane), epoch: previousEpoch, reason });
       this.#chain = before.chain;
       this.#head = before.head;
       this.#epochStart = before.start;
