@@ -10,7 +10,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { cpus, release } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { missingForLab } from "./lab/namespaces.ts";
+import { missingForLab, sweepAbandoned } from "./lab/namespaces.ts";
 import { htmlPage } from "./report/page.ts";
 import { junitXml } from "./report/junit.ts";
 import { runInterop } from "./report/run-interop.ts";
@@ -18,7 +18,10 @@ import { labFiles, runLab } from "./report/run-lab.ts";
 import type { HilReport, Verdict } from "./report/verdicts.ts";
 
 const RESULTS = join(import.meta.dirname, "results");
-const COMMANDS = "ip nft sysctl chrt ping bfdd vtysh bird keepalived tshark dumpcap coap-client-notls dbus-daemon avahi-daemon avahi-browse".split(" ");
+const COMMANDS =
+  "ip nft sysctl chrt ping bfdd vtysh bird keepalived tshark dumpcap coap-client-notls dbus-daemon avahi-daemon avahi-browse".split(
+    " ",
+  );
 
 const { values, positionals } = parseArgs({
   options: { only: { type: "string" }, interop: { type: "boolean", default: true } },
@@ -41,6 +44,7 @@ await mkdir(RESULTS, { recursive: true });
 const verdicts: Verdict[] = [];
 if (values.interop) verdicts.push(...(await runInterop(join(RESULTS, "interop.json"))));
 verdicts.push(...(await runLab(await labFiles(positionals), join(RESULTS, "stories.ndjson"), values.only)));
+sweepAbandoned();
 
 const failed = verdicts.filter(({ passed }) => !passed);
 const report: HilReport = {

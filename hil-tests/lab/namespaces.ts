@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn, type SpawnOptions } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -62,11 +62,12 @@ function endByInterrupt(): void {
  * when the process ends, by an interrupt too.
  */
 export class Lab {
-  readonly directory = mkdtempSync(join(tmpdir(), `${PREFIX}-lab-`));
+  readonly directory = mkdtempSync(join(tmpdir(), `${PREFIX}-lab-${process.pid}-`));
   readonly #namespaces: Namespace[] = [];
   readonly #leave = (): void => this.destroy();
 
   constructor() {
+    sweepAbandoned();
     process.once("exit", this.#leave);
     for (const signal of SIGNALS) process.on(signal, endByInterrupt);
   }
@@ -96,18 +97,36 @@ export class Lab {
   destroy(): void {
     process.off("exit", this.#leave);
     for (const signal of SIGNALS) process.off(signal, endByInterrupt);
-    for (const { name } of this.#namespaces.splice(0)) {
-      for (const pid of execFileSync("ip", ["netns", "pids", name], { encoding: "utf8" }).split("\n").filter(Boolean)) {
-        try {
-          process.kill(Number(pid), "SIGKILL");
-        } catch {
-          // Gone between listing and killing.
-        }
-      }
-      execFileSync("ip", ["netns", "del", name]);
-    }
+    for (const { name } of this.#namespaces.splice(0)) removeNamespace(name);
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+/** Removes what test processes left that were killed before they could: namespaces and directories carry their pid. */
+export function sweepAbandoned(): void {
+  const names = execFileSync("ip", ["netns", "list"], { encoding: "utf8" })
+    .split("\n")
+    .map((line) => line.split(" ")[0]!);
+  for (const name of names) if (isAbandoned(new RegExp(`^${PREFIX}(\\d+)`).exec(name)?.[1])) removeNamespace(name);
+  for (const name of readdirSync(tmpdir())) {
+    if (!isAbandoned(new RegExp(`^${PREFIX}-lab-(\\d+)-`).exec(name)?.[1])) continue;
+    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}
+
+function isAbandoned(pid: string | undefined): boolean {
+  return pid !== undefined && !existsSync(`/proc/${pid}`);
+}
+
+function removeNamespace(name: string): void {
+  for (const pid of execFileSync("ip", ["netns", "pids", name], { encoding: "utf8" }).split("\n").filter(Boolean)) {
+    try {
+      process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // Gone between listing and killing.
+    }
+  }
+  execFileSync("ip", ["netns", "del", name]);
 }
 
 /** Waits until `condition` gives something, at most `limitMs`. Throws with `what` and the last failure otherwise. */
