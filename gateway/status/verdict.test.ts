@@ -80,7 +80,7 @@ test.each<[string, Parameters<typeof gatewayStatus>[0], VerdictLevel, string]>([
       uplinks: { stopped: [{ lane: "telemetry", epoch: 0, why: "fork at 12" }] },
     },
     "attention",
-    "Forwarding live on fibre; backlog 0.",
+    "Forwarding live on fibre; frames of telemetry stay in an older epoch, which the collector refuses.",
   ],
   [
     "a lane that refuses",

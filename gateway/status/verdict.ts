@@ -58,6 +58,8 @@ function sentenceOf(status: GatewayStatus): string {
   if (stuck(status))
     return `Stuck on ${uplinks.active}: no receipt for ${formatDuration(uplinks.lastReceiptS! * 1000)}; ${held}.`;
   const backlog = backlogOf(status);
+  if (backlog === 0 && uplinks.stopped.length > 0)
+    return `Forwarding live on ${uplinks.active}; frames of ${laneList(uplinks.stopped)} stay in an older epoch, which the collector refuses.`;
   if (backlog === 0) return `Forwarding live on ${uplinks.active}; backlog 0.`;
   const eta =
     buffer.drainRecordsPerS > 0 ? `, done in about ${formatDuration((backlog / buffer.drainRecordsPerS) * 1000)}` : "";
