@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { PaddockError } from "@paddock/base/errors.ts";
 import { PROFILES, type ProfileName } from "@paddock/uplink/bfd/profiles.ts";
 import { parseSession, SESSION_SCHEMA, type SessionSpecInput } from "@paddock/uplink/bfd/session-spec.ts";
+import { followsAddresses } from "@paddock/uplink/paths/source-address.ts";
 import * as v from "valibot";
 
 const { intervalMs, detectMult, remoteDiscriminator, remotePort, auth } = SESSION_SCHEMA.entries;
@@ -41,6 +42,7 @@ export type PathBfd = v.InferOutput<typeof PathBfdSchema>;
 interface WatchedPath {
   readonly name: string;
   readonly source: string | null;
+  readonly interface: string | null;
   readonly endpoint: string;
 }
 
@@ -51,15 +53,20 @@ export function bfdRemote(path: WatchedPath, bfd: PathBfd): string | undefined {
   return isIP(host) === 0 ? undefined : host;
 }
 
-/** The session in the speaker's words; `local` is used when neither bfd.local nor the path's source says it. */
+/** The address that the configuration names for the session; undefined where the kernel has to be asked. */
+export function bfdLocal(path: WatchedPath, bfd: PathBfd): string | undefined {
+  return bfd.local ?? (followsAddresses(path) ? undefined : (path.source ?? undefined));
+}
+
+/** The session in the speaker's words; `local` is used when the configuration does not say it. */
 export function bfdSession(path: WatchedPath, bfd: PathBfd, local: string): SessionSpecInput {
-  const { mode, discriminator, local: ownLocal, remote: _, ...rest } = bfd;
+  const { mode, discriminator, local: _local, remote: _remote, ...rest } = bfd;
   const remote = bfdRemote(path, bfd);
   return {
     ...rest,
     name: path.name,
     kind: mode,
-    local: ownLocal ?? path.source ?? local,
+    local: bfdLocal(path, bfd) ?? local,
     ...(remote === undefined ? {} : { remote }),
     ...(discriminator === undefined ? {} : { remoteDiscriminator: discriminator }),
   };
@@ -70,7 +77,7 @@ export function bfdProblem(path: WatchedPath, bfd: PathBfd): string | undefined 
   const remote = bfdRemote(path, bfd);
   if (remote === undefined && bfd.mode !== "echo")
     return "expected remote: the endpoint has a name, and BFD goes to an address";
-  if (bfd.mode === "echo" && bfd.local === undefined && path.source === null)
+  if (bfd.mode === "echo" && bfdLocal(path, bfd) === undefined && !followsAddresses(path))
     return "expected local, or a source of the path: an echo is addressed to it";
   try {
     parseSession(bfdSession(path, bfd, remote ?? "::1"));

@@ -22,6 +22,7 @@ import { readSensorsFile } from "./ingest/sensors-file.ts";
 import { Sensors, STATE_PREFIX } from "./ingest/sensors.ts";
 import { UdpListeners } from "./ingest/udp-listener.ts";
 import { serveMetrics } from "./metrics/metrics-server.ts";
+import { PathSources } from "./path-sources.ts";
 import { PathUsageFile } from "./path-usage.ts";
 import { PathWatch } from "./path-watch.ts";
 import { Shutdown } from "./shutdown.ts";
@@ -104,8 +105,11 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
     });
     closing.add(() => source.stop());
     const usageFile = new PathUsageFile(dataDir, clock, log);
+    const sources = await PathSources.start({ config, clock, log });
+    if (sources !== undefined) closing.add(() => sources.stop());
     const forwarder = await makeForwarder({
       config,
+      sources,
       identity,
       source,
       usage: await usageFile.read(),
@@ -120,8 +124,11 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
         await usageFile.stop(forwarder.usage());
       });
     }
-    const watch = forwarder === undefined ? undefined : await PathWatch.start({ config, sink: forwarder, clock, log });
+    const watch =
+      forwarder === undefined ? undefined : await PathWatch.start({ config, sink: forwarder, sources, clock, log });
     if (watch !== undefined) closing.add(() => watch.stop());
+    // Also before the forwarder stops, which then takes no new source any more.
+    if (sources !== undefined) closing.add(() => sources.stop());
 
     const sensors = new Sensors({ unknown: config.sensors.unknown, restored: await store.side(STATE_PREFIX) });
     if (config.sensors.file !== null) sensors.load(await readSensorsFile(config.sensors.file));
@@ -182,6 +189,7 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
       void discovery.start();
     }
     forwarder?.start();
+    if (forwarder !== undefined) sources?.follow(forwarder, watch);
     const reloadSensors = async (): Promise<void> => {
       const { file } = config.sensors;
       if (file === null) return log.info("sensors-reload", { detail: "no sensors file is configured" });

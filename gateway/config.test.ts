@@ -51,6 +51,7 @@ describe("gateway configuration", () => {
       {
         name: "fibre",
         source: null,
+        interface: null,
         endpoint: "https://[::1]:8443",
         preference: 100,
         cost: 0,

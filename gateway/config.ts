@@ -2,6 +2,7 @@ import { isIP, isIPv6 } from "node:net";
 import { join } from "node:path";
 import { parseConfig, readConfigFile } from "@paddock/base/config.ts";
 import type { PathConfig } from "@paddock/uplink/forward/ports.ts";
+import { followsAddresses, isPrefix } from "@paddock/uplink/paths/source-address.ts";
 import { LANES, laneOf } from "@paddock/wire/lanes.ts";
 import * as v from "valibot";
 import { bfdProblem, PathBfdSchema } from "./bfd-config.ts";
@@ -28,6 +29,18 @@ const filePath = v.pipe(v.string("expected a file path"), v.minLength(1, "expect
 const ipAddress = v.pipe(
   v.string("expected an IP address"),
   v.check((text) => isIP(text.split("%")[0]!) !== 0, "expected an IPv6 (or IPv4) address, such as :: or fe80::1%eth0"),
+);
+
+const sourceAddress = v.pipe(
+  v.string("expected an IP address or an IPv6 prefix"),
+  v.check(
+    (text) => isIP(text.split("%")[0]!) !== 0 || isPrefix(text),
+    "expected an address, such as 2001:db8:a::2, or an IPv6 prefix, such as 2001:db8:a::/48",
+  ),
+);
+const interfaceName = v.pipe(
+  v.string("expected the name of an interface"),
+  v.regex(/^[^\s/]{1,15}$/, "expected the name of an interface, such as wan0"),
 );
 
 const udpListen = v.strictObject({
@@ -78,8 +91,12 @@ const uplinkPath = v.strictObject({
     "Name of the path in status, log and at the collector.",
   ),
   source: described(
-    v.optional(v.nullable(ipAddress), null),
-    "Local address to send from; null lets the kernel choose.",
+    v.optional(v.nullable(sourceAddress), null),
+    "Local address to send from, or an IPv6 prefix (2001:db8:a::/48) that it is taken from; null lets the kernel choose.",
+  ),
+  interface: described(
+    v.optional(v.nullable(interfaceName), null),
+    "Interface that the source must be on. With it, or with a prefix, the source follows the kernel's addresses; without one the path is down.",
   ),
   endpoint: described(
     v.pipe(v.string(), v.url("expected a URL"), v.startsWith("https://", "expected an https URL")),
@@ -337,6 +354,13 @@ const RULES: readonly {
     message: "expected a different name for each path",
   },
   {
+    at: ["paths"],
+    holds: ({ paths }) =>
+      paths.every((path) => path.interface === null || path.source === null || isIPv6(path.source.split("/")[0]!)),
+    message:
+      "expected an IPv6 source wherever there is an interface: only IPv6 addresses are followed, and link-local ones need none",
+  },
+  {
     at: ["status", "socket"],
     holds: (fields) => Buffer.byteLength(socketPath(fields)) <= SOCKET_PATH_BYTES_MAX,
     message: `expected a path of at most ${SOCKET_PATH_BYTES_MAX} bytes (dataDir with status.sock unless set), the limit of Unix sockets`,
@@ -377,15 +401,15 @@ export function socketPath(config: Pick<Fields, "dataDir" | "status">): string {
   return config.status.socket ?? join(config.dataDir, "status.sock");
 }
 
-/** The paths in the form that the forwarder takes. */
+/** The paths in the form that the forwarder takes; without source where that follows the kernel's addresses. */
 export function uplinkPaths(config: GatewayConfig): PathConfig[] {
-  return config.paths.map(({ source, metered: plan, name, endpoint, preference, cost, riskGroups }) => ({
+  return config.paths.map(({ source, interface: on, metered: plan, name, endpoint, preference, cost, riskGroups }) => ({
     name,
     endpoint,
     preference,
     cost,
     riskGroups,
-    ...(source === null ? {} : { source }),
+    ...(source === null || followsAddresses({ source, interface: on }) ? {} : { source }),
     ...(plan === null ? {} : { metered: { ...plan, lanes: plan.lanes.map((word) => laneOf(word)!) } }),
   }));
 }

@@ -7,9 +7,9 @@ import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { BfdClient, type LivenessChange } from "@paddock/uplink/bfd/client.ts";
-import type { SessionSpecInput } from "@paddock/uplink/bfd/session-spec.ts";
 import type { StateEvent } from "@paddock/uplink/bfd/speaker-events.ts";
-import { bfdRemote, bfdSession } from "./bfd-config.ts";
+import { followsAddresses } from "@paddock/uplink/paths/source-address.ts";
+import { bfdLocal, bfdRemote, bfdSession } from "./bfd-config.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { PathWatchStatus } from "./status/status.ts";
 
@@ -29,6 +29,8 @@ export interface PathWatchOptions {
   readonly sink: LivenessSink;
   readonly clock: Clock;
   readonly log: Log;
+  /** Where paths follow the kernel's addresses: their source of now. */
+  readonly sources?: { choice(path: string): { readonly address: string | undefined } | undefined } | undefined;
 }
 
 /** A path whose local address the kernel cannot tell yet is asked about again after this. */
@@ -43,6 +45,8 @@ export class PathWatch {
   readonly #paths: readonly WatchedPath[];
   readonly #client: BfdClient;
   readonly #seen = new Map<string, PathWatchStatus>();
+  /** Local addresses that the kernel told, of paths whose configuration names none. */
+  readonly #locals = new Map<string, string>();
   #stopped = false;
   #retry: { cancel(): void } | undefined;
 
@@ -59,6 +63,8 @@ export class PathWatch {
       log,
     });
     for (const { name, bfd } of this.#paths) {
+      const source = options.sources?.choice(name)?.address;
+      if (source !== undefined) this.#locals.set(name, source);
       this.#seen.set(name, { mode: bfd!.mode, why: "not seen yet", detectedInMs: null, sinceWallMs: null, downs: 0 });
     }
   }
@@ -87,6 +93,20 @@ export class PathWatch {
     return this.#seen.get(path) ?? null;
   }
 
+  /** Watches a path that follows the kernel's addresses from another one; undefined: not at all until there is one. */
+  setSource(name: string, address: string | undefined): void {
+    const path = this.#paths.find((one) => one.name === name);
+    if (path === undefined || !followsAddresses(path) || this.#locals.get(name) === address) return;
+    // Taken away first: what the session on the old address proved says nothing about the new one.
+    this.#locals.delete(name);
+    this.#apply();
+    const why = address === undefined ? "no address to watch from" : `watched from ${address}, no answer yet`;
+    this.#seen.set(name, { ...this.#seen.get(name)!, why, sinceWallMs: this.#options.clock.wallMs() });
+    if (address === undefined) return;
+    this.#locals.set(name, address);
+    this.#apply();
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#retry?.cancel();
@@ -94,22 +114,36 @@ export class PathWatch {
   }
 
   async #setSessions(): Promise<void> {
-    const sessions: SessionSpecInput[] = [];
+    const { clock, log } = this.#options;
+    let missing = false;
     for (const path of this.#paths) {
-      const bfd = path.bfd!;
-      const known = bfd.local ?? path.source;
-      const local = known ?? (await sourceAddressFor(bfdRemote(path, bfd)!));
-      if (local !== undefined) sessions.push(bfdSession(path, bfd, local));
-      else this.#options.log.warn("bfd-no-address", { path: path.name, detail: "no route to the remote address" });
+      // A path that follows the kernel's addresses waits for setSource.
+      if (bfdLocal(path, path.bfd!) !== undefined || followsAddresses(path) || this.#locals.has(path.name)) continue;
+      const local = await sourceAddressFor(bfdRemote(path, path.bfd!)!);
+      if (local !== undefined) {
+        this.#locals.set(path.name, local);
+        continue;
+      }
+      missing = true;
+      log.warn("bfd-no-address", { path: path.name, detail: "no route to the remote address" });
     }
     if (this.#stopped) return;
-    this.#client.setSessions(sessions);
-    if (sessions.length === this.#paths.length) return;
-    this.#retry = this.#options.clock.after(ADDRESS_RETRY_MS, () => {
+    this.#apply();
+    if (!missing) return;
+    this.#retry = clock.after(ADDRESS_RETRY_MS, () => {
       this.#setSessions().catch((error: unknown) => {
-        this.#options.log.error("bfd-sessions-failed", { detail: messageOf(error) });
+        log.error("bfd-sessions-failed", { detail: messageOf(error) });
       });
     });
+  }
+
+  #apply(): void {
+    this.#client.setSessions(
+      this.#paths.flatMap((path) => {
+        const local = bfdLocal(path, path.bfd!) ?? this.#locals.get(path.name);
+        return local === undefined ? [] : [bfdSession(path, path.bfd!, local)];
+      }),
+    );
   }
 
   #changed({ name, liveness, event }: LivenessChange): void {

@@ -12,6 +12,7 @@ import { signEnrolment } from "@paddock/wire/enrolment.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import { uplinkPaths, type GatewayConfig } from "./config.ts";
+import type { PathSources } from "./path-sources.ts";
 
 /** Reports that somebody should look at; all others are good news. */
 const WARNINGS: ReadonlySet<ForwardReport["event"]> = new Set([
@@ -28,6 +29,8 @@ export interface UplinksOptions {
   readonly identity: SigningIdentity;
   readonly source: BatchSource;
   readonly usage: Readonly<Record<string, PathUsage>>;
+  /** Of the paths that follow the kernel's addresses, if there are any. */
+  readonly sources: PathSources | undefined;
   /** The collector refuses a chain because it holds another one. */
   readonly onFork: (lane: Lane, epoch: number) => void;
   readonly clock: Clock;
@@ -36,18 +39,19 @@ export interface UplinksOptions {
 
 /** The forwarder that the configuration asks for; undefined when it names no collector. Throws CONFIG_UNREADABLE. */
 export async function makeForwarder(options: UplinksOptions): Promise<Forwarder | undefined> {
-  const { config, identity, clock, log } = options;
+  const { config, identity, sources, clock, log } = options;
   const { collector, forward } = config;
   if (collector === null) return undefined;
   const ca = collector.ca === null ? undefined : await readAuthorities(collector.ca);
+  const openLink = collectorLinks({
+    publicKey: Buffer.from(collector.publicKey, "hex"),
+    gateway: identity.id,
+    ...(ca === undefined ? {} : { ca }),
+  });
   return new Forwarder({
     source: options.source,
-    paths: uplinkPaths(config),
-    openLink: collectorLinks({
-      publicKey: Buffer.from(collector.publicKey, "hex"),
-      gateway: identity.id,
-      ...(ca === undefined ? {} : { ca }),
-    }),
+    paths: uplinkPaths(config).map((path) => sources?.resolved(path) ?? path),
+    openLink: sources?.guard(openLink) ?? openLink,
     settings: {
       order: forward.order,
       backfillShare: forward.backfillShare,

@@ -40,6 +40,17 @@ export function isPrefix(text: string): boolean {
   return isIPv6(address!) && /^\d{1,3}$/u.test(length ?? "") && Number(length) <= 128 && rest.length === 0;
 }
 
+/** Whether the kernel's list decides about the source of a path that is configured so; null: not said. */
+export function followsAddresses({
+  source,
+  interface: name,
+}: {
+  readonly source: string | null;
+  readonly interface: string | null;
+}): boolean {
+  return name !== null || (source !== null && isPrefix(source));
+}
+
 /** The addresses in what `ip -j -6 addr show` prints; whatever is not one is left out. Never throws. */
 export function parseAddresses(document: unknown): LocalAddress[] {
   if (!Array.isArray(document)) return [];
