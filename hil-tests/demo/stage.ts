@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Children, LogEvent } from "./children.ts";
 import type { DemoFiles } from "./files.ts";
-import { UPLINKS, type Uplink } from "./uplinks.ts";
+import { UPLINKS, WATCH, type Uplink } from "./uplinks.ts";
 
 /** What runs and where. */
 export interface Stage {
@@ -13,8 +13,6 @@ const STORE = { minFreeBytes: 16 * 1024 * 1024, ballastBytes: 0 };
 
 /** What the collector answers to when a gateway watches a path by S-BFD (RFC 7881). */
 const DISCRIMINATOR = 7784;
-/** Three packets that do not come back in a row: the path is down. Holds without any privilege on a busy machine. */
-const WATCH = { intervalMs: 100, detectMult: 3 };
 
 /** Starts collector, links and gateway, in this order, and waits for each. Throws DemoFailure. */
 export async function setStage(

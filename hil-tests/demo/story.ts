@@ -7,6 +7,7 @@ import { tellLink } from "./link-control.ts";
 import { stamp } from "./panel.ts";
 import type { Screen } from "./screen.ts";
 import type { StatusFeed } from "./status-feed.ts";
+import { WATCH } from "./uplinks.ts";
 
 /** While the first receipt on the next path is awaited, this bounds the error of its time. */
 const CLOSE_LOOK_MS = 15;
@@ -63,7 +64,7 @@ export class Story {
     // The first choice at the start is no news.
     if (change.from !== undefined) {
       this.#tellSwitch(change);
-      if (change.detectedInMs !== undefined) void this.#tellFalseAlarm(change.from);
+      if (change.detectedInMs !== undefined) void this.#tellBusy(change.from, change.detectedInMs);
     }
     for (const listener of this.#onSwitch) listener(change);
   }
@@ -118,16 +119,21 @@ export class Story {
     const found = detectedInMs === undefined ? "" : `, detected in ${formatDuration(detectedInMs)} by BFD`;
     const again = framesResent === 0 ? "" : `; ${plural(framesResent, "unacknowledged frame")} sent again`;
     this.#say(`SWITCH  ${from} to ${to ?? "nothing"}${found}${again}`, "strong");
-    this.#screen.say(`                 the gateway's reason: ${why}`);
+    this.#note(`the gateway's reason: ${why}`);
   }
 
-  /** On a machine with too little time for its processes, packets come late although nobody cut anything. */
-  async #tellFalseAlarm(path: string): Promise<void> {
+  /** On a machine with too little time packets come late although nobody cut anything, and the watcher slows down. */
+  async #tellBusy(path: string, detectedInMs: number): Promise<void> {
     const answer = await tellLink(this.#files.linkControl(path), { do: "status", link: path }).catch(() => undefined);
-    if (answer?.links?.[path]?.cut.length !== 0) return;
-    this.#screen.say(
-      `                 nobody cut ${path}: this machine was too busy for a while; nothing is lost by that`,
-    );
+    if (answer?.links?.[path]?.cut.length === 0) {
+      this.#note(`nobody cut ${path}: this machine was too busy for a while; nothing is lost by that`);
+    } else if (detectedInMs > 2 * WATCH.intervalMs * WATCH.detectMult) {
+      this.#note(`this machine is busy, so BFD had slowed down from its ${WATCH.intervalMs} ms to avoid false alarms`);
+    }
+  }
+
+  #note(text: string): void {
+    this.#screen.say(`                 ${text}`);
   }
 
   #say(text: string, tone: "good" | "bad" | "strong"): void {

@@ -12,3 +12,6 @@ export const UPLINKS: readonly Uplink[] = [
   { name: "lte", delayMs: 40, preference: 200 },
   { name: "satellite", delayMs: 250, preference: 100 },
 ];
+
+/** Three packets that do not come back in a row: the path is down. */
+export const WATCH = { intervalMs: 100, detectMult: 3 };
