@@ -64,21 +64,6 @@ export const ERROR_TABLE = {
     meaning: "A listening address or socket cannot be bound.",
     remedy: "Check that the address exists on this machine and that nothing else listens there.",
   },
-  COLLECTOR_UNREACHABLE: {
-    disposition: "retry",
-    meaning: "No connection to the collector on this path.",
-    remedy: "None needed: the buffer keeps everything and the path is tried again with back-off.",
-  },
-  COLLECTOR_IDENTITY: {
-    disposition: "retry",
-    meaning: "The peer does not prove to be the configured collector.",
-    remedy: "Compare collector.publicKey with `paddock collector id`; if they should match, suspect the path.",
-  },
-  COLLECTOR_REFUSED: {
-    disposition: "retry",
-    meaning: "The collector refused a request for a reason that trying another path does not change.",
-    remedy: "Read the reason in the event: enrolment needs the operator's yes, a fork needs an investigation.",
-  },
   STATUS_UNREACHABLE: {
     disposition: "usage",
     meaning: "The status socket of a running gateway cannot be reached.",
