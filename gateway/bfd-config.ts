@@ -3,6 +3,7 @@ import { PaddockError } from "@paddock/base/errors.ts";
 import { PROFILES, type ProfileName } from "@paddock/uplink/bfd/profiles.ts";
 import { parseSession, SESSION_SCHEMA, type SessionSpecInput } from "@paddock/uplink/bfd/session-spec.ts";
 import { followsAddresses } from "@paddock/uplink/paths/source-address.ts";
+import type { WatchPace } from "@paddock/uplink/paths/watch-pace.ts";
 import * as v from "valibot";
 
 const { intervalMs, detectMult, remoteDiscriminator, remotePort, auth } = SESSION_SCHEMA.entries;
@@ -30,7 +31,9 @@ export const PathBfdSchema = v.strictObject({
   ),
   profile: v.pipe(
     v.optional(v.picklist(Object.keys(PROFILES) as [ProfileName, ...ProfileName[]]), "steady"),
-    v.description("fast: 50 ms x 3, steady: 300 ms x 3, slow: 10 s x 3."),
+    v.description(
+      "fast: 50 ms x 3, steady: 300 ms x 3, slow: 10 s x 3. A metered path runs slow while another one carries the traffic.",
+    ),
   ),
   intervalMs: v.pipe(intervalMs, v.description("Milliseconds between packets, instead of the profile's.")),
   detectMult: v.pipe(detectMult, v.description("Packets in a row that may be missing, instead of the profile's.")),
@@ -59,8 +62,16 @@ export function bfdLocal(path: WatchedPath, bfd: PathBfd): string | undefined {
 }
 
 /** The session in the speaker's words; `local` is used when the configuration does not say it. */
-export function bfdSession(path: WatchedPath, bfd: PathBfd, local: string): SessionSpecInput {
-  const { mode, discriminator, local: _local, remote: _remote, ...rest } = bfd;
+export function bfdSession(
+  path: WatchedPath,
+  bfd: PathBfd,
+  local: string,
+  pace: WatchPace = "configured",
+): SessionSpecInput {
+  const { mode, discriminator, local: _local, remote: _remote, ...configured } = bfd;
+  const { intervalMs: ownIntervalMs, detectMult: _detectMult, ...steady } = configured;
+  const slower = pace === "slow" && (ownIntervalMs ?? PROFILES[bfd.profile].intervalMs) < PROFILES.slow.intervalMs;
+  const rest = slower ? { ...steady, profile: "slow" as const } : configured;
   const remote = bfdRemote(path, bfd);
   return {
     ...rest,

@@ -24,8 +24,9 @@ import { UdpListeners } from "./ingest/udp-listener.ts";
 import { serveMetrics } from "./metrics/metrics-server.ts";
 import { PathSources } from "./path-sources.ts";
 import { PathUsageFile } from "./path-usage.ts";
-import { PathWatch } from "./path-watch.ts";
+import { PathWatch, type LivenessSink } from "./path-watch.ts";
 import { Shutdown } from "./shutdown.ts";
+import { StandbyPace } from "./standby-pace.ts";
 import { StatusServer } from "./status/status-server.ts";
 import { StatusSource } from "./status/status-source.ts";
 import { makeForwarder } from "./uplinks.ts";
@@ -107,6 +108,7 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
     const usageFile = new PathUsageFile(dataDir, clock, log);
     const sources = await PathSources.start({ config, clock, log });
     if (sources !== undefined) closing.add(() => sources.stop());
+    let pace: StandbyPace | undefined;
     const forwarder = await makeForwarder({
       config,
       sources,
@@ -114,6 +116,7 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
       source,
       usage: await usageFile.read(),
       onFork: (lane, epoch) => void divergence.found(lane, epoch, "fork"),
+      onReport: () => pace?.consider(),
       clock,
       log,
     });
@@ -124,9 +127,18 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
         await usageFile.stop(forwarder.usage());
       });
     }
-    const watch =
-      forwarder === undefined ? undefined : await PathWatch.start({ config, sink: forwarder, sources, clock, log });
-    if (watch !== undefined) closing.add(() => watch.stop());
+    const sink: LivenessSink | undefined = forwarder && {
+      setLiveness(...found) {
+        forwarder.setLiveness(...found);
+        pace?.consider();
+      },
+    };
+    const watch = sink && (await PathWatch.start({ config, sink, sources, clock, log }));
+    if (forwarder !== undefined && watch !== undefined) {
+      pace = new StandbyPace({ forwarder, watch, clock });
+      closing.add(() => watch.stop());
+      closing.add(() => pace?.stop());
+    }
     // Also before the forwarder stops, which then takes no new source any more.
     if (sources !== undefined) closing.add(() => sources.stop());
 

@@ -9,6 +9,7 @@ import type { Log } from "@paddock/base/log.ts";
 import { BfdClient, type LivenessChange } from "@paddock/uplink/bfd/client.ts";
 import type { StateEvent } from "@paddock/uplink/bfd/speaker-events.ts";
 import { followsAddresses } from "@paddock/uplink/paths/source-address.ts";
+import type { WatchPace } from "@paddock/uplink/paths/watch-pace.ts";
 import { bfdLocal, bfdRemote, bfdSession } from "./bfd-config.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { PathWatchStatus } from "./status/status.ts";
@@ -47,6 +48,7 @@ export class PathWatch {
   readonly #seen = new Map<string, PathWatchStatus>();
   /** Local addresses that the kernel told, of paths whose configuration names none. */
   readonly #locals = new Map<string, string>();
+  #paces: ReadonlyMap<string, WatchPace> = new Map();
   #stopped = false;
   #retry: { cancel(): void } | undefined;
 
@@ -107,6 +109,16 @@ export class PathWatch {
     this.#apply();
   }
 
+  /** Changes intervals of running sessions; a path that is left out is watched as configured. */
+  setPaces(paces: ReadonlyMap<string, WatchPace>): void {
+    const { log } = this.#options;
+    const changed = this.#paths.filter(({ name }) => paceIn(paces, name) !== paceIn(this.#paces, name));
+    if (changed.length === 0 || this.#stopped) return;
+    for (const { name } of changed) log.info("path-watch-pace", { path: name, pace: paceIn(paces, name) });
+    this.#paces = paces;
+    this.#apply();
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#retry?.cancel();
@@ -141,7 +153,7 @@ export class PathWatch {
     this.#client.setSessions(
       this.#paths.flatMap((path) => {
         const local = bfdLocal(path, path.bfd!) ?? this.#locals.get(path.name);
-        return local === undefined ? [] : [bfdSession(path, path.bfd!, local)];
+        return local === undefined ? [] : [bfdSession(path, path.bfd!, local, this.#paces.get(path.name))];
       }),
     );
   }
@@ -165,6 +177,10 @@ export class PathWatch {
     else log.warn("path-liveness", fields);
     sink.setLiveness(name, liveness, { why, ...(detectedInMs === null ? {} : { detectedInMs }) });
   }
+}
+
+function paceIn(paces: ReadonlyMap<string, WatchPace>, name: string): WatchPace {
+  return paces.get(name) ?? "configured";
 }
 
 function whyOf({ reason, diagnostic, stalledMs }: StateEvent): string {

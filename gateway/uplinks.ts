@@ -33,6 +33,8 @@ export interface UplinksOptions {
   readonly sources: PathSources | undefined;
   /** The collector refuses a chain because it holds another one. */
   readonly onFork: (lane: Lane, epoch: number) => void;
+  /** After every report of the forwarder. */
+  readonly onReport: () => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -64,6 +66,7 @@ export async function makeForwarder(options: UplinksOptions): Promise<Forwarder 
       if (report.event === "chain-stopped" && report.failure === "fork") options.onFork(report.lane, report.epoch);
       if (WARNINGS.has(event)) log.warn(event, fields);
       else log.info(event, fields);
+      options.onReport();
     },
     usage: options.usage,
     clock,
