@@ -9,7 +9,7 @@ import { Rig } from "./load/rig.ts";
  */
 
 const BACKLOG_FRAMES = 300_000;
-const FILL_RATE = 40_000;
+const FILL_RATE = 30_000;
 const LIVE_RATE = 10_000;
 /** Live frames before the collector is started again. */
 const LEAD_S = 1;
@@ -26,6 +26,7 @@ export async function drain({ quick, directory, progress }: BenchOptions): Promi
     await rig.flood.send({ kind: "non", port: rig.coapPort, rate: 20_000, seconds: 2, first: 3e9 });
     await rig.idle(5000);
     const from = await rig.logEnd();
+    const before = await takenBy(rig);
     await rig.collector.stop();
     const filled = await rig.flood.send({
       kind: "non",
@@ -70,10 +71,16 @@ export async function drain({ quick, directory, progress }: BenchOptions): Promi
       },
     });
     await reader.ended;
-    const total = filled.sent + liveSent;
+    const after = await takenBy(rig);
+    const dropped = after.dropped - before.dropped;
+    const total = after.committed - before.committed;
+    if (total + dropped !== filled.sent + liveSent)
+      throw new Error(
+        `${filled.sent + liveSent} frames sent, ${total} taken, ${dropped} counted as dropped or refused`,
+      );
     const count = backlogTimes.length + liveFrames.length;
     if (seen.size !== total || count !== total)
-      throw new Error(`${total} frames sent, ${count} in the log, ${seen.size} different ones`);
+      throw new Error(`${total} frames taken, ${count} in the log, ${seen.size} different ones`);
 
     let healedMs = Infinity;
     let doneMs = 0;
@@ -105,9 +112,19 @@ export async function drain({ quick, directory, progress }: BenchOptions): Promi
       },
       { what: "live delay while draining, p50", unit: "ms", value: round(quantile(delays(during), 0.5), 1) },
       { what: "live delay since healed, p99", unit: "ms", value: round(quantile(delays(sinceHealed), 0.99), 1) },
+      { what: "dropped or refused before they were taken", unit: "frames", value: dropped },
       { what: "collector ready to first batch", unit: "ms", value: healedMs - startedMs },
     ];
   } finally {
     await rig.stop();
   }
+}
+
+/** Frames that became durable; those that were not taken: dropped by the kernel, or refused as the disk was behind. */
+async function takenBy(rig: Rig): Promise<{ committed: number; dropped: number }> {
+  const { lanes, ingest } = await rig.status();
+  return {
+    committed: lanes.reduce((sum, lane) => sum + lane.committedFrames, 0),
+    dropped: ingest.kernelDrops + (ingest.refused["pressure"] ?? 0),
+  };
 }

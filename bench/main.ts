@@ -55,12 +55,20 @@ for (const name of names) {
     continue;
   }
   const bench = await WHOLE[name]!();
-  const rows = await bench({
-    quick: values.quick,
-    minutes: Number(values.minutes),
-    directory: values.dir,
-    progress: (line) => console.log(`  ${line}`),
-  });
+  let rows: Row[];
+  try {
+    rows = await bench({
+      quick: values.quick,
+      minutes: Number(values.minutes),
+      directory: values.dir,
+      progress: (line) => console.log(`  ${line}`),
+    });
+  } catch (error) {
+    // The others can still be measured; the exit code tells.
+    console.error(error);
+    process.exitCode = 1;
+    continue;
+  }
   results[name] = { load, seconds: Math.round((performance.now() - begin) / 1000), rows };
 }
 
