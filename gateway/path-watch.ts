@@ -45,7 +45,7 @@ export class PathWatch {
   readonly #options: PathWatchOptions;
   readonly #paths: readonly WatchedPath[];
   readonly #client: BfdClient;
-  readonly #seen = new Map<string, PathWatchStatus>();
+  readonly #seen = new Map<string, Omit<PathWatchStatus, "pace">>();
   /** Local addresses that the kernel told, of paths whose configuration names none. */
   readonly #locals = new Map<string, string>();
   #paces: ReadonlyMap<string, WatchPace> = new Map();
@@ -92,7 +92,8 @@ export class PathWatch {
 
   /** Null for a path that nobody watches. */
   status(path: string): PathWatchStatus | null {
-    return this.#seen.get(path) ?? null;
+    const seen = this.#seen.get(path);
+    return seen === undefined ? null : { ...seen, pace: paceIn(this.#paces, path) };
   }
 
   /** Watches a path that follows the kernel's addresses from another one; undefined: not at all until there is one. */

@@ -13,7 +13,14 @@ import { PathWatch } from "./path-watch.ts";
 import { StandbyPace } from "./standby-pace.ts";
 
 const until = (condition: () => void) => vi.waitFor(condition, { timeout: 20_000, interval: 20 });
-const SEEN = { mode: "seamless", why: "", detectedInMs: null, sinceWallMs: null, downs: 0 } as const;
+const SEEN = {
+  mode: "seamless",
+  pace: "configured",
+  why: "",
+  detectedInMs: null,
+  sinceWallMs: null,
+  downs: 0,
+} as const;
 const cleanUps: (() => unknown)[] = [];
 
 afterEach(async () => {
@@ -57,6 +64,7 @@ test("a running session slows down and speeds up again without falling", async (
   const before = intervals();
   watch.setPaces(new Map([["lte", "slow"]]));
   await until(() => expect(intervals()).toEqual({ ...before, lte: 10_000 }));
+  expect(watch.status("lte")).toMatchObject({ pace: "slow", downs: 0 });
   const received = () => speaker.report().sessions.find(({ name }) => name === "lte")!.received;
   watch.setPaces(new Map([["lte", "configured"]]));
   const from = received();

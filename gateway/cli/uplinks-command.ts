@@ -76,7 +76,8 @@ function formatPath(path: PathStatus): string {
 function formatWatch({ liveness, watch }: PathStatus): string {
   if (watch === null) return liveness;
   const detected = watch.detectedInMs === null ? "" : `, last detected in ${formatDuration(watch.detectedInMs)}`;
-  return `${liveness}; BFD ${watch.mode}: ${watch.why}; ${formatCount(watch.downs)} times down${detected}`;
+  const mode = watch.pace === "slow" ? `${watch.mode}, slow while on standby` : watch.mode;
+  return `${liveness}; BFD ${mode}: ${watch.why}; ${formatCount(watch.downs)} times down${detected}`;
 }
 
 function formatSwitches({ switches }: UplinksStatus): string {

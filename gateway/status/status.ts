@@ -1,3 +1,4 @@
+import type { WatchPace } from "@paddock/uplink/paths/watch-pace.ts";
 import type { LaneName } from "@paddock/wire/lanes.ts";
 import type { PressurePolicy } from "../commit/ports.ts";
 
@@ -121,6 +122,8 @@ export interface PathStatus {
 /** What BFD last said about a path. */
 export interface PathWatchStatus {
   readonly mode: "seamless" | "multihop" | "single-hop" | "echo";
+  /** `slow`: metered and not needed now. */
+  readonly pace: WatchPace;
   readonly why: string;
   /** Of the newest Down: from the last packet to the verdict. */
   readonly detectedInMs: number | null;
