@@ -5,7 +5,7 @@ import { publicKeyFromRaw } from "@paddock/wire/identity.ts";
 import { laneName } from "@paddock/wire/lanes.ts";
 import { RECEIPT_BYTES_MAX } from "@paddock/wire/limits.ts";
 import { openReceipt } from "@paddock/wire/receipt.ts";
-import { BodyCompression } from "./body-compression.ts";
+import { BodyCompression, type PackedBody } from "./body-compression.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 import type { ExchangeLimits, ExchangeRequest, ExchangeResponse, HttpExchange } from "./http-exchange.ts";
 import type {
@@ -122,7 +122,13 @@ class HttpCollectorLink implements CollectorLink {
   }
 
   async upload(chain: ChainName, body: Uint8Array, signal: AbortSignal): Promise<LinkOutcome<VerifiedReceipt>> {
-    const packed = await this.#compression.pack(chain.lane, body);
+    let packed: PackedBody;
+    try {
+      packed = await this.#compression.pack(chain.lane, body);
+    } catch {
+      // Compression saves bytes; that it fails (memory, most likely) is no reason not to send.
+      packed = { body, encoding: undefined };
+    }
     const headers = {
       "content-type": "application/cbor-seq",
       "paddock-path": encodeURIComponent(this.#path.name),

@@ -121,6 +121,7 @@ function exchange(
     const body = new BoundedBody(limits.responseBytesMax);
     let status = 0;
     let retryAfter: string | undefined;
+    let stated: number | undefined;
     let fault: Error | undefined;
     stream.setTimeout(limits.requestIdleMs, () => {
       fault ??= new Error(`no answer within ${limits.requestIdleMs} ms`);
@@ -129,6 +130,8 @@ function exchange(
     stream.on("response", (headers) => {
       status = headers[":status"] ?? 0;
       retryAfter = headers["retry-after"];
+      const length = headers["content-length"];
+      stated = length === undefined ? undefined : Number(length);
     });
     stream.on("data", (chunk: Buffer) => {
       if (body.add(chunk)) return;
@@ -139,7 +142,9 @@ function exchange(
     stream.on("end", () => (ended = true));
     stream.on("error", (error: Error) => (fault ??= error));
     stream.on("close", () => {
-      if (fault === undefined && ended && status > 0) resolve({ status, retryAfter, body: body.bytes() });
+      // A session that is torn down ends its streams as if their bodies were complete: the stated length tells.
+      const whole = stated === undefined ? stream.rstCode === constants.NGHTTP2_NO_ERROR : body.length === stated;
+      if (fault === undefined && ended && status > 0 && whole) resolve({ status, retryAfter, body: body.bytes() });
       else reject(fault ?? new Error(`the stream was closed (code ${stream.rstCode ?? 0}) before a whole answer`));
     });
     if (request.body !== undefined) stream.end(request.body);
