@@ -170,7 +170,8 @@ async function highest(holds: Subject["holds"], earlier: number | undefined): Pr
       best = Math.max(best, achieved);
     }
   }
-  return best;
+  // A lucky earlier round must not leave this one searching where nothing holds.
+  return best === 0 && earlier !== undefined ? highest(holds, undefined) : best;
 }
 
 async function bareHolds(receiver: BareReceiver, flood: Flood, rate: number, seconds: number) {
