@@ -10,6 +10,7 @@ import {
 } from "./probe.ts";
 import {
   detectionTimeUs,
+  receiveIntervalUs,
   sessionCondition,
   type SessionEvent,
   type SessionOptions,
@@ -29,6 +30,8 @@ export interface MachineView {
   readonly remoteDiagnostic: number | undefined;
   readonly remoteDiscriminator: number;
   readonly transmitIntervalUs: number;
+  /** The longest time between two packets of the far end; for a probe, of its answers. */
+  readonly receiveIntervalUs: number;
   readonly detectionTimeUs: number;
   readonly lastReceivedUs: number | undefined;
   /** Measured where the far end only sends packets back. */
@@ -62,6 +65,7 @@ export function sessionMachine(options: SessionOptions, nowUs: number, random: R
       remoteDiagnostic: state.remote.diagnostic,
       remoteDiscriminator: state.remote.discriminator,
       transmitIntervalUs: transmitIntervalUs(state),
+      receiveIntervalUs: receiveIntervalUs(state),
       detectionTimeUs: detectionTimeUs(state),
       lastReceivedUs: state.lastReceivedUs,
       rttUs: undefined,
@@ -88,6 +92,7 @@ export function probeMachine(options: ProbeOptions, nowUs: number, random: Rando
       remoteDiagnostic: undefined,
       remoteDiscriminator: state.remoteDiscriminator,
       transmitIntervalUs: probeIntervalUs(state),
+      receiveIntervalUs: probeIntervalUs(state),
       detectionTimeUs: probeDetectionTimeUs(state),
       lastReceivedUs: state.lastReceivedUs,
       rttUs: state.rttUs,

@@ -152,9 +152,14 @@ export function transmitIntervalUs(state: SessionState): number {
   return Math.max(state.paceUs, state.remote.requiredMinRxUs);
 }
 
+/** The longest time that the peer leaves between two packets, before loss (RFC 5880 §6.8.4). */
+export function receiveIntervalUs(state: SessionState): number {
+  return Math.max(state.expectUs, state.remote.desiredMinTxUs);
+}
+
 /** Silence of the peer that means Down (RFC 5880 §6.8.4, asynchronous mode). */
 export function detectionTimeUs(state: SessionState): number {
-  return state.remote.detectMult * Math.max(state.expectUs, state.remote.desiredMinTxUs);
+  return state.remote.detectMult * receiveIntervalUs(state);
 }
 
 /** When `step` wants its next `tick`, or undefined if only an event can change anything. */

@@ -80,6 +80,8 @@ export interface SessionReport {
   readonly remoteDiscriminator: number;
   /** Negotiated, before jitter. */
   readonly transmitIntervalMs: number;
+  /** The longest time between two packets of the far end, negotiated. */
+  readonly receiveIntervalMs: number;
   readonly detectionTimeMs: number;
   /** The configured transmission interval when this process cannot hold it, else null. */
   readonly relaxedFromMs: number | null;
@@ -89,6 +91,12 @@ export interface SessionReport {
   readonly since: number;
   readonly sent: number;
   readonly received: number;
+  /** In both directions, with IPv6 and UDP headers, as a carrier counts them. */
+  readonly bytes: number;
+  /** The same in a day at the pace of now. */
+  readonly bytesPerDay: number;
+  /** Share of the packets due in the last minute that did not come, 0 to 1; null when none was due. */
+  readonly lossLastMinute: number | null;
   /** Datagrams refused, by cause. */
   readonly refused: Readonly<Record<string, number>>;
   readonly socketErrors: Readonly<Record<string, number>>;

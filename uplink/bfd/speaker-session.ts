@@ -1,8 +1,10 @@
 import type { Timer } from "@paddock/base/clock.ts";
 import type { Random } from "@paddock/base/random.ts";
 import { type BfdAuth, type BfdReplayState, signBfdPacket } from "@paddock/wire/bfd-auth.ts";
-import { type BfdPacket, diagnosticName, encodeBfdPacket } from "@paddock/wire/bfd-packet.ts";
-import { type Machine, probeMachine, sessionMachine } from "./machine.ts";
+import { BFD_PACKET_BYTES, type BfdPacket, diagnosticName, encodeBfdPacket } from "@paddock/wire/bfd-packet.ts";
+import { dueInGap, LossWindow } from "./loss-window.ts";
+import { type Machine, type MachineView, probeMachine, sessionMachine } from "./machine.ts";
+import { billedBytes, sessionBytes } from "./profiles.ts";
 import { type SessionSpec, sessionAuth, sessionTimers } from "./session-spec.ts";
 import type { SessionLiveness, SessionReport, StateEvent } from "./speaker-events.ts";
 import type { Channel, Listener } from "./transport.ts";
@@ -32,12 +34,16 @@ export class SpeakerSession {
   sinceWallMs: number;
   sent = 0;
   received = 0;
+  bytes = 0;
   ups = 0;
   downs = 0;
   lastDown: StateEvent | undefined;
   socketProblem: string | undefined;
   readonly refused = new Map<string, number>();
   readonly socketErrors = new Map<string, number>();
+  readonly #loss = new LossWindow();
+  /** Of the newest packet sent: authentication makes it longer. */
+  #packetBytes = BFD_PACKET_BYTES;
   #sequence: number;
 
   constructor(
@@ -72,11 +78,33 @@ export class SpeakerSession {
         : sessionMachine({ ...timers, discriminator, passive: spec.passive }, nowUs, random);
   }
 
-  send(packet: BfdPacket): void {
+  /** A far end that only sends packets back: it has no pace of its own. */
+  get #probes(): boolean {
+    return this.spec.kind === "seamless" || this.spec.kind === "echo";
+  }
+
+  send(packet: BfdPacket, nowUs: number): void {
     const plain = encodeBfdPacket(packet);
     this.#sequence = (this.#sequence + 1) >>> 0;
-    this.channel?.send(this.auth === undefined ? plain : signBfdPacket(plain, this.auth, this.#sequence));
+    const datagram = this.auth === undefined ? plain : signBfdPacket(plain, this.auth, this.#sequence);
+    this.channel?.send(datagram);
+    // By now the answer to the packet before should be there.
+    if (this.#probes && this.sent > 0) this.#loss.due(nowUs, 1);
+    this.#packetBytes = datagram.length;
+    this.bytes += billedBytes(datagram.length);
     this.sent++;
+  }
+
+  /** Counts a packet that passed every check, before it is stepped in. */
+  noteReceived(datagramBytes: number, nowUs: number): void {
+    this.received++;
+    this.bytes += billedBytes(datagramBytes);
+    const { state, lastReceivedUs, receiveIntervalUs } = this.machine.view();
+    if (!this.#probes) {
+      if (state !== "up" || lastReceivedUs === undefined) return;
+      this.#loss.due(nowUs, dueInGap(nowUs - lastReceivedUs, receiveIntervalUs));
+    }
+    this.#loss.arrived(nowUs);
   }
 
   liveness(): SessionLiveness {
@@ -107,6 +135,7 @@ export class SpeakerSession {
       localDiscriminator: this.discriminator,
       remoteDiscriminator: view.remoteDiscriminator,
       transmitIntervalMs: view.transmitIntervalUs / 1000,
+      receiveIntervalMs: view.receiveIntervalUs / 1000,
       detectionTimeMs: view.detectionTimeUs / 1000,
       relaxedFromMs: this.heldIntervalUs === configuredUs ? null : configuredUs / 1000,
       sinceLastPacketMs: view.lastReceivedUs === undefined ? null : (nowUs - view.lastReceivedUs) / 1000,
@@ -114,12 +143,23 @@ export class SpeakerSession {
       since: this.sinceWallMs,
       sent: this.sent,
       received: this.received,
+      bytes: this.bytes,
+      bytesPerDay: this.#bytesPerDay(view),
+      lossLastMinute: this.#loss.lostShare(nowUs) ?? null,
       refused: Object.fromEntries(this.refused),
       socketErrors: Object.fromEntries(this.socketErrors),
       ups: this.ups,
       downs: this.downs,
       lastDown: this.lastDown ?? null,
     };
+  }
+
+  #bytesPerDay({ transmitIntervalUs, receiveIntervalUs }: MachineView): number {
+    const authBytes = this.#packetBytes - BFD_PACKET_BYTES;
+    // `sessionBytes` counts both directions at one pace; here each has its own.
+    const both =
+      sessionBytes(transmitIntervalUs / 1000, 1, authBytes) + sessionBytes(receiveIntervalUs / 1000, 1, authBytes);
+    return Math.round(both / 2);
   }
 }
 

@@ -157,6 +157,44 @@ const auth = (...keys: { id: number; secret: string }[]) => ({
   auth: { type: "meticulous-keyed-sha1" as const, keys },
 });
 
+describe("what a session costs and loses", () => {
+  test("bytes are counted with their headers, in both directions, and told for a day at the pace of now", () => {
+    bothUp();
+    const { sent, received, bytes, bytesPerDay } = reportOf(left);
+    expect(bytes).toBe(72 * (sent + received));
+    const before = { bytes, at: clock.monotonicUs() };
+    clock.advance(600_000);
+    const perDay = ((reportOf(left).bytes - before.bytes) / (clock.monotonicUs() - before.at)) * 86_400e6;
+    expect(perDay / bytesPerDay).toBeCloseTo(1, 1);
+  });
+
+  test("packets that are missing between others show as loss, for a minute", () => {
+    bothUp();
+    clock.advance(60_000);
+    expect(reportOf(left).lossLastMinute).toBe(0);
+    let count = 0;
+    network.passes = (_from, to) => to !== A || count++ % 4 !== 0;
+    clock.advance(60_000);
+    expect(reportOf(left).downs).toBe(0);
+    expect(reportOf(left).lossLastMinute).toBeCloseTo(0.25, 1);
+    network.passes = () => true;
+    clock.advance(61_000);
+    expect(reportOf(left).lossLastMinute).toBe(0);
+  });
+
+  test("a probe counts the answers that did not come", () => {
+    const served = { discriminators: new Set([900]), requiredMinRxUs: 10_000, disabled: false };
+    network.answer = (datagram) => (reflect(datagram, served) === undefined ? datagram : undefined);
+    left.add({ name: "probe", kind: "seamless", local: A, remote: B, remoteDiscriminator: 900, profile: "steady" });
+    clock.advance(70_000);
+    expect(reportOf(left, "probe").lossLastMinute).toBeLessThan(0.01);
+    let count = 0;
+    network.passes = () => count++ % 10 !== 0;
+    clock.advance(60_000);
+    expect(reportOf(left, "probe").lossLastMinute).toBeCloseTo(0.1, 2);
+  });
+});
+
 describe("authentication", () => {
   test("with the same keys", () => bothUp(auth(key(1, "one"))));
 

@@ -215,7 +215,7 @@ export class Speaker {
     );
     if (!outcome.ok) return countUp(session.refused, outcome.reason);
     session.replay = outcome.value;
-    session.received++;
+    session.noteReceived(datagram.length, nowUs);
     if (session.socketProblem !== undefined) this.#socketWorks(session);
     this.#step(session, { kind: "packet", packet });
     session.replayUntilUs = nowUs + 2 * session.machine.view().detectionTimeUs;
@@ -256,7 +256,7 @@ export class Speaker {
     const nowUs = this.#clock.monotonicUs();
     const before = session.machine.view();
     for (const output of session.machine.step(event, nowUs)) {
-      if (output.kind === "send") session.send(output.packet);
+      if (output.kind === "send") session.send(output.packet, nowUs);
       else if (output.kind === "drain") this.#drain(session);
       else this.#changed(session, before, output, nowUs);
     }

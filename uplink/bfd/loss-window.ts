@@ -1,0 +1,60 @@
+const SECOND_US = 1_000_000;
+const WINDOW_SECONDS = 60;
+
+interface Second {
+  readonly second: number;
+  due: number;
+  arrived: number;
+}
+
+/** How many of the packets that were due in the last minute came. */
+export class LossWindow {
+  readonly #seconds: Second[] = [];
+
+  /** `count` packets should have come by `nowUs`. */
+  due(nowUs: number, count: number): void {
+    this.#at(nowUs).due += count;
+  }
+
+  arrived(nowUs: number): void {
+    this.#at(nowUs).arrived += 1;
+  }
+
+  /** Share of the due packets that did not come, 0 to 1; undefined when none was due. */
+  lostShare(nowUs: number): number | undefined {
+    this.#forget(nowUs);
+    let due = 0;
+    let arrived = 0;
+    for (const each of this.#seconds) {
+      due += each.due;
+      arrived += each.arrived;
+    }
+    return due === 0 ? undefined : Math.max(0, 1 - arrived / due);
+  }
+
+  #at(nowUs: number): Second {
+    const second = Math.floor(nowUs / SECOND_US);
+    const newest = this.#seconds.at(-1);
+    if (newest?.second === second) return newest;
+    this.#forget(nowUs);
+    const made: Second = { second, due: 0, arrived: 0 };
+    this.#seconds.push(made);
+    return made;
+  }
+
+  #forget(nowUs: number): void {
+    const oldest = Math.floor(nowUs / SECOND_US) - WINDOW_SECONDS;
+    while (this.#seconds.length > 0 && this.#seconds[0]!.second <= oldest) this.#seconds.shift();
+  }
+}
+
+/** Lateness of a packet that is no loss, as a share of the interval. */
+const LATE_SHARE = 0.1;
+
+/**
+ * Packets that a peer which sends at least every `intervalUs` must have sent in a gap of `gapUs` between two that came,
+ * the second one included. A lower bound: jitter (RFC 5880 §6.8.7) may have made it send up to a third more.
+ */
+export function dueInGap(gapUs: number, intervalUs: number): number {
+  return Math.max(1, Math.ceil(gapUs / intervalUs - LATE_SHARE));
+}
