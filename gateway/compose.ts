@@ -22,14 +22,14 @@ import { readSensorsFile } from "./ingest/sensors-file.ts";
 import { Sensors, STATE_PREFIX } from "./ingest/sensors.ts";
 import { UdpListeners } from "./ingest/udp-listener.ts";
 import { serveMetrics } from "./metrics/metrics-server.ts";
-import { PathSources } from "./path-sources.ts";
-import { PathUsageFile } from "./path-usage.ts";
-import { PathWatch, type LivenessSink } from "./path-watch.ts";
+import { PathSources } from "./paths/path-sources.ts";
+import { PathUsageFile } from "./paths/path-usage.ts";
+import { PathWatch, type LivenessSink } from "./paths/path-watch.ts";
 import { Shutdown } from "./shutdown.ts";
-import { StandbyPace } from "./standby-pace.ts";
+import { StandbyPace } from "./paths/standby-pace.ts";
 import { StatusServer } from "./status/status-server.ts";
 import { StatusSource } from "./status/status-source.ts";
-import { makeForwarder } from "./uplinks.ts";
+import { makeForwarder } from "./paths/uplinks.ts";
 
 export interface Gateway {
   /** SHA-256 of the public key, hex. */

@@ -5,7 +5,7 @@ import type { PathConfig } from "@paddock/uplink/forward/ports.ts";
 import { followsAddresses, isPrefix } from "@paddock/uplink/paths/source-address.ts";
 import { LANES, laneOf } from "@paddock/wire/lanes.ts";
 import * as v from "valibot";
-import { bfdProblem, PathBfdSchema } from "./bfd-config.ts";
+import { bfdProblem, PathBfdSchema } from "./paths/bfd-config.ts";
 
 /**
  * The one JSON document that configures a gateway. Every default stands here; gateway/config.schema.json is generated

@@ -16,7 +16,7 @@ import { gatewayMetrics } from "../metrics/gateway-metrics.ts";
 import { formatOpenMetrics, Histogram } from "../metrics/openmetrics.ts";
 import { LoopDelayMeter, readWrittenBytes } from "../metrics/process-stats.ts";
 import { RateWindow } from "../metrics/rate-window.ts";
-import type { PathWatch } from "../path-watch.ts";
+import type { PathWatch } from "../paths/path-watch.ts";
 import type { BufferReport, StoredChain } from "./buffer-report.ts";
 import { verifyChains } from "./chain-report.ts";
 import type { Answerers } from "./status-protocol.ts";

@@ -1,5 +1,5 @@
 import type { ForwarderStatus } from "@paddock/uplink/forward/forwarder-status.ts";
-import type { PathWatch } from "../path-watch.ts";
+import type { PathWatch } from "../paths/path-watch.ts";
 import type { UplinksStatus } from "./status.ts";
 
 export const NO_UPLINKS: UplinksStatus = {

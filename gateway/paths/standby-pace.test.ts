@@ -8,7 +8,7 @@ import { serveControl } from "@paddock/uplink/bfd/control-server.ts";
 import { BfdReflector } from "@paddock/uplink/bfd/reflector.ts";
 import { Speaker } from "@paddock/uplink/bfd/speaker.ts";
 import { Forwarder } from "@paddock/uplink/forward/forwarder.ts";
-import { parseGatewayConfig, uplinkPaths } from "./config.ts";
+import { parseGatewayConfig, uplinkPaths } from "../config.ts";
 import { PathWatch } from "./path-watch.ts";
 import { StandbyPace } from "./standby-pace.ts";
 

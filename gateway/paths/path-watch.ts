@@ -11,8 +11,8 @@ import type { StateEvent } from "@paddock/uplink/bfd/speaker-events.ts";
 import { followsAddresses } from "@paddock/uplink/paths/source-address.ts";
 import type { WatchPace } from "@paddock/uplink/paths/watch-pace.ts";
 import { bfdLocal, bfdRemote, bfdSession } from "./bfd-config.ts";
-import type { GatewayConfig } from "./config.ts";
-import type { PathWatchStatus } from "./status/status.ts";
+import type { GatewayConfig } from "../config.ts";
+import type { PathWatchStatus } from "../status/status.ts";
 
 type WatchedPath = GatewayConfig["paths"][number];
 

@@ -7,12 +7,12 @@ import { silentLog } from "@paddock/base/log.ts";
 import { BfdReflector } from "@paddock/uplink/bfd/reflector.ts";
 import { FakeCollector } from "@paddock/uplink/forward/testing/fake-collector.ts";
 import { CODE_CHANGED } from "@paddock/wire/coap-codes.ts";
-import { openGateway } from "./compose.ts";
-import { parseGatewayConfig, socketPath, type GatewayConfig } from "./config.ts";
-import { formatUplinks } from "./cli/uplinks-command.ts";
+import { openGateway } from "../compose.ts";
+import { parseGatewayConfig, socketPath, type GatewayConfig } from "../config.ts";
+import { formatUplinks } from "../cli/uplinks-command.ts";
 import { PathWatch } from "./path-watch.ts";
-import { askGateway } from "./status/status-client.ts";
-import { CoapSender, senmlFrame } from "./testing/coap-sender.ts";
+import { askGateway } from "../status/status-client.ts";
+import { CoapSender, senmlFrame } from "../testing/coap-sender.ts";
 
 const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 20_000, interval: 20 });
 const DISCRIMINATOR = 900;

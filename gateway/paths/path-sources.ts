@@ -10,7 +10,7 @@ import {
   type LocalAddress,
   type SourceChoice,
 } from "@paddock/uplink/paths/source-address.ts";
-import { uplinkPaths, type GatewayConfig } from "./config.ts";
+import { uplinkPaths, type GatewayConfig } from "../config.ts";
 import type { LivenessSink } from "./path-watch.ts";
 
 type ConfiguredPath = GatewayConfig["paths"][number];

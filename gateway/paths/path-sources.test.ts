@@ -6,12 +6,12 @@ import { systemClock, VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
 import { BfdReflector } from "@paddock/uplink/bfd/reflector.ts";
 import type { StartIp } from "@paddock/uplink/paths/address-watch.ts";
-import { formatUplinks } from "./cli/uplinks-command.ts";
-import { openGateway } from "./compose.ts";
-import { parseGatewayConfig, socketPath, uplinkPaths } from "./config.ts";
+import { formatUplinks } from "../cli/uplinks-command.ts";
+import { openGateway } from "../compose.ts";
+import { parseGatewayConfig, socketPath, uplinkPaths } from "../config.ts";
 import { PathSources } from "./path-sources.ts";
 import { PathWatch } from "./path-watch.ts";
-import { askGateway } from "./status/status-client.ts";
+import { askGateway } from "../status/status-client.ts";
 
 const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 20_000, interval: 20 });
 const cleanUps: (() => unknown)[] = [];

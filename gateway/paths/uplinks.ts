@@ -11,7 +11,7 @@ import { PATH_SETTINGS } from "@paddock/uplink/paths/path-state.ts";
 import { signEnrolment } from "@paddock/wire/enrolment.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
-import { uplinkPaths, type GatewayConfig } from "./config.ts";
+import { uplinkPaths, type GatewayConfig } from "../config.ts";
 import type { PathSources } from "./path-sources.ts";
 
 /** Reports that somebody should look at; all others are good news. */
