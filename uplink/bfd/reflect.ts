@@ -15,8 +15,8 @@ export interface Reflector {
   readonly discriminators: ReadonlySet<number>;
   /** The fastest pace at which one initiator may probe, told to each of them. */
   readonly requiredMinRxUs: number;
-  /** Answers AdminDown: "I am here, but do not count on me" (RFC 7880 §7.2). */
-  readonly disabled: boolean;
+  /** Answers AdminDown: "I am here, but do not count on me" (RFC 7880 §7.2). The one thing that may change. */
+  disabled: boolean;
 }
 
 /**

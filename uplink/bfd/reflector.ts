@@ -4,7 +4,7 @@ import { isIPv6 } from "node:net";
 import { type Clock, systemClock, type Timer } from "@paddock/base/clock.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { BFD_PACKET_BYTES, BFD_PORTS } from "@paddock/wire/bfd-packet.ts";
-import { reflect, type ReflectProblem } from "./reflect.ts";
+import { reflect, type Reflector, type ReflectProblem } from "./reflect.ts";
 import type { SessionReport, SpeakerEvent } from "./speaker-events.ts";
 import { Speaker } from "./speaker.ts";
 
@@ -56,13 +56,20 @@ export class BfdReflector {
   readonly #speaker: Speaker;
   readonly #sockets: Socket[] = [];
   readonly #refused: Partial<Record<ReflectProblem, number>> = {};
+  /** One for all packets: nothing is made for one of them but what node:dgram makes. */
+  readonly #seamless: Reflector;
   #reflected = 0;
   #sendErrors = 0;
-  #disabled = false;
   #sweep: Timer | undefined;
 
   constructor(options: ReflectorOptions) {
     this.#options = options;
+    const { discriminators = [], minIntervalMs = 10 } = options.seamless ?? {};
+    this.#seamless = {
+      discriminators: new Set(discriminators),
+      requiredMinRxUs: minIntervalMs * 1000,
+      disabled: false,
+    };
     this.#clock = options.clock ?? systemClock;
     this.#speaker = new Speaker({ clock: this.#clock });
   }
@@ -84,7 +91,7 @@ export class BfdReflector {
 
   /** Answers AdminDown from now on, so that initiators leave before the collector stops. */
   setDisabled(disabled: boolean): void {
-    this.#disabled = disabled;
+    this.#seamless.disabled = disabled;
   }
 
   report(): ReflectorReport {
@@ -103,25 +110,25 @@ export class BfdReflector {
   }
 
   async #listenSeamless(address: string, port: number): Promise<number> {
-    const { discriminators, minIntervalMs = 10 } = this.#options.seamless!;
+    const family = isIPv6(address) ? 6 : 4;
     const socket = createSocket({
-      type: isIPv6(address) ? "udp6" : "udp4",
-      // Answers go where a datagram came from, and that is a literal address: no resolver in the way.
-      lookup: (host, _options, callback) => callback(null, host, isIPv6(host) ? 6 : 4),
+      type: `udp${family}`,
+      // Answers go where a datagram came from, a literal address of the socket's own family: no resolver in the way.
+      lookup: (host, _options, callback) => callback(null, host, family),
     });
-    const known = new Set(discriminators);
-    const requiredMinRxUs = minIntervalMs * 1000;
     const onSent = (error: Error | null): void => {
       if (error !== null) this.#sendErrors++;
     };
     socket.on("message", (packet, from) => {
-      const problem = reflect(packet, { discriminators: known, requiredMinRxUs, disabled: this.#disabled });
+      const problem = reflect(packet, this.#seamless);
       if (problem !== undefined) {
         this.#refused[problem] = (this.#refused[problem] ?? 0) + 1;
         return;
       }
       this.#reflected++;
-      socket.send(packet, 0, BFD_PACKET_BYTES, from.port, from.address, onSent);
+      // A part of a buffer costs a second one, and a question is seldom longer than its answer.
+      const answer = packet.length === BFD_PACKET_BYTES ? packet : packet.subarray(0, BFD_PACKET_BYTES);
+      socket.send(answer, from.port, from.address, onSent);
     });
     // Asked for before binding: without a resolver in the way, the event comes from within bind.
     const listening = once(socket, "listening");

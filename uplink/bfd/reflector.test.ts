@@ -1,0 +1,78 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { afterEach, expect, test } from "vitest";
+import { expectAccepted } from "@paddock/base/outcome.ts";
+import { BFD_PACKET_BYTES, decodeBfdPacket, encodeBfdPacket } from "@paddock/wire/bfd-packet.ts";
+import { BfdReflector } from "./reflector.ts";
+
+const QUESTION = encodeBfdPacket({
+  diagnostic: 0,
+  state: "up",
+  poll: false,
+  final: false,
+  controlPlaneIndependent: false,
+  demand: true,
+  detectMult: 3,
+  myDiscriminator: 42,
+  yourDiscriminator: 900,
+  desiredMinTxUs: 50_000,
+  requiredMinRxUs: 50_000,
+  requiredMinEchoRxUs: 0,
+});
+
+const cleanUps: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0)) await cleanUp();
+});
+
+/** A reflector, and a way to ask it: gives its answer. */
+async function reflectorAt(address: string) {
+  const reflector = new BfdReflector({
+    seamless: { listen: [{ address, port: 0 }], discriminators: [900], minIntervalMs: 20 },
+  });
+  cleanUps.push(() => reflector.close(0));
+  const [port] = await reflector.start();
+  const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
+  cleanUps.push(() => socket.close());
+  socket.connect(port!, address);
+  await once(socket, "connect");
+  const ask = async (question: Buffer): Promise<Buffer> => {
+    const answer = once(socket, "message") as Promise<[Buffer]>;
+    socket.send(question);
+    return (await answer)[0];
+  };
+  return { reflector, ask, send: (bytes: Buffer) => socket.send(bytes) };
+}
+
+test.each(["::1", "127.0.0.1"])("answers on %s, and says AdminDown once it is switched off", async (address) => {
+  const { reflector, ask } = await reflectorAt(address);
+  expect(expectAccepted(decodeBfdPacket(await ask(QUESTION)))).toMatchObject({
+    state: "up",
+    demand: false,
+    myDiscriminator: 900,
+    yourDiscriminator: 42,
+    requiredMinRxUs: 20_000,
+  });
+  reflector.setDisabled(true);
+  expect(expectAccepted(decodeBfdPacket(await ask(QUESTION))).state).toBe("admin-down");
+  expect(reflector.report()).toMatchObject({ reflected: 2, sendErrors: 0, refused: {} });
+});
+
+test("what stands behind a question does not come back with the answer", async () => {
+  const { ask } = await reflectorAt("::1");
+  const answer = await ask(Buffer.concat([QUESTION, Buffer.from("something else")]));
+  expect(answer).toHaveLength(BFD_PACKET_BYTES);
+  expect(expectAccepted(decodeBfdPacket(answer)).yourDiscriminator).toBe(42);
+});
+
+test("counts what it refuses by cause and answers the next question", async () => {
+  const { reflector, ask, send } = await reflectorAt("::1");
+  send(Buffer.from("no BFD at all, though it is long enough"));
+  send(QUESTION.subarray(0, 10));
+  const unknown = Buffer.from(QUESTION);
+  unknown.writeUInt32BE(901, 8);
+  send(unknown);
+  // One socket to another over the loopback: what was sent before has arrived before.
+  await ask(QUESTION);
+  expect(reflector.report()).toMatchObject({ reflected: 1, refused: { malformed: 2, "unknown-discriminator": 1 } });
+});
