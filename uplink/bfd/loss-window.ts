@@ -1,5 +1,7 @@
 const SECOND_US = 1_000_000;
 const WINDOW_SECONDS = 60;
+/** Of fewer packets a share says little. */
+const DUE_MIN = 10;
 
 interface Second {
   readonly second: number;
@@ -20,7 +22,7 @@ export class LossWindow {
     this.#at(nowUs).arrived += 1;
   }
 
-  /** Share of the due packets that did not come, 0 to 1; undefined when none was due. */
+  /** Share of the due packets that did not come, 0 to 1; undefined when fewer than ten were due. */
   lostShare(nowUs: number): number | undefined {
     this.#forget(nowUs);
     let due = 0;
@@ -29,7 +31,7 @@ export class LossWindow {
       due += each.due;
       arrived += each.arrived;
     }
-    return due === 0 ? undefined : Math.max(0, 1 - arrived / due);
+    return due < DUE_MIN ? undefined : Math.max(0, 1 - arrived / due);
   }
 
   #at(nowUs: number): Second {

@@ -95,7 +95,7 @@ export interface SessionReport {
   readonly bytes: number;
   /** The same in a day at the pace of now. */
   readonly bytesPerDay: number;
-  /** Share of the packets due in the last minute that did not come, 0 to 1; null when none was due. */
+  /** Share of the packets due in the last minute that did not come while Up, 0 to 1; null when fewer than ten were due. */
   readonly lossLastMinute: number | null;
   /** Datagrams refused, by cause. */
   readonly refused: Readonly<Record<string, number>>;

@@ -42,6 +42,7 @@ export class SpeakerSession {
   readonly refused = new Map<string, number>();
   readonly socketErrors = new Map<string, number>();
   readonly #loss = new LossWindow();
+  #sentWhileUp = false;
   /** Of the newest packet sent: authentication makes it longer. */
   #packetBytes = BFD_PACKET_BYTES;
   #sequence: number;
@@ -88,8 +89,10 @@ export class SpeakerSession {
     this.#sequence = (this.#sequence + 1) >>> 0;
     const datagram = this.auth === undefined ? plain : signBfdPacket(plain, this.auth, this.#sequence);
     this.channel?.send(datagram);
+    const isUp = this.machine.view().state === "up";
     // By now the answer to the packet before should be there.
-    if (this.#probes && this.sent > 0) this.#loss.due(nowUs, 1);
+    if (this.#probes && isUp && this.#sentWhileUp) this.#loss.due(nowUs, 1);
+    this.#sentWhileUp = isUp;
     this.#packetBytes = datagram.length;
     this.bytes += billedBytes(datagram.length);
     this.sent++;
@@ -100,10 +103,8 @@ export class SpeakerSession {
     this.received++;
     this.bytes += billedBytes(datagramBytes);
     const { state, lastReceivedUs, receiveIntervalUs } = this.machine.view();
-    if (!this.#probes) {
-      if (state !== "up" || lastReceivedUs === undefined) return;
-      this.#loss.due(nowUs, dueInGap(nowUs - lastReceivedUs, receiveIntervalUs));
-    }
+    if (state !== "up" || lastReceivedUs === undefined) return;
+    if (!this.#probes) this.#loss.due(nowUs, dueInGap(nowUs - lastReceivedUs, receiveIntervalUs));
     this.#loss.arrived(nowUs);
   }
 

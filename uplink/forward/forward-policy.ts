@@ -121,8 +121,9 @@ function apply(draft: Draft, event: ForwardEvent): void {
       return applyEnrolment(draft, event.state, "");
     case "enrol-failed":
       return applyEnrolFailed(draft, event.path, event.failure, event.detail, event.retryAfterMs);
+    case "loss":
     case "used":
-      return decide(draft, { kind: "used", path: event.path, bytes: event.bytes });
+      return decide(draft, event);
   }
 }
 

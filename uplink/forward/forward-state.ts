@@ -205,6 +205,7 @@ export type ForwardEvent =
       readonly detail: string;
       readonly retryAfterMs?: number;
     }
+  | { readonly kind: "loss"; readonly path: string; readonly share: number }
   | { readonly kind: "used"; readonly path: string; readonly bytes: number };
 
 export type ForwardAction =

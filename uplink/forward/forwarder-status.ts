@@ -1,7 +1,7 @@
 import { countOf } from "@paddock/base/ranges.ts";
 import { laneName, type LaneName } from "@paddock/wire/lanes.ts";
 import { penaltyAt } from "../paths/flap-penalty.ts";
-import { budgetLeft } from "../paths/metered-budget.ts";
+import { budgetLeft, nextBillingMonth } from "../paths/metered-budget.ts";
 import { pathVerdicts, type PathsNow } from "../paths/path-policy.ts";
 import type { PathVerdict } from "../paths/path-state.ts";
 import {
@@ -39,7 +39,13 @@ export interface PathStatus extends PathVerdict {
   readonly switches: number;
   readonly flapPenalty: number;
   readonly metered:
-    | { readonly usedBytes: number; readonly leftBytes: number; readonly monthStartMs: number }
+    | {
+        readonly usedBytes: number;
+        readonly leftBytes: number;
+        readonly budgetBytes: number;
+        /** Unix ms of the next billing day. */
+        readonly resetsAtMs: number;
+      }
     | undefined;
 }
 
@@ -101,7 +107,8 @@ export function statusOf(
           : {
               usedBytes: path.usage.bytes,
               leftBytes: budgetLeft(path.usage, metered),
-              monthStartMs: path.usage.monthStartMs,
+              budgetBytes: metered.bytesPerMonth,
+              resetsAtMs: nextBillingMonth(path.usage.monthStartMs),
             },
     };
   });

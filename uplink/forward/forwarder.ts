@@ -97,6 +97,16 @@ export class Forwarder {
     this.#dispatch({ kind: "configured", config });
   }
 
+  /** The share of the packets of its watcher that a path lost in the last minute, 0 to 1. Unknown names are ignored. */
+  setLoss(path: string, share: number): void {
+    this.#dispatch({ kind: "loss", path, share });
+  }
+
+  /** Counts bytes that its watcher sent and received over a path against the budget of a metered one. */
+  addUsage(path: string, bytes: number): void {
+    if (this.#configs.get(path)?.metered !== undefined) this.#dispatch({ kind: "used", path, bytes });
+  }
+
   status(): ForwarderStatus {
     this.#countBytes();
     return statusOf(
@@ -315,7 +325,7 @@ export class Forwarder {
       if (bytes <= 0) continue;
       session.bytesCounted = used;
       this.#counters.get(path)!.bytes += bytes;
-      if (this.#configs.get(path)!.metered !== undefined) this.#dispatch({ kind: "used", path, bytes });
+      this.addUsage(path, bytes);
     }
   }
 }

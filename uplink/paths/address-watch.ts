@@ -4,7 +4,7 @@ import { networkInterfaces } from "node:os";
 import { systemClock, type Clock, type Timer } from "@paddock/base/clock.ts";
 import { messageOf } from "@paddock/base/errors.ts";
 import { silentLog, type Log } from "@paddock/base/log.ts";
-import { parseAddresses, type LocalAddress } from "./source-address.ts";
+import { FOREVER_S, parseAddresses, type LocalAddress } from "./source-address.ts";
 
 /** A running `ip` (iproute2). */
 export interface IpProcess {
@@ -183,7 +183,9 @@ function runtimeAddresses(): LocalAddress[] {
         duplicate: false,
         deprecated: false,
         temporary: false,
-        preferredLifetimeS: 0xffff_ffff,
+        prefixLength: Number(rest.cidr?.split("/")[1] ?? 128),
+        preferredLifetimeS: FOREVER_S,
+        validLifetimeS: FOREVER_S,
       })),
   );
 }

@@ -18,6 +18,12 @@ export function billingMonthStart(wallMs: number, billingDay: number): number {
   return thisMonth <= wallMs ? thisMonth : Date.UTC(date.getUTCFullYear(), date.getUTCMonth() - 1, billingDay);
 }
 
+/** When the month after the one that began at `monthStartMs` begins, Unix ms, UTC. */
+export function nextBillingMonth(monthStartMs: number): number {
+  const date = new Date(monthStartMs);
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, date.getUTCDate());
+}
+
 /**
  * Adds bytes to the usage. A new month starts the count again; a wall clock that goes back does not, as the budget
  * would come back with it.

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Liveness, PathConfig } from "../forward/ports.ts";
-import { billingMonthStart } from "./metered-budget.ts";
+import { billingMonthStart, nextBillingMonth } from "./metered-budget.ts";
 import { decidePaths, pathVerdicts } from "./path-policy.ts";
 import {
   initialPaths,
@@ -149,6 +149,32 @@ describe("receipts as second opinion", () => {
   });
 });
 
+test("a path whose watcher loses packets is left, once, until it stops losing", () => {
+  const driver = new Driver([FIBRE, LTE]).open("fibre", "lte").live("fibre", "up").live("lte", "up");
+  driver.tell({ kind: "loss", path: "fibre", share: 0.19 });
+  expect(driver.state.active).toBe("fibre");
+  driver.tell({ kind: "loss", path: "fibre", share: 0.34 });
+  expect(driver.switches.at(-1)).toMatchObject({ from: "fibre", to: "lte" });
+  expect(driver.why("fibre")).toContain("alive but losing, 34 % of the packets that watch it are lost");
+  for (let report = 0; report < 6; report++) driver.pass(10_000).tell({ kind: "loss", path: "fibre", share: 0.3 });
+  expect(driver.state.active).toBe("lte");
+  driver.tell({ kind: "loss", path: "fibre", share: 0 }).pass(39_999);
+  expect(driver.state.active).toBe("lte");
+  expect(driver.pass(1).state.active).toBe("fibre");
+});
+
+test("the verdict says for how long a path is held back, and why", () => {
+  const driver = new Driver([FIBRE, LTE]).open("fibre", "lte").live("fibre", "down").pass(1000).live("fibre", "up");
+  const verdict = (name: string) =>
+    pathVerdicts(driver.state, { nowMs: driver.nowMs, wallMs: NOON }, SETTINGS).find((each) => each.name === name)!;
+  expect(verdict("fibre")).toMatchObject({ holdDownMs: 10_000, suppressedMs: undefined });
+  expect(verdict("lte").holdDownMs).toBeUndefined();
+  driver.pass(4000);
+  expect(verdict("fibre").holdDownMs).toBe(6000);
+  for (let flap = 0; flap < 3; flap++) driver.live("fibre", "down").live("fibre", "up");
+  expect(verdict("fibre").suppressedMs).toBeGreaterThan(300_000);
+});
+
 describe("flap damping", () => {
   test("a path that keeps failing is held back until its penalty has decayed", () => {
     const driver = new Driver([FIBRE, LTE]).open("fibre", "lte");
@@ -182,6 +208,11 @@ describe("metered paths", () => {
     expect(driver.why("sim")).toContain("budget is used up");
     driver.pass(36 * 3_600_000);
     expect(lanes()).toEqual([0, 1]);
+  });
+
+  test("the next month begins on the billing day, over the end of a year too", () => {
+    expect(nextBillingMonth(Date.UTC(2025, 2, 12))).toBe(Date.UTC(2025, 3, 12));
+    expect(nextBillingMonth(Date.UTC(2025, 11, 28))).toBe(Date.UTC(2026, 0, 28));
   });
 
   test("a used-up path gives way to a worse one that costs nothing", () => {

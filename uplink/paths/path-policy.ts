@@ -73,8 +73,14 @@ export function pathVerdicts(state: PathsState, now: PathsNow, settings: PathSet
       standing,
       why: describe(path, standing, now, settings),
       lanes: admittedLanes(path.config.metered, path.usage),
+      holdDownMs: name === state.active ? undefined : remainingMs(promotableAtMs(path, state, settings), now),
+      suppressedMs: path.flaps.suppressed ? remainingMs(reuseAtMs(path.flaps, settings.flaps), now) : undefined,
     };
   });
+}
+
+function remainingMs(atMs: number, { nowMs }: PathsNow): number | undefined {
+  return Number.isFinite(atMs) ? Math.max(0, atMs - nowMs) : undefined;
 }
 
 function applyFact(path: PathState, fact: PathFact, now: PathsNow, settings: PathSettings): PathState {
@@ -111,6 +117,9 @@ function applyFact(path: PathState, fact: PathFact, now: PathsNow, settings: Pat
     }
     case "stalled":
       return brownOut(path, fact.why, nowMs, settings);
+    case "loss":
+      if (fact.share < settings.lossToBrownOut) return path;
+      return brownOut(path, `${Math.round(fact.share * 100)} % of the packets that watch it are lost`, nowMs, settings);
     case "used":
       if (path.config.metered === undefined) return path;
       return { ...path, usage: addUsage(path.usage, fact.bytes, wallMs, path.config.metered) };

@@ -10,6 +10,8 @@ export interface PathSettings {
   readonly brownOutMs: number;
   /** Requests that fail in a row, with no answer between, before a path counts as losing. */
   readonly failuresToBrownOut: number;
+  /** Share of the packets of its watcher, 0 to 1, above which a path counts as losing. */
+  readonly lossToBrownOut: number;
   /** A receipt younger than this speaks for a path whose watcher died. */
   readonly receiptFreshMs: number;
   /** Send `alarm` over a second, disjoint path at the same time. */
@@ -21,6 +23,7 @@ export const PATH_SETTINGS: PathSettings = {
   holdDownMs: 10_000,
   brownOutMs: 30_000,
   failuresToBrownOut: 2,
+  lossToBrownOut: 0.2,
   receiptFreshMs: 10_000,
   alarmTwice: false,
   flaps: FLAP_SETTINGS,
@@ -74,6 +77,10 @@ export interface PathVerdict {
   readonly why: string;
   /** Lanes that may use it now. */
   readonly lanes: readonly Lane[];
+  /** Until it may take over from a path that works, in ms; undefined while it carries traffic or is not sound. */
+  readonly holdDownMs: number | undefined;
+  /** Until its flap penalty no longer holds it back, in ms; undefined when it does not. */
+  readonly suppressedMs: number | undefined;
 }
 
 /** One explained change of the path that carries traffic. */
@@ -116,6 +123,8 @@ export type PathFact =
   | { readonly kind: "request-failed"; readonly path: string; readonly why: string }
   /** The no-progress watchdog gave up on it. */
   | { readonly kind: "stalled"; readonly path: string; readonly why: string }
+  /** Its watcher measured the share of packets that was lost in the last minute, 0 to 1. */
+  | { readonly kind: "loss"; readonly path: string; readonly share: number }
   | { readonly kind: "used"; readonly path: string; readonly bytes: number }
   | { readonly kind: "configured"; readonly config: PathConfig }
   | { readonly kind: "time" };

@@ -1,16 +1,25 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { chooseSource, isPrefix, parseAddresses, type LocalAddress, type SourceWish } from "./source-address.ts";
+import {
+  chooseSource,
+  FOREVER_S,
+  isPrefix,
+  parseAddresses,
+  type LocalAddress,
+  type SourceWish,
+} from "./source-address.ts";
 
 const address = (text: string, rest: Partial<LocalAddress> = {}): LocalAddress => ({
   interfaceName: "wan0",
   address: text,
+  prefixLength: 64,
   scope: "global",
   tentative: false,
   duplicate: false,
   deprecated: false,
   temporary: false,
   preferredLifetimeS: 3600,
+  validLifetimeS: 7200,
   ...rest,
 });
 const WAN: SourceWish = { interfaceName: "wan0" };
@@ -129,8 +138,15 @@ test("reads what ip prints", () => {
   ];
   const read = parseAddresses([{}, null, { ifname: "wan0", addr_info: infos }]);
   expect(read).toEqual([
-    address("2001:db8:a::5", { deprecated: true, preferredLifetimeS: 0 }),
-    address("2001:db8:a::6", { temporary: true, tentative: true, duplicate: true, preferredLifetimeS: 0xffff_ffff }),
+    address("2001:db8:a::5", { deprecated: true, preferredLifetimeS: 0, validLifetimeS: 100 }),
+    address("2001:db8:a::6", {
+      prefixLength: 128,
+      temporary: true,
+      tentative: true,
+      duplicate: true,
+      preferredLifetimeS: FOREVER_S,
+      validLifetimeS: FOREVER_S,
+    }),
   ]);
 });
 

@@ -4,6 +4,8 @@ import { BlockList, isIPv6 } from "node:net";
 export interface LocalAddress {
   readonly interfaceName: string;
   readonly address: string;
+  /** Bits of the prefix that the link shares. */
+  readonly prefixLength: number;
   /** `global` includes unique local addresses (RFC 4193); `host` is the loopback's. */
   readonly scope: "global" | "link" | "host";
   /** Duplicate address detection (RFC 4862 §5.4) has not ended yet. */
@@ -14,8 +16,10 @@ export interface LocalAddress {
   readonly deprecated: boolean;
   /** RFC 8981: changes by itself, every day or so. */
   readonly temporary: boolean;
-  /** Seconds; 4294967295 is for ever. */
+  /** Seconds from now; 4294967295 is for ever. */
   readonly preferredLifetimeS: number;
+  /** Likewise: until the kernel takes it away. */
+  readonly validLifetimeS: number;
 }
 
 /** What a path asks of its source; at least one of both. */
@@ -28,11 +32,14 @@ export interface SourceWish {
 export interface SourceChoice {
   /** Undefined when no address fits. */
   readonly address: string | undefined;
+  /** What the kernel says of it. */
+  readonly local?: LocalAddress;
   /** Why this one, or why none; a sentence part for the operator. */
   readonly why: string;
 }
 
-const FOREVER_S = 0xffff_ffff;
+/** What the kernel writes for a lifetime without end. */
+export const FOREVER_S = 0xffff_ffff;
 
 /** Whether `text` is an IPv6 prefix with its length, as in `2001:db8:a::/48`. */
 export function isPrefix(text: string): boolean {
@@ -93,7 +100,7 @@ export function chooseSource(
   };
   const best = usable.toSorted(compare)[0];
   if (best === undefined) return { address: undefined, why: whyNone(named, wish) };
-  return { address: best.address, why: whyThis(best, usable.length) };
+  return { address: best.address, local: best, why: whyThis(best, usable.length) };
 }
 
 /** `on wan0 in 2001:db8:a::/48`. */
@@ -136,19 +143,21 @@ function isWithin(address: string, network: string, length: number): boolean {
 }
 
 function parseAddress(interfaceName: string, info: Record<string, unknown>): LocalAddress[] {
-  const { family, local, scope, preferred_life_time: preferred } = info;
+  const { family, local, scope, prefixlen, preferred_life_time: preferred, valid_life_time: valid } = info;
   if (family !== "inet6" || typeof local !== "string" || !isIPv6(local)) return [];
   if (scope !== "global" && scope !== "link" && scope !== "host") return [];
   return [
     {
       interfaceName,
       address: local,
+      prefixLength: typeof prefixlen === "number" ? prefixlen : 128,
       scope,
       tentative: info["tentative"] === true,
       duplicate: info["dadfailed"] === true,
       deprecated: info["deprecated"] === true,
       temporary: info["temporary"] === true,
       preferredLifetimeS: typeof preferred === "number" ? preferred : FOREVER_S,
+      validLifetimeS: typeof valid === "number" ? valid : FOREVER_S,
     },
   ];
 }
