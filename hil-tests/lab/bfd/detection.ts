@@ -31,7 +31,7 @@ try {
     await new Promise((done) => setTimeout(done, 1600));
     peer.filter("");
   }
-  const stalls = await speaker.stalls();
+  const stalls = (await speaker.report()).stalls;
   for (const [index, { name, prefix }] of CANDIDATES.entries()) {
     const rows = await captures[index]!.finish(["frame.time_epoch", "ipv6.src", "ipv6.dst", "bfd.sta", "bfd.diag"]);
     for (const { intervalMs, suffix } of PACES) {

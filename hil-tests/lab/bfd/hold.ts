@@ -40,7 +40,7 @@ try {
     }
   }
   process.stdout.write(
-    `${JSON.stringify({ fifo: values.fifo, seconds: Number(values.seconds), stalls: await speaker.stalls() })}\n`,
+    `${JSON.stringify({ fifo: values.fifo, seconds: Number(values.seconds), stalls: (await speaker.report()).stalls })}\n`,
   );
   await speaker.stop("SIGKILL");
 } finally {

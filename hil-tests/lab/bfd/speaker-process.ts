@@ -3,7 +3,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BfdClient } from "@paddock/uplink/bfd/client.ts";
 import type { SessionSpecInput } from "@paddock/uplink/bfd/session-spec.ts";
-import type { SessionReport, SpeakerEvent, StateEvent } from "@paddock/uplink/bfd/speaker-events.ts";
+import type {
+  SessionLiveness,
+  SessionReport,
+  SpeakerEvent,
+  SpeakerReport,
+  StateEvent,
+} from "@paddock/uplink/bfd/speaker-events.ts";
 import { eventually, type Namespace } from "../namespaces.ts";
 
 const MAIN = fileURLToPath(import.meta.resolve("@paddock/uplink/bfd/main.ts"));
@@ -13,6 +19,7 @@ export class SpeakerProcess {
   readonly events: SpeakerEvent[] = [];
   readonly socket: string;
   readonly #namespace: Namespace;
+  #command: readonly string[] = [];
   #child: ChildProcess | undefined;
   #client: BfdClient | undefined;
 
@@ -24,12 +31,29 @@ export class SpeakerProcess {
   /** `fifo` runs every thread of the process at real-time priority 50. */
   async start(options: { fifo?: boolean } = {}): Promise<void> {
     const command = [process.execPath, MAIN, "--socket", this.socket];
-    const [program, ...args] = options.fifo === true ? ["chrt", "-f", "50", ...command] : command;
-    this.#child = this.#namespace.spawn(program!, args);
+    this.#command = options.fifo === true ? ["chrt", "-f", "50", ...command] : command;
+    this.#spawn();
     this.#client = new BfdClient({ socket: this.socket, owner: "lab" });
     this.#client.onEvent((event) => this.events.push(event));
     await this.#client.start();
     await eventually("the speaker answers", () => this.#client!.connected);
+  }
+
+  /** Ends it without a word to anybody. */
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+    await eventually("the client has noticed", () => !this.#client!.connected);
+  }
+
+  /** Starts it again after `kill`: as a service manager would, which says nothing about sessions. */
+  async comeBack(): Promise<void> {
+    this.#spawn();
+    await eventually("the speaker answers", () => this.#client!.connected);
+  }
+
+  /** What whoever steers the speaker believes. */
+  liveness(name = "one"): SessionLiveness {
+    return this.#client!.liveness(name);
   }
 
   get pid(): number {
@@ -40,15 +64,16 @@ export class SpeakerProcess {
     this.#client!.setSessions(sessions);
   }
 
-  async session(name = "one"): Promise<SessionReport> {
+  async report(): Promise<SpeakerReport> {
     const report = await this.#client!.report();
-    const session = report?.sessions.find((each) => each.name === name);
-    if (session === undefined) throw new Error(`the speaker has no session ${name}`);
-    return session;
+    if (report === undefined) throw new Error("the speaker cannot be reached");
+    return report;
   }
 
-  async stalls(): Promise<{ worstMs: number }> {
-    return (await this.#client!.report())!.stalls;
+  async session(name = "one"): Promise<SessionReport> {
+    const session = (await this.report()).sessions.find((each) => each.name === name);
+    if (session === undefined) throw new Error(`the speaker has no session ${name}`);
+    return session;
   }
 
   async inState(state: SessionReport["state"], name = "one", limitMs = 10_000): Promise<SessionReport> {
@@ -67,8 +92,17 @@ export class SpeakerProcess {
   }
 
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
-    const child = this.#child;
     await this.#client?.close();
+    await this.#end(signal);
+  }
+
+  #spawn(): void {
+    const [program, ...args] = this.#command;
+    this.#child = this.#namespace.spawn(program!, args);
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((done) => child.once("exit", done));
     child.kill(signal);
