@@ -64,14 +64,16 @@ for (const type of BFD_AUTH_TYPES) {
     // A password has no sequence: RFC 5880 §6.7.2 cannot tell a replay.
     if (type !== "simple-password") {
       const [, oldest] = packets.find(([state]) => Number(state) === BFD_STATES.indexOf("down"))!;
-      const replay = { from: DIRECT.peer, fromPort: 50_000, to: DIRECT.us, toPort: BFD_PORTS.singleHop, hopLimit: 255 };
       const before = await refused("auth-sequence");
-      sendDatagrams(
-        net.peer,
-        Array<typeof replay>(3)
-          .fill(replay)
-          .map((each) => ({ ...each, payload: oldest! })),
-      );
+      const replay = {
+        from: DIRECT.peer,
+        fromPort: 50_000,
+        to: DIRECT.us,
+        toPort: BFD_PORTS.singleHop,
+        hopLimit: 255,
+        payload: oldest!,
+      };
+      sendDatagrams(net.peer, [replay, replay, replay]);
       await eventually("three replays are refused", async () => (await refused("auth-sequence")) === before + 3);
       await assertHeld();
     }

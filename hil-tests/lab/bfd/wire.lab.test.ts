@@ -7,25 +7,7 @@ import { eventually, missingForLab } from "../namespaces.ts";
 import { Frr } from "../peers/frr.ts";
 import { SpeakerProcess } from "./speaker-process.ts";
 import { buildTopology, DIRECT, type Topology } from "./topology.ts";
-
-interface WirePacket {
-  readonly atMs: number;
-  readonly ours: boolean;
-  readonly hopLimit: number;
-  readonly sourcePort: number;
-  readonly bytes: number;
-  readonly state: number;
-  readonly poll: boolean;
-  readonly final: boolean;
-  readonly flagsAMD: boolean;
-  readonly desiredMinTxMs: number;
-}
-
-const FIELDS =
-  "frame.time_epoch ipv6.src ipv6.hlim udp.srcport frame.len bfd.sta bfd.flags.p bfd.flags.f bfd.flags.a bfd.flags.m bfd.flags.d bfd.desired_min_tx_interval".split(
-    " ",
-  );
-const UP = 3;
+import { finishWire, gapsMs, type WirePacket } from "./wire-packets.ts";
 
 let net: Topology;
 let packets: WirePacket[];
@@ -55,28 +37,11 @@ before(async () => {
   await new Promise((done) => setTimeout(done, 5000));
   peer.configure(`peer ${DIRECT.us} local-address ${DIRECT.peer}`, "transmit-interval 40");
   await new Promise((done) => setTimeout(done, 500));
-  const rows = await capture.finish(FIELDS);
+  packets = await finishWire(capture);
   await speaker.stop();
-  packets = rows.map((row) => ({
-    atMs: Number(row[0]) * 1000,
-    ours: row[1] === DIRECT.us,
-    hopLimit: Number(row[2]),
-    sourcePort: Number(row[3]),
-    bytes: Number(row[4]),
-    state: Number(row[5]),
-    poll: isSet(row[6]),
-    final: isSet(row[7]),
-    flagsAMD: isSet(row[8]) || isSet(row[9]) || isSet(row[10]),
-    desiredMinTxMs: Number(row[11]) / 1000,
-  }));
 });
 
 after(() => net.lab.destroy());
-
-/** tshark has written booleans in more than one way. */
-function isSet(text: string | undefined): boolean {
-  return text === "1" || text === "True";
-}
 
 void test("every packet: hop limit 255, one port of the range, 72 bytes of IPv6, no A, M or D, never P with F", () => {
   const ours = packets.filter((packet) => packet.ours);
@@ -93,20 +58,20 @@ void test("while not Up: at least a second announced, and periodic packets 0.75 
   const ours = packets.filter((packet) => packet.ours);
   const slow = ours.slice(
     0,
-    ours.findIndex(({ state }) => state !== 1),
+    ours.findIndex(({ state }) => state !== "down"),
   );
   assert.ok(slow.length >= 3);
   assert.ok(slow.every(({ desiredMinTxMs }) => desiredMinTxMs === 1000));
-  for (const gap of gaps(slow)) assert.ok(gap >= 749 && gap <= 1005, `${gap} ms`);
+  for (const gap of gapsMs(slow)) assert.ok(gap >= 749 && gap <= 1005, `${gap} ms`);
 });
 
 void test("Up is announced with P, and paced at 75 to 100 % of the interval", () => {
   const ours = packets.filter((packet) => packet.ours);
-  const first = ours.find(({ state, final }) => state === UP && !final)!;
+  const first = ours.find(({ state, final }) => state === "up" && !final)!;
   assert.equal(first.poll, true);
   assert.equal(first.desiredMinTxMs, 50);
-  const paced = ours.filter(({ state, final, atMs }) => state === UP && !final && atMs > first.atMs + 1500);
-  const all = gaps(paced);
+  const paced = ours.filter(({ state, final, atMs }) => state === "up" && !final && atMs > first.atMs + 1500);
+  const all = gapsMs(paced);
   assert.ok(all.length > 60);
   // A timer's grain and this machine's stalls lie on top.
   const within = all.filter((gap) => gap >= 37 && gap <= 52).length;
@@ -122,7 +87,3 @@ void test("a Poll of the peer gets its Final within 5 ms", () => {
   );
   assert.ok(late.length <= polls.length / 10, `${late.length} of ${polls.length} later than 5 ms`);
 });
-
-function gaps(of: readonly WirePacket[]): number[] {
-  return of.slice(1).map((packet, index) => packet.atMs - of[index]!.atMs);
-}
