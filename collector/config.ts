@@ -107,7 +107,7 @@ const Bfd = v.strictObject({
         ),
         discriminator: v.pipe(
           whole(1, 0xffff_ffff, "discriminators"),
-          describe("What gateways ask for: paths[].bfd.discriminator there"),
+          describe("What gateways ask for: paths[].bfd.endToEnd.discriminator there"),
         ),
         minIntervalMs: v.optional(v.pipe(milliseconds, describe("The fastest pace that gateways may use")), 10),
       }),

@@ -29,7 +29,7 @@ test("the bundle starts, finds its BFD speaker beside itself, and stops in order
         {
           name: "fibre",
           endpoint: "https://[::1]:9",
-          bfd: { mode: "seamless", remotePort, discriminator: 900, intervalMs: 100 },
+          bfd: { endToEnd: { mode: "seamless", remotePort, discriminator: 900, intervalMs: 100 } },
         },
       ],
     };

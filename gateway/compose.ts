@@ -22,14 +22,10 @@ import { readSensorsFile } from "./ingest/sensors-file.ts";
 import { Sensors, STATE_PREFIX } from "./ingest/sensors.ts";
 import { UdpListeners } from "./ingest/udp-listener.ts";
 import { serveMetrics } from "./metrics/metrics-server.ts";
-import { PathSources } from "./paths/path-sources.ts";
-import { PathUsageFile } from "./paths/path-usage.ts";
-import { PathWatch, type LivenessSink } from "./paths/path-watch.ts";
+import { Uplinks } from "./paths/uplinks.ts";
 import { Shutdown } from "./shutdown.ts";
-import { StandbyPace } from "./paths/standby-pace.ts";
 import { StatusServer } from "./status/status-server.ts";
 import { StatusSource } from "./status/status-source.ts";
-import { makeForwarder } from "./paths/uplinks.ts";
 
 export interface Gateway {
   /** SHA-256 of the public key, hex. */
@@ -105,42 +101,15 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
       fatal,
     });
     closing.add(() => source.stop());
-    const usageFile = new PathUsageFile(dataDir, clock, log);
-    const sources = await PathSources.start({ config, clock, log });
-    if (sources !== undefined) closing.add(() => sources.stop());
-    let pace: StandbyPace | undefined;
-    const forwarder = await makeForwarder({
+    const uplinks = await Uplinks.open({
       config,
-      sources,
       identity,
       source,
-      usage: await usageFile.read(),
       onFork: (lane, epoch) => void divergence.found(lane, epoch, "fork"),
-      onReport: () => pace?.consider(),
+      closing,
       clock,
       log,
     });
-    if (forwarder !== undefined) {
-      usageFile.start(() => forwarder.usage());
-      closing.add(async () => {
-        await forwarder.stop(config.forward.drainMs);
-        await usageFile.stop(forwarder.usage());
-      });
-    }
-    const sink: LivenessSink | undefined = forwarder && {
-      setLiveness(...found) {
-        forwarder.setLiveness(...found);
-        pace?.consider();
-      },
-    };
-    const watch = sink && (await PathWatch.start({ config, sink, sources, clock, log }));
-    if (forwarder !== undefined && watch !== undefined) {
-      pace = new StandbyPace({ forwarder, watch, clock });
-      closing.add(() => watch.stop());
-      closing.add(() => pace?.stop());
-    }
-    // Also before the forwarder stops, which then takes no new source any more.
-    if (sources !== undefined) closing.add(() => sources.stop());
 
     const sensors = new Sensors({ unknown: config.sensors.unknown, restored: await store.side(STATE_PREFIX) });
     if (config.sensors.file !== null) sensors.load(await readSensorsFile(config.sensors.file));
@@ -180,8 +149,7 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
       commitLoop,
       ingest,
       listeners,
-      forwarder,
-      watch,
+      uplinks,
     });
     closing.add(() => status.stop());
     const statusServer = await StatusServer.listen(socketPath(config), status.answerers());
@@ -200,8 +168,7 @@ export async function openGateway(config: GatewayConfig, { clock, log }: Gateway
       closing.add(() => discovery.stop());
       void discovery.start();
     }
-    forwarder?.start();
-    if (forwarder !== undefined) sources?.follow(forwarder, watch);
+    uplinks?.start();
     const reloadSensors = async (): Promise<void> => {
       const { file } = config.sensors;
       if (file === null) return log.info("sensors-reload", { detail: "no sensors file is configured" });

@@ -1,6 +1,7 @@
 import { isIP, isIPv6 } from "node:net";
 import { join } from "node:path";
 import { parseConfig, readConfigFile } from "@paddock/base/config.ts";
+import { isLinkLocal } from "@paddock/uplink/bfd/session-spec.ts";
 import type { PathConfig } from "@paddock/uplink/forward/ports.ts";
 import { followsAddresses, isPrefix } from "@paddock/uplink/paths/source-address.ts";
 import { LANES, laneOf } from "@paddock/wire/lanes.ts";
@@ -42,6 +43,12 @@ const interfaceName = v.pipe(
   v.string("expected the name of an interface"),
   v.regex(/^[^\s/]{1,15}$/, "expected the name of an interface, such as wan0"),
 );
+
+const nextHop = v.pipe(
+  v.string("expected an IPv6 address"),
+  v.check((text) => isIPv6(text.split("%")[0]!), "expected an IPv6 address, such as fe80::1 or 2001:db8:a::1"),
+);
+const endpointUrl = v.pipe(v.string(), v.url("expected a URL"), v.startsWith("https://", "expected an https URL"));
 
 const udpListen = v.strictObject({
   address: described(ipAddress, "Address to bind; :: takes every address of this machine."),
@@ -98,9 +105,14 @@ const uplinkPath = v.strictObject({
     v.optional(v.nullable(interfaceName), null),
     "Interface that the source must be on. With it, or with a prefix, the source follows the kernel's addresses; without one the path is down.",
   ),
-  endpoint: described(
-    v.pipe(v.string(), v.url("expected a URL"), v.startsWith("https://", "expected an https URL")),
-    "https URL of the collector on this path.",
+  nextHop: described(
+    v.optional(v.nullable(nextHop), null),
+    "Router that packets from the source are to leave by: checked against the kernel's routes, and watched by bfd.firstHop; null: whichever it is.",
+  ),
+  endpoint: described(endpointUrl, "https URL of the collector on this path."),
+  fallbackEndpoints: described(
+    v.optional(v.array(endpointUrl), []),
+    "Further https URLs of the same collector, tried in turn when the one before cannot be reached.",
   ),
   preference: described(v.optional(whole(0, 1000, "(preference)"), 100), "Higher is preferred, 0 to 1000."),
   cost: described(
@@ -117,7 +129,7 @@ const uplinkPath = v.strictObject({
   ),
   bfd: described(
     v.optional(v.nullable(PathBfdSchema), null),
-    "BFD session that watches the path; null: only receipts tell whether it works.",
+    "BFD sessions that watch the path; null: only receipts tell whether it works.",
   ),
 });
 
@@ -361,6 +373,19 @@ const RULES: readonly {
       "expected an IPv6 source wherever there is an interface: only IPv6 addresses are followed, and link-local ones need none",
   },
   {
+    at: ["paths"],
+    holds: ({ paths }) =>
+      paths.every(
+        ({ nextHop: hop, interface: on }) => hop === null || !isLinkLocal(hop) || hop.includes("%") || on !== null,
+      ),
+    message: "expected an interface wherever nextHop is link-local: fe80::1 is another router on every link",
+  },
+  {
+    at: ["paths"],
+    holds: ({ paths }) => paths.every(({ endpoint, fallbackEndpoints }) => distinct([endpoint, ...fallbackEndpoints])),
+    message: "expected every endpoint of a path once, fallbackEndpoints included",
+  },
+  {
     at: ["status", "socket"],
     holds: (fields) => Buffer.byteLength(socketPath(fields)) <= SOCKET_PATH_BYTES_MAX,
     message: `expected a path of at most ${SOCKET_PATH_BYTES_MAX} bytes (dataDir with status.sock unless set), the limit of Unix sockets`,
@@ -377,10 +402,10 @@ export const GatewayConfigSchema = v.pipe(
       addIssue({ message, path, input: path.at(-1)!.value });
     }
     for (const [index, uplink] of dataset.value.paths.entries()) {
-      const message = uplink.bfd === null ? undefined : bfdProblem(uplink, uplink.bfd);
-      if (message === undefined) continue;
-      const path = issuePath(dataset.value, ["paths", String(index), "bfd"]);
-      addIssue({ message, path, input: path.at(-1)!.value });
+      const problem = bfdProblem(uplink);
+      if (problem === undefined) continue;
+      const path = issuePath(dataset.value, ["paths", String(index), "bfd", problem.scope]);
+      addIssue({ message: problem.message, path, input: path.at(-1)!.value });
     }
   }),
 );

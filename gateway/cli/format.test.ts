@@ -6,7 +6,7 @@ import { formatChains } from "./chain-command.ts";
 import { formatBytes, formatCount, formatTable, plural } from "./format.ts";
 import { formatSender, formatSenders } from "./sensors-command.ts";
 import { formatStatus } from "./status-command.ts";
-import { formatUplinks } from "./uplinks-command.ts";
+import { formatUplinks } from "./uplinks-format.ts";
 
 test.each([
   [0, "0 B"],

@@ -1,4 +1,5 @@
-import type { GatewayStatus, LaneStatus, PathStatus } from "../status/status.ts";
+import type { SessionReport } from "@paddock/uplink/bfd/speaker-events.ts";
+import type { GatewayStatus, LaneStatus, PathStatus, PathWatchStatus } from "../status/status.ts";
 import type { Family, HistogramSnapshot, Sample } from "./openmetrics.ts";
 
 /**
@@ -165,12 +166,50 @@ function pathWatches({ speaker, paths }: GatewayStatus["uplinks"]): Family[] {
       "Times that BFD found the path down.",
       watched.map(({ name, watch }) => [{ path: name }, watch.downs]),
     ),
+    ...sessionWatches(watched),
     {
       ...named("path_detected_seconds", "Of the newest Down: from the last packet to the verdict."),
       unit: "seconds",
       type: "gauge",
       samples: detected,
     },
+  ];
+}
+
+/** Of each session that the speaker tells about. */
+function sessionWatches(paths: readonly { readonly name: string; readonly watch: PathWatchStatus }[]): Family[] {
+  const told = paths.flatMap(({ name, watch }) =>
+    watch.sessions.flatMap(({ scope, report }) => (report === null ? [] : [{ labels: { path: name, scope }, report }])),
+  );
+  const each = (value: (report: SessionReport) => number | null): Sample[] =>
+    told.flatMap(({ labels, report }): Sample[] => {
+      const found = value(report);
+      return found === null ? [] : [[labels, found]];
+    });
+  return [
+    gauge(
+      "bfd_session_up",
+      "1 while the session is Up, by path and scope.",
+      each(({ state }) => Number(state === "up")),
+    ),
+    {
+      ...named("bfd_session_loss_ratio", "Packets due in the last minute that did not come."),
+      unit: "ratio",
+      type: "gauge",
+      samples: each(({ lossLastMinute }) => lossLastMinute),
+    },
+    {
+      ...named("bfd_session_round_trip_seconds", "Where the far end sends packets back."),
+      unit: "seconds",
+      type: "gauge",
+      samples: each(({ rttMs }) => (rttMs === null ? null : rttMs / 1000)),
+    },
+    bytes(
+      "counter",
+      "bfd_session_bytes",
+      "Bytes on the wire in both directions, since the speaker started.",
+      each((report) => report.bytes),
+    ),
   ];
 }
 

@@ -5,13 +5,14 @@ import { afterEach, expect, test, vi } from "vitest";
 import { systemClock, VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
 import { BfdReflector } from "@paddock/uplink/bfd/reflector.ts";
-import type { StartIp } from "@paddock/uplink/paths/address-watch.ts";
-import { formatUplinks } from "../cli/uplinks-command.ts";
+import type { StartIp } from "@paddock/uplink/paths/ip-process.ts";
+import { formatUplinks } from "../cli/uplinks-format.ts";
 import { openGateway } from "../compose.ts";
 import { parseGatewayConfig, socketPath, uplinkPaths } from "../config.ts";
 import { PathSources } from "./path-sources.ts";
 import { PathWatch } from "./path-watch.ts";
 import { askGateway } from "../status/status-client.ts";
+import { RecordingSink } from "../testing/recording-sink.ts";
 
 const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 20_000, interval: 20 });
 const cleanUps: (() => unknown)[] = [];
@@ -123,23 +124,23 @@ test("the watcher follows: unwatched without an address, up again with one", asy
   const reflector = new BfdReflector({ seamless: { listen: [{ address: "::1", port: 0 }], discriminators: [900] } });
   const [port] = await reflector.start();
   cleanUps.push(() => reflector.close(0));
-  const bfd = { mode: "seamless", remotePort: port, discriminator: 900, intervalMs: 100 };
+  const bfd = { endToEnd: { mode: "seamless", remotePort: port, discriminator: 900, intervalMs: 100 } };
   const config = await configOf({ name: "fibre", interface: "wan0", source: "::1/128", bfd });
   const { startIp, set } = fakeIp("::1");
   const sources = (await PathSources.start({ config, clock: systemClock, log: silentLog, startIp }))!;
   cleanUps.push(() => sources.stop());
-  const told: string[] = [];
-  const sink = { setLiveness: (_path: string, liveness: string) => void told.push(liveness), updatePath() {} };
+  const sink = new RecordingSink();
+  const { told } = sink;
   const watch = (await PathWatch.start({ config, sink, sources, clock: systemClock, log: silentLog }))!;
   cleanUps.push(() => watch.stop());
   for (const path of uplinkPaths(config)) sources.resolved(path);
   sources.follow(sink, watch);
-  await until(() => expect(told).toEqual(["up"]));
+  await until(() => expect(told).toEqual(["fibre up"]));
   set();
-  await until(() => expect(told).toEqual(["up", "down"]));
+  await until(() => expect(told).toEqual(["fibre up", "fibre down"]));
   expect(watch.status("fibre")!.why).toBe("no address to watch from");
   set("::1");
-  await until(() => expect(told).toEqual(["up", "down", "unknown", "up"]));
+  await until(() => expect(told).toEqual(["fibre up", "fibre down", "fibre unknown", "fibre up"]));
 });
 
 test("the gateway says in its status which address a path has, and why it has none", async () => {

@@ -3,7 +3,8 @@ import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { refuse } from "@paddock/base/outcome.ts";
 import type { OpenLink, PathConfig } from "@paddock/uplink/forward/ports.ts";
-import { AddressWatch, type StartIp } from "@paddock/uplink/paths/address-watch.ts";
+import { AddressWatch } from "@paddock/uplink/paths/address-watch.ts";
+import type { StartIp } from "@paddock/uplink/paths/ip-process.ts";
 import {
   chooseSource,
   followsAddresses,

@@ -9,9 +9,10 @@ import { FakeCollector } from "@paddock/uplink/forward/testing/fake-collector.ts
 import { CODE_CHANGED } from "@paddock/wire/coap-codes.ts";
 import { openGateway } from "../compose.ts";
 import { parseGatewayConfig, socketPath, type GatewayConfig } from "../config.ts";
-import { formatUplinks } from "../cli/uplinks-command.ts";
+import { formatUplinks } from "../cli/uplinks-format.ts";
 import { PathWatch } from "./path-watch.ts";
 import { askGateway } from "../status/status-client.ts";
+import { RecordingSink } from "../testing/recording-sink.ts";
 import { CoapSender, senmlFrame } from "../testing/coap-sender.ts";
 
 const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 20_000, interval: 20 });
@@ -38,7 +39,7 @@ const watched = (name: string, remotePort: number, preference: number) => ({
   name,
   endpoint: "https://[::1]:9",
   preference,
-  bfd: { mode: "seamless", remotePort, discriminator: DISCRIMINATOR, intervalMs: 100, detectMult: 3 },
+  bfd: { endToEnd: { mode: "seamless", remotePort, discriminator: DISCRIMINATOR, intervalMs: 100, detectMult: 3 } },
 });
 
 beforeEach(async () => {
@@ -84,13 +85,23 @@ test("a cut moves the traffic, with its detection time, and frames are taken thr
     await cutFibre();
     await until(async () => expect(await liveness()).toEqual(["down", "up", "unknown"]));
     const { uplinks } = await ask();
-    expect(uplinks).toMatchObject({ speaker: "connected", paths: [{ watch: { mode: "seamless", downs: 1 } }, {}, {}] });
+    expect(uplinks).toMatchObject({ speaker: "connected", paths: [{ watch: { downs: 1 } }, {}, {}] });
     expect(uplinks.switches[0]).toMatchObject({ from: "fibre", to: "lte" });
     expect(uplinks.switches[0]!.why).toMatch(/^fibre: down, BFD detection-expired/);
     expect(uplinks.switches[0]!.detectedInMs).toBeGreaterThan(200);
     expect(uplinks.paths[0]!.watch!.detectedInMs).toBeGreaterThan(200);
     expect(uplinks.paths[2]!.watch).toBeNull();
-    expect(formatUplinks(await ask())).toMatch(/down; BFD seamless: BFD detection-expired.*last detected in /);
+    expect(uplinks.paths[0]!.transitions.map(({ what }) => what).slice(0, 2)).toEqual(["left", "down"]);
+    expect(uplinks.paths[0]!.transitions[0]).toMatchObject({ detectedInMs: uplinks.switches[0]!.detectedInMs });
+    expect(uplinks.paths[1]!.transitions[0]).toMatchObject({ what: "carries traffic" });
+    const text = formatUplinks(await ask());
+    expect(text).toMatch(/watcher +down; BFD detection-expired.*1 times down, last detected in /);
+    expect(text).toMatch(
+      /end to end +down, BFD seamless, ::1 to ::1\n +local down \(control-detection-expired\); last packet/,
+    );
+    expect(text).toMatch(
+      /sends every 100 ms, expects every 100 ms, down after 300 ms; round trip .*; [0-9.]+ MB a day/,
+    );
     expect(log.warn).toHaveBeenCalledWith(
       "path-liveness",
       expect.objectContaining({ path: "fibre", liveness: "down" }),
@@ -106,8 +117,8 @@ test("a cut moves the traffic, with its detection time, and frames are taken thr
 });
 
 test("a killed speaker leaves every path unknown and comes back by itself", async () => {
-  const told: string[] = [];
-  const sink = { setLiveness: (path: string, liveness: string) => void told.push(`${path} ${liveness}`) };
+  const sink = new RecordingSink();
+  const { told } = sink;
   const watch = (await PathWatch.start({ config, sink, clock: systemClock, log: silentLog }))!;
   try {
     await until(() => expect(told.toSorted()).toEqual(["fibre up", "lte up"]));
@@ -122,8 +133,8 @@ test("a killed speaker leaves every path unknown and comes back by itself", asyn
 });
 
 test("a collector that says goodbye is unknown, not down", async () => {
-  const told: string[] = [];
-  const sink = { setLiveness: (path: string, liveness: string) => void told.push(`${path} ${liveness}`) };
+  const sink = new RecordingSink();
+  const { told } = sink;
   const watch = (await PathWatch.start({ config, sink, clock: systemClock, log: silentLog }))!;
   try {
     await until(() => expect(told.toSorted()).toEqual(["fibre up", "lte up"]));
@@ -135,9 +146,11 @@ test("a collector that says goodbye is unknown, not down", async () => {
 });
 
 test.each([
-  [{ mode: "seamless" }, /paths\.0\.bfd.*remoteDiscriminator/s],
-  [{ mode: "echo" }, /an echo is addressed to it/],
-  [{ mode: "multihop", remote: "nowhere" }, /write an IPv6/],
+  [{ endToEnd: { mode: "seamless" } }, /paths\.0\.bfd\.endToEnd.*remoteDiscriminator/s],
+  [{ endToEnd: { mode: "multihop", remote: "nowhere" } }, /write an IPv6/],
+  [{ endToEnd: { mode: "echo" } }, /bfd\.endToEnd\.mode/],
+  [{ firstHop: { mode: "echo" } }, /paths\.0\.bfd\.firstHop.*an echo is addressed to it/s],
+  [{ firstHop: { mode: "single-hop" } }, /expected remote, or a nextHop of the path/],
 ])("the configuration refuses %o", (bfd, message) => {
   const paths = [{ name: "fibre", endpoint: "https://[::1]:9", bfd }];
   expect(() => parseGatewayConfig({ dataDir: "/x", collector: { publicKey: "ab".repeat(32) }, paths })).toThrow(
@@ -146,7 +159,7 @@ test.each([
 });
 
 test("an endpoint with a name needs the address to watch", () => {
-  const bfd = { mode: "seamless", discriminator: DISCRIMINATOR };
+  const bfd = { endToEnd: { mode: "seamless", discriminator: DISCRIMINATOR } };
   const paths = [{ name: "fibre", endpoint: "https://collector.example:8443", bfd }];
   expect(() => parseGatewayConfig({ dataDir: "/x", collector: { publicKey: "ab".repeat(32) }, paths })).toThrow(
     /expected remote/,

@@ -1,20 +1,23 @@
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { isIPv6 } from "node:net";
-import { fileURLToPath } from "node:url";
-import type { Clock } from "@paddock/base/clock.ts";
+import type { Clock, Timer } from "@paddock/base/clock.ts";
 import { messageOf } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { BfdClient, type LivenessChange } from "@paddock/uplink/bfd/client.ts";
-import type { StateEvent } from "@paddock/uplink/bfd/speaker-events.ts";
+import type { SessionReport, SpeakerEvent, StateEvent } from "@paddock/uplink/bfd/speaker-events.ts";
+import { combineLiveness, type SessionFinding } from "@paddock/uplink/paths/combined-liveness.ts";
 import { followsAddresses } from "@paddock/uplink/paths/source-address.ts";
 import type { WatchPace } from "@paddock/uplink/paths/watch-pace.ts";
-import { bfdLocal, bfdRemote, bfdSession } from "./bfd-config.ts";
 import type { GatewayConfig } from "../config.ts";
 import type { PathWatchStatus } from "../status/status.ts";
-
-type WatchedPath = GatewayConfig["paths"][number];
+import {
+  sessionLocal,
+  sessionRemote,
+  speakerSession,
+  usesSource,
+  watchedSessions,
+  type WatchedSession,
+} from "./bfd-config.ts";
+import { kernelSourceFor } from "./kernel-source.ts";
+import { bundledSpeaker } from "./speaker-command.ts";
 
 /** Takes what is learnt about a path; the forwarder is one. */
 export interface LivenessSink {
@@ -25,17 +28,55 @@ export interface LivenessSink {
   ): void;
 }
 
+/** Takes what watching a path measures and costs besides; the forwarder is one. */
+export interface WatchSink extends LivenessSink {
+  /** Share of the packets lost in the last minute, 0 to 1. */
+  setLoss(path: string, share: number): void;
+  /** Bytes on the wire, both directions, since the last call. */
+  addUsage(path: string, bytes: number): void;
+}
+
 export interface PathWatchOptions {
   readonly config: GatewayConfig;
-  readonly sink: LivenessSink;
+  readonly sink: WatchSink;
   readonly clock: Clock;
   readonly log: Log;
   /** Where paths follow the kernel's addresses: their source of now. */
   readonly sources?: { choice(path: string): { readonly address: string | undefined } | undefined } | undefined;
 }
 
-/** A path whose local address the kernel cannot tell yet is asked about again after this. */
+/** A session whose local address the kernel cannot tell yet is asked about again after this. */
 const ADDRESS_RETRY_MS = 5000;
+/** How often loss and cost of watching are taken over. */
+const METER_MS = 10_000;
+/** A speaker that is stopped must not hold up whoever asks for the status. */
+const REPORT_LIMIT_MS = 250;
+
+/** One session and what is known of it. */
+interface Watcher {
+  readonly session: WatchedSession;
+  /** The address that it sends from; undefined while there is none. */
+  local: string | undefined;
+  finding: SessionFinding;
+  /** Of its newest Down. */
+  detectedInMs: number | null;
+  report: SessionReport | undefined;
+  bytesMetered: number;
+}
+
+/** One path and what its watchers say together. */
+interface WatchedPathState {
+  readonly name: string;
+  readonly watchers: readonly Watcher[];
+  liveness: SessionFinding["liveness"];
+  why: string;
+  detectedInMs: number | null;
+  sinceWallMs: number | null;
+  downs: number;
+  /** The endpoint in use, once a session was opened. */
+  endpoint: string | undefined;
+  wake: Timer | undefined;
+}
 
 /**
  * Watches the paths that have a `bfd` in the configuration and tells the forwarder what it sees. While the speaker is
@@ -43,19 +84,18 @@ const ADDRESS_RETRY_MS = 5000;
  */
 export class PathWatch {
   readonly #options: PathWatchOptions;
-  readonly #paths: readonly WatchedPath[];
+  readonly #paths: ReadonlyMap<string, WatchedPathState>;
+  readonly #watchers: ReadonlyMap<string, Watcher>;
   readonly #client: BfdClient;
-  readonly #seen = new Map<string, Omit<PathWatchStatus, "pace">>();
-  /** Local addresses that the kernel told, of paths whose configuration names none. */
-  readonly #locals = new Map<string, string>();
   #paces: ReadonlyMap<string, WatchPace> = new Map();
+  #refreshing: Promise<void> | undefined;
   #stopped = false;
-  #retry: { cancel(): void } | undefined;
+  #retry: Timer | undefined;
+  #meter: Timer | undefined;
 
   private constructor(options: PathWatchOptions) {
     const { config, clock, log } = options;
     this.#options = options;
-    this.#paths = config.paths.filter(({ bfd }) => bfd !== null);
     const command = bundledSpeaker();
     this.#client = new BfdClient({
       owner: `gateway ${config.dataDir}`,
@@ -64,20 +104,20 @@ export class PathWatch {
       clock,
       log,
     });
-    for (const { name, bfd } of this.#paths) {
-      const source = options.sources?.choice(name)?.address;
-      if (source !== undefined) this.#locals.set(name, source);
-      this.#seen.set(name, { mode: bfd!.mode, why: "not seen yet", detectedInMs: null, sinceWallMs: null, downs: 0 });
-    }
+    const watched = config.paths.map((path) => watchedPath(path.name, watchedSessions(path), options));
+    this.#paths = new Map(watched.filter(({ watchers }) => watchers.length > 0).map((path) => [path.name, path]));
+    this.#watchers = new Map(watched.flatMap(({ watchers }) => watchers.map((each) => [each.session.name, each])));
   }
 
   /** Undefined when no path asks for it. Throws BFD_INVALID. */
   static async start(options: PathWatchOptions): Promise<PathWatch | undefined> {
     const watch = new PathWatch(options);
-    if (watch.#paths.length === 0) return undefined;
+    if (watch.#paths.size === 0) return undefined;
     watch.#client.onLiveness((change) => watch.#changed(change));
-    await watch.#setSessions();
+    watch.#client.onEvent((event) => watch.#notePace(event));
+    await watch.#findLocals();
     await watch.#client.start();
+    watch.#meterLater();
     return watch;
   }
 
@@ -90,94 +130,257 @@ export class PathWatch {
     return this.#client.connected;
   }
 
-  /** Null for a path that nobody watches. */
+  /** Null for a path that nobody watches. The sessions are as of the last `refresh`. */
   status(path: string): PathWatchStatus | null {
-    const seen = this.#seen.get(path);
-    return seen === undefined ? null : { ...seen, pace: paceIn(this.#paces, path) };
+    const state = this.#paths.get(path);
+    if (state === undefined) return null;
+    const { why, detectedInMs, sinceWallMs, downs, watchers } = state;
+    return {
+      pace: paceIn(this.#paces, path),
+      why,
+      detectedInMs,
+      sinceWallMs,
+      downs,
+      sessions: watchers.map(({ session, local, finding, report }) => ({
+        scope: session.scope,
+        mode: session.config.mode,
+        local: local ?? null,
+        remote: sessionRemote(session, state.endpoint) ?? null,
+        liveness: finding.liveness,
+        why: finding.why,
+        report: report ?? null,
+      })),
+    };
+  }
+
+  /** Asks the speaker how its sessions are; gives up after a quarter of a second. */
+  async refresh(): Promise<void> {
+    this.#refreshing ??= this.#readReport().finally(() => (this.#refreshing = undefined));
+    const { promise: limit, resolve } = Promise.withResolvers<void>();
+    const timer = this.#options.clock.after(REPORT_LIMIT_MS, resolve);
+    await Promise.race([this.#refreshing, limit]);
+    timer.cancel();
   }
 
   /** Watches a path that follows the kernel's addresses from another one; undefined: not at all until there is one. */
   setSource(name: string, address: string | undefined): void {
-    const path = this.#paths.find((one) => one.name === name);
-    if (path === undefined || !followsAddresses(path) || this.#locals.get(name) === address) return;
-    // Taken away first: what the session on the old address proved says nothing about the new one.
-    this.#locals.delete(name);
-    this.#apply();
-    const why = address === undefined ? "no address to watch from" : `watched from ${address}, no answer yet`;
-    this.#seen.set(name, { ...this.#seen.get(name)!, why, sinceWallMs: this.#options.clock.wallMs() });
-    if (address === undefined) return;
-    this.#locals.set(name, address);
-    this.#apply();
+    const path = this.#paths.get(name);
+    if (path === undefined) return;
+    const moved = path.watchers.filter(
+      ({ session, local }) => followsAddresses(session.path) && usesSource(session) && local !== address,
+    );
+    if (moved.length > 0) {
+      const why = address === undefined ? "no address to watch from" : `watched from ${address}, no answer yet`;
+      this.#startAnew(path, moved, why, address);
+    }
+    // The link-local address to a router may have come or gone with the link.
+    const others = path.watchers.filter(({ session }) => !usesSource(session) && sessionLocal(session) === undefined);
+    if (others.length > 0) this.#findLocalsSoon();
+    // Whoever moved the path has said so; what other sessions still find has to be said again.
+    path.liveness = "unknown";
+    if (address !== undefined) this.#judge(path);
+  }
+
+  /** The collector is reached at another endpoint of this path: what is watched from end to end is that one. */
+  setEndpoint(name: string, endpoint: string): void {
+    const path = this.#paths.get(name);
+    if (path === undefined) return;
+    const before = path.endpoint;
+    path.endpoint = endpoint;
+    const moved = path.watchers.filter(
+      ({ session }) => sessionRemote(session, before) !== sessionRemote(session, endpoint),
+    );
+    for (const watcher of moved) {
+      const why = `watched toward ${sessionRemote(watcher.session, endpoint) ?? "nothing"}, no answer yet`;
+      this.#startAnew(path, [watcher], why, watcher.local);
+    }
+    if (moved.length > 0) this.#judge(path);
   }
 
   /** Changes intervals of running sessions; a path that is left out is watched as configured. */
   setPaces(paces: ReadonlyMap<string, WatchPace>): void {
     const { log } = this.#options;
-    const changed = this.#paths.filter(({ name }) => paceIn(paces, name) !== paceIn(this.#paces, name));
+    const changed = [...this.#paths.keys()].filter((name) => paceIn(paces, name) !== paceIn(this.#paces, name));
     if (changed.length === 0 || this.#stopped) return;
-    for (const { name } of changed) log.info("path-watch-pace", { path: name, pace: paceIn(paces, name) });
+    for (const name of changed) log.info("path-watch-pace", { path: name, pace: paceIn(paces, name) });
     this.#paces = paces;
     this.#apply();
   }
 
   async stop(): Promise<void> {
+    await this.#takeReadings();
     this.#stopped = true;
     this.#retry?.cancel();
+    this.#meter?.cancel();
+    for (const { wake } of this.#paths.values()) wake?.cancel();
     await this.#client.close();
   }
 
-  async #setSessions(): Promise<void> {
-    const { clock, log } = this.#options;
+  /** Asks the kernel for the addresses that the configuration leaves to it. */
+  async #findLocals(): Promise<void> {
+    const { log } = this.#options;
     let missing = false;
-    for (const path of this.#paths) {
-      // A path that follows the kernel's addresses waits for setSource.
-      if (bfdLocal(path, path.bfd!) !== undefined || followsAddresses(path) || this.#locals.has(path.name)) continue;
-      const local = await sourceAddressFor(bfdRemote(path, path.bfd!)!);
-      if (local !== undefined) {
-        this.#locals.set(path.name, local);
-        continue;
-      }
+    for (const watcher of this.#watchers.values()) {
+      const { session, local } = watcher;
+      // A session that moves with its path waits for setSource.
+      if (local !== undefined || (followsAddresses(session.path) && usesSource(session))) continue;
+      watcher.local = sessionLocal(session) ?? (await kernelSourceFor(sessionRemote(session)!));
+      if (watcher.local !== undefined) continue;
       missing = true;
-      log.warn("bfd-no-address", { path: path.name, detail: "no route to the remote address" });
+      log.warn("bfd-no-address", { path: session.path.name, detail: "no route to the remote address" });
     }
     if (this.#stopped) return;
     this.#apply();
-    if (!missing) return;
+    if (missing) this.#findLocalsSoon();
+  }
+
+  #findLocalsSoon(): void {
+    const { clock, log } = this.#options;
+    this.#retry?.cancel();
     this.#retry = clock.after(ADDRESS_RETRY_MS, () => {
-      this.#setSessions().catch((error: unknown) => {
+      this.#findLocals().catch((error: unknown) => {
         log.error("bfd-sessions-failed", { detail: messageOf(error) });
       });
     });
   }
 
+  /** What a session proved from one place says nothing about another, so it is taken away first. */
+  #startAnew(path: WatchedPathState, watchers: readonly Watcher[], why: string, local: string | undefined): void {
+    for (const watcher of watchers) watcher.local = undefined;
+    this.#apply();
+    for (const watcher of watchers) {
+      const sinceMs = this.#nowMs();
+      watcher.finding = { ...watcher.finding, liveness: "unknown", why, sinceMs, detectionTimeMs: undefined };
+      watcher.report = undefined;
+      watcher.local = local;
+    }
+    path.why = why;
+    path.sinceWallMs = this.#options.clock.wallMs();
+    if (local !== undefined) this.#apply();
+  }
+
   #apply(): void {
     this.#client.setSessions(
-      this.#paths.flatMap((path) => {
-        const local = bfdLocal(path, path.bfd!) ?? this.#locals.get(path.name);
-        return local === undefined ? [] : [bfdSession(path, path.bfd!, local, this.#paces.get(path.name))];
-      }),
+      [...this.#paths.values()].flatMap(({ name, endpoint, watchers }) =>
+        watchers.flatMap(({ session, local }) =>
+          local === undefined ? [] : [speakerSession(session, local, { pace: this.#paces.get(name), endpoint })],
+        ),
+      ),
     );
   }
 
   #changed({ name, liveness, event }: LivenessChange): void {
-    const { sink, clock, log } = this.#options;
-    const before = this.#seen.get(name);
-    if (before === undefined || this.#stopped) return;
+    const watcher = this.#watchers.get(name);
+    if (watcher === undefined || this.#stopped) return;
     const state = event?.event === "state" ? event : undefined;
     const why = state === undefined ? whyWithoutEvent(this.#client.connected) : whyOf(state);
-    const detectedInMs = state?.detectedInMs ?? null;
-    this.#seen.set(name, {
-      mode: before.mode,
-      why,
-      detectedInMs: liveness === "down" ? detectedInMs : before.detectedInMs,
-      sinceWallMs: clock.wallMs(),
-      downs: before.downs + (liveness === "down" ? 1 : 0),
-    });
-    const fields = { path: name, liveness, why, ...(detectedInMs === null ? {} : { detectedInMs }) };
+    watcher.finding = { ...watcher.finding, liveness, why, sinceMs: this.#nowMs() };
+    if (state?.to === "up" && state.detectionTimeMs !== null) this.#noteDetectionTime(watcher, state.detectionTimeMs);
+    if (liveness === "down") watcher.detectedInMs = state?.detectedInMs ?? null;
+    this.#judge(this.#paths.get(watcher.session.path.name)!);
+  }
+
+  /** What its sessions say together, to whoever decides about the path. */
+  #judge(path: WatchedPathState): void {
+    const { sink, clock, log } = this.#options;
+    path.wake?.cancel();
+    path.wake = undefined;
+    if (this.#stopped) return;
+    const nowMs = this.#nowMs();
+    const findings = path.watchers.map(({ finding }) => finding);
+    const { liveness, why, decidedBy, wakeAtMs } = combineLiveness(findings, nowMs);
+    if (wakeAtMs !== undefined) path.wake = clock.after(Math.ceil(wakeAtMs - nowMs), () => this.#judge(path));
+    path.why = why;
+    if (liveness === path.liveness) return;
+    const by = path.watchers.find(({ session }) => session.scope === decidedBy);
+    const detectedInMs = liveness === "down" ? (by?.detectedInMs ?? null) : null;
+    path.liveness = liveness;
+    path.sinceWallMs = clock.wallMs();
+    if (liveness === "down") {
+      path.downs++;
+      path.detectedInMs = detectedInMs;
+    }
+    const detail = detectedInMs === null ? {} : { detectedInMs };
+    const fields = { path: path.name, liveness, why, ...detail };
     if (liveness === "up") log.info("path-liveness", fields);
     else log.warn("path-liveness", fields);
-    sink.setLiveness(name, liveness, { why, ...(detectedInMs === null ? {} : { detectedInMs }) });
+    sink.setLiveness(path.name, liveness, { why, ...detail });
   }
+
+  /** Detection may have become slower or faster than configured. */
+  #notePace(event: SpeakerEvent): void {
+    const watcher = event.event === "pace" ? this.#watchers.get(event.name) : undefined;
+    if (watcher !== undefined && event.event === "pace") this.#noteDetectionTime(watcher, event.detectionTimeMs);
+  }
+
+  #noteDetectionTime(watcher: Watcher, detectionTimeMs: number): void {
+    watcher.finding = { ...watcher.finding, detectionTimeMs };
+  }
+
+  async #readReport(): Promise<void> {
+    const report = await this.#client.report();
+    for (const watcher of this.#watchers.values()) {
+      const session = report?.sessions.find(({ name }) => name === watcher.session.name);
+      watcher.report = session;
+      if (session?.state === "up") this.#noteDetectionTime(watcher, session.detectionTimeMs);
+    }
+  }
+
+  #meterLater(): void {
+    this.#meter = this.#options.clock.after(METER_MS, () => void this.#meterAgain());
+  }
+
+  async #meterAgain(): Promise<void> {
+    await this.#takeReadings();
+    if (!this.#stopped) this.#meterLater();
+  }
+
+  /** Hands on what watching cost and how much it lost. */
+  async #takeReadings(): Promise<void> {
+    const { sink } = this.#options;
+    await this.refresh();
+    for (const { name, watchers } of this.#paths.values()) {
+      for (const watcher of watchers) {
+        const total = watcher.report?.bytes;
+        if (total === undefined) continue;
+        // A speaker that started again counts from zero.
+        const bytes = total < watcher.bytesMetered ? total : total - watcher.bytesMetered;
+        watcher.bytesMetered = total;
+        if (bytes > 0) sink.addUsage(name, bytes);
+      }
+      const share = watchers.map(({ report }) => report?.lossLastMinute ?? null).find((loss) => loss !== null);
+      // The session from end to end comes first, and loses whatever the first hop loses.
+      if (typeof share === "number") sink.setLoss(name, share);
+    }
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.monotonicUs() / 1000;
+  }
+}
+
+function watchedPath(name: string, sessions: readonly WatchedSession[], options: PathWatchOptions): WatchedPathState {
+  const sinceMs = options.clock.monotonicUs() / 1000;
+  const source = options.sources?.choice(name)?.address;
+  const watchers = sessions.map((session): Watcher => ({
+    session,
+    local: followsAddresses(session.path) && usesSource(session) ? source : sessionLocal(session),
+    finding: { scope: session.scope, liveness: "unknown", why: "not seen yet", sinceMs, detectionTimeMs: undefined },
+    detectedInMs: null,
+    report: undefined,
+    bytesMetered: 0,
+  }));
+  return {
+    name,
+    watchers,
+    liveness: "unknown",
+    why: "not seen yet",
+    detectedInMs: null,
+    sinceWallMs: null,
+    downs: 0,
+    endpoint: undefined,
+    wake: undefined,
+  };
 }
 
 function paceIn(paces: ReadonlyMap<string, WatchPace>, name: string): WatchPace {
@@ -191,28 +394,4 @@ function whyOf({ reason, diagnostic, stalledMs }: StateEvent): string {
 
 function whyWithoutEvent(connected: boolean): string {
   return connected ? "BFD speaker found again" : "BFD speaker is gone";
-}
-
-/** In the bundle the speaker is a file beside the gateway's; from sources, the client knows where its own is. */
-function bundledSpeaker(): [string, ...string[]] | undefined {
-  if (import.meta.url.endsWith(".ts")) return undefined;
-  const file = ["paddock-bfd.mjs", "../paddock-bfd.mjs"]
-    .map((name) => fileURLToPath(new URL(name, import.meta.url)))
-    .find((path) => existsSync(path));
-  return file === undefined ? undefined : [process.execPath, file];
-}
-
-/** The address that the kernel's routes choose toward `remote`; undefined without a route. Sends nothing. */
-async function sourceAddressFor(remote: string): Promise<string | undefined> {
-  const socket = createSocket(isIPv6(remote) ? "udp6" : "udp4");
-  try {
-    const connected = once(socket, "connect");
-    socket.connect(9, remote);
-    await connected;
-    return socket.address().address;
-  } catch {
-    return undefined;
-  } finally {
-    socket.close();
-  }
 }

@@ -11,15 +11,16 @@ import { Forwarder } from "@paddock/uplink/forward/forwarder.ts";
 import { parseGatewayConfig, uplinkPaths } from "../config.ts";
 import { PathWatch } from "./path-watch.ts";
 import { StandbyPace } from "./standby-pace.ts";
+import { RecordingSink } from "../testing/recording-sink.ts";
 
 const until = (condition: () => void) => vi.waitFor(condition, { timeout: 20_000, interval: 20 });
 const SEEN = {
-  mode: "seamless",
   pace: "configured",
   why: "",
   detectedInMs: null,
   sinceWallMs: null,
   downs: 0,
+  sessions: [],
 } as const;
 const cleanUps: (() => unknown)[] = [];
 
@@ -29,7 +30,7 @@ afterEach(async () => {
 
 /** A fibre and a metered LTE path; nothing answers at their endpoints. */
 function configOf(dataDir: string, remotePort: number) {
-  const bfd = { mode: "seamless", remotePort, discriminator: 900, intervalMs: 100 };
+  const bfd = { endToEnd: { mode: "seamless", remotePort, discriminator: 900, intervalMs: 100 } };
   const endpoint = "https://[::1]:9";
   return parseGatewayConfig({
     dataDir,
@@ -53,8 +54,8 @@ test("a running session slows down and speeds up again without falling", async (
   cleanUps.push(() => speaker.close());
   const control = await serveControl(speaker, config.bfd.socket!);
   cleanUps.push(() => control.close());
-  const told: string[] = [];
-  const sink = { setLiveness: (path: string, liveness: string) => void told.push(`${path} ${liveness}`) };
+  const sink = new RecordingSink();
+  const { told } = sink;
   const watch = (await PathWatch.start({ config, sink, clock: systemClock, log: silentLog }))!;
   cleanUps.push(() => watch.stop());
   await until(() => expect(told.toSorted()).toEqual(["fibre up", "lte up"]));
@@ -63,9 +64,9 @@ test("a running session slows down and speeds up again without falling", async (
     Object.fromEntries(speaker.report().sessions.map((session) => [session.name, session.transmitIntervalMs]));
   const before = intervals();
   watch.setPaces(new Map([["lte", "slow"]]));
-  await until(() => expect(intervals()).toEqual({ ...before, lte: 10_000 }));
+  await until(() => expect(intervals()).toEqual({ ...before, "lte end-to-end": 10_000 }));
   expect(watch.status("lte")).toMatchObject({ pace: "slow", downs: 0 });
-  const received = () => speaker.report().sessions.find(({ name }) => name === "lte")!.received;
+  const received = () => speaker.report().sessions.find(({ name }) => name === "lte end-to-end")!.received;
   watch.setPaces(new Map([["lte", "configured"]]));
   const from = received();
   // More than one detection time of the fast pace goes by with these.

@@ -1,82 +1,175 @@
-import { readFile } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
 import type { Clock } from "@paddock/base/clock.ts";
-import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
-import { collectorLinks } from "@paddock/uplink/forward/collector-link.ts";
-import type { ForwardReport } from "@paddock/uplink/forward/forward-state.ts";
-import { Forwarder } from "@paddock/uplink/forward/forwarder.ts";
+import type { Forwarder } from "@paddock/uplink/forward/forwarder.ts";
 import type { BatchSource } from "@paddock/uplink/forward/ports.ts";
-import type { PathUsage } from "@paddock/uplink/paths/metered-budget.ts";
-import { PATH_SETTINGS } from "@paddock/uplink/paths/path-state.ts";
-import { signEnrolment } from "@paddock/wire/enrolment.ts";
+import { FOREVER_S, type LocalAddress } from "@paddock/uplink/paths/source-address.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
-import { uplinkPaths, type GatewayConfig } from "../config.ts";
-import type { PathSources } from "./path-sources.ts";
-
-/** Reports that somebody should look at; all others are good news. */
-const WARNINGS: ReadonlySet<ForwardReport["event"]> = new Set([
-  "session-lost",
-  "session-failed",
-  "chain-stopped",
-  "batch-unreadable",
-  "collector-busy",
-  "stalled",
-]);
+import type { GatewayConfig } from "../config.ts";
+import type { Shutdown } from "../shutdown.ts";
+import type { SourceStatus } from "../status/status.ts";
+import type { PathFacts } from "../status/uplinks-status.ts";
+import { endpointAddress } from "./bfd-config.ts";
+import { makeForwarder } from "./make-forwarder.ts";
+import { PathEndpoints } from "./path-endpoints.ts";
+import { PathHistory } from "./path-history.ts";
+import { PathRoutes, type RouteFinding } from "./path-routes.ts";
+import { PathSources, type SourceSink } from "./path-sources.ts";
+import { PathUsageFile } from "./path-usage.ts";
+import { PathWatch, type WatchSink } from "./path-watch.ts";
+import { StandbyPace } from "./standby-pace.ts";
 
 export interface UplinksOptions {
   readonly config: GatewayConfig;
   readonly identity: SigningIdentity;
   readonly source: BatchSource;
-  readonly usage: Readonly<Record<string, PathUsage>>;
-  /** Of the paths that follow the kernel's addresses, if there are any. */
-  readonly sources: PathSources | undefined;
   /** The collector refuses a chain because it holds another one. */
   readonly onFork: (lane: Lane, epoch: number) => void;
-  /** After every report of the forwarder. */
-  readonly onReport: () => void;
+  /** What has to be closed goes here as it is opened. */
+  readonly closing: Shutdown;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** The forwarder that the configuration asks for; undefined when it names no collector. Throws CONFIG_UNREADABLE. */
-export async function makeForwarder(options: UplinksOptions): Promise<Forwarder | undefined> {
-  const { config, identity, sources, clock, log } = options;
-  const { collector, forward } = config;
-  if (collector === null) return undefined;
-  const ca = collector.ca === null ? undefined : await readAuthorities(collector.ca);
-  const openLink = collectorLinks({
-    publicKey: Buffer.from(collector.publicKey, "hex"),
-    gateway: identity.id,
-    ...(ca === undefined ? {} : { ca }),
-  });
-  return new Forwarder({
-    source: options.source,
-    paths: uplinkPaths(config).map((path) => sources?.resolved(path) ?? path),
-    openLink: sources?.guard(openLink) ?? openLink,
-    settings: {
-      order: forward.order,
-      backfillShare: forward.backfillShare,
-      paths: { ...PATH_SETTINGS, alarmTwice: forward.alarmTwice },
-    },
-    enrolment: () =>
-      signEnrolment(identity, { claim: collector.claim ?? "", label: collector.label, wall: clock.wallMs() }),
-    onEvent: (report) => {
-      const { event, ...fields } = report;
-      if (report.event === "chain-stopped" && report.failure === "fork") options.onFork(report.lane, report.epoch);
-      if (WARNINGS.has(event)) log.warn(event, fields);
-      else log.info(event, fields);
-      options.onReport();
-    },
-    usage: options.usage,
-    clock,
-  });
+/** The ways to the collector: the forwarder, and everything that tells it about its paths. */
+export class Uplinks implements PathFacts {
+  readonly forwarder: Forwarder;
+  readonly watch: PathWatch | undefined;
+  readonly history: PathHistory;
+  readonly #sources: PathSources | undefined;
+  readonly #endpoints: PathEndpoints;
+  readonly #routes: PathRoutes;
+  readonly #sink: WatchSink & SourceSink;
+
+  private constructor(parts: {
+    readonly forwarder: Forwarder;
+    readonly watch: PathWatch | undefined;
+    readonly history: PathHistory;
+    readonly sources: PathSources | undefined;
+    readonly endpoints: PathEndpoints;
+    readonly routes: PathRoutes;
+    readonly sink: WatchSink & SourceSink;
+  }) {
+    this.forwarder = parts.forwarder;
+    this.watch = parts.watch;
+    this.history = parts.history;
+    this.#sources = parts.sources;
+    this.#endpoints = parts.endpoints;
+    this.#routes = parts.routes;
+    this.#sink = parts.sink;
+  }
+
+  /** Undefined when the configuration names no collector. Throws CONFIG_UNREADABLE, BFD_INVALID. */
+  static async open(options: UplinksOptions): Promise<Uplinks | undefined> {
+    const { config, closing, clock, log } = options;
+    if (config.collector === null) return undefined;
+    const usageFile = new PathUsageFile(config.dataDir, clock, log);
+    const history = new PathHistory(clock);
+    const endpoints = new PathEndpoints(config.paths, log);
+    const sources = await PathSources.start({ config, clock, log });
+    let pace: StandbyPace | undefined;
+    const forwarder = await makeForwarder(config.collector, {
+      ...options,
+      sources,
+      endpoints,
+      usage: await usageFile.read(),
+      onReport(report) {
+        history.noteReport(report);
+        pace?.consider();
+      },
+    });
+    usageFile.start(() => forwarder.usage());
+    closing.add(async () => {
+      await forwarder.stop(config.forward.drainMs);
+      await usageFile.stop(forwarder.usage());
+    });
+    const routes = new PathRoutes({
+      paths: config.paths,
+      ends(path) {
+        const { source } = forwarder.pathConfig(path);
+        const destination = endpointAddress(endpoints.current(path)!);
+        return source === undefined || destination === undefined ? undefined : { source, destination };
+      },
+      clock,
+      log,
+    });
+    const sink: WatchSink & SourceSink = {
+      setLiveness(path, liveness, detail = {}) {
+        history.noteLiveness(path, liveness, detail);
+        forwarder.setLiveness(path, liveness, detail);
+        pace?.consider();
+      },
+      setLoss: (path, share) => forwarder.setLoss(path, share),
+      addUsage: (path, bytes) => forwarder.addUsage(path, bytes),
+      updatePath(path) {
+        forwarder.updatePath(path);
+        routes.consider();
+      },
+    };
+    const watch = await PathWatch.start({ config, sink, sources, clock, log });
+    if (watch !== undefined) {
+      endpoints.onMoved = (path, endpoint) => watch.setEndpoint(path, endpoint);
+      const paced = new StandbyPace({ forwarder, watch, clock });
+      pace = paced;
+      closing.add(() => watch.stop());
+      closing.add(() => paced.stop());
+    }
+    // Before the forwarder stops, which then takes no new source any more.
+    closing.add(() => {
+      sources?.stop();
+      routes.stop();
+    });
+    return new Uplinks({ forwarder, watch, history, sources, endpoints, routes, sink });
+  }
+
+  /** Opens the sessions and begins to send. */
+  start(): void {
+    this.forwarder.start();
+    this.#sources?.follow(this.#sink, this.watch);
+    this.#routes.consider();
+  }
+
+  /** Asks the speaker how its sessions are, for the status that is made next. */
+  async refresh(): Promise<void> {
+    await this.watch?.refresh();
+  }
+
+  endpoint(path: string): string | undefined {
+    return this.#endpoints.current(path);
+  }
+
+  route(path: string): RouteFinding | null {
+    return this.#routes.finding(path);
+  }
+
+  sourceAddress(path: string): SourceStatus | null {
+    const followed = this.#sources?.choice(path);
+    if (followed !== undefined) return followed.local === undefined ? null : sourceStatus(followed.local);
+    const { source } = this.forwarder.pathConfig(path);
+    return source === undefined ? null : interfaceOf(source);
+  }
 }
 
-async function readAuthorities(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    throw new PaddockError("CONFIG_UNREADABLE", `collector.ca: ${messageOf(error)}.`, { cause: error });
+function sourceStatus(local: LocalAddress): SourceStatus {
+  return {
+    interface: local.interfaceName,
+    prefixLength: local.prefixLength,
+    temporary: local.temporary,
+    deprecated: local.deprecated,
+    preferredForS: local.preferredLifetimeS === FOREVER_S ? null : local.preferredLifetimeS,
+    validForS: local.validLifetimeS === FOREVER_S ? null : local.validLifetimeS,
+  };
+}
+
+/** Of an address that the configuration names; its lifetime is then its administrator's business. */
+function interfaceOf(address: string): SourceStatus | null {
+  for (const [name, infos = []] of Object.entries(networkInterfaces())) {
+    const found = infos.find((info) => info.address === address);
+    if (found === undefined) continue;
+    const prefixLength = Number(found.cidr?.split("/")[1] ?? 128);
+    const always = { temporary: false, deprecated: false, preferredForS: null, validForS: null };
+    return { interface: name, prefixLength, ...always };
   }
+  return null;
 }

@@ -2,7 +2,6 @@ import { subtract } from "@paddock/base/ranges.ts";
 import type { Clock, Timer } from "@paddock/base/clock.ts";
 import type { ChainStore } from "@paddock/store/chain-store.ts";
 import type { ChainSummary } from "@paddock/store/types.ts";
-import type { Forwarder } from "@paddock/uplink/forward/forwarder.ts";
 import { decodeHeader } from "@paddock/wire/batch-header.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { LANES, laneName } from "@paddock/wire/lanes.ts";
@@ -16,7 +15,7 @@ import { gatewayMetrics } from "../metrics/gateway-metrics.ts";
 import { formatOpenMetrics, Histogram } from "../metrics/openmetrics.ts";
 import { LoopDelayMeter, readWrittenBytes } from "../metrics/process-stats.ts";
 import { RateWindow } from "../metrics/rate-window.ts";
-import type { PathWatch } from "../paths/path-watch.ts";
+import type { Uplinks } from "../paths/uplinks.ts";
 import type { BufferReport, StoredChain } from "./buffer-report.ts";
 import { verifyChains } from "./chain-report.ts";
 import type { Answerers } from "./status-protocol.ts";
@@ -39,8 +38,7 @@ export interface StatusSourceOptions {
   readonly commitLoop: CommitLoop;
   readonly ingest: Ingest;
   readonly listeners: UdpListeners;
-  readonly forwarder: Forwarder | undefined;
-  readonly watch: PathWatch | undefined;
+  readonly uplinks: Uplinks | undefined;
 }
 
 /** Collects what the parts of the running gateway count. */
@@ -74,8 +72,8 @@ export class StatusSource {
   }
 
   async status(): Promise<GatewayStatus> {
-    await this.#refresh();
-    const { config, identity, boot, clock, clockQuality, listeners } = this.#parts;
+    const { config, identity, boot, clock, clockQuality, listeners, uplinks } = this.#parts;
+    await Promise.all([this.#refresh(), uplinks?.refresh()]);
     const lanes = this.#lanes();
     const committedBytes = lanes.reduce((sum, lane) => sum + lane.committedBytes, 0);
     const { p99Ms, maxMs } = this.#loopDelay.read();
@@ -192,14 +190,14 @@ export class StatusSource {
   }
 
   #uplinks(): UplinksStatus {
-    const { forwarder, watch, clock } = this.#parts;
-    if (forwarder === undefined) return NO_UPLINKS;
-    const status = forwarder.status();
+    const { uplinks, clock } = this.#parts;
+    if (uplinks === undefined) return NO_UPLINKS;
+    const status = uplinks.forwarder.status();
     const nowUs = clock.monotonicUs();
     if (status.active !== undefined) this.#withoutPathSinceUs = undefined;
     else this.#withoutPathSinceUs ??= nowUs;
     const since = this.#withoutPathSinceUs;
-    return uplinksStatus(status, watch, since === undefined ? null : (nowUs - since) / 1e6, clock.wallMs());
+    return uplinksStatus(status, uplinks, since === undefined ? null : (nowUs - since) / 1e6, clock.wallMs());
   }
 
   async #storedChain(chain: ChainSummary): Promise<StoredChain> {

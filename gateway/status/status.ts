@@ -1,6 +1,9 @@
+import type { SessionReport } from "@paddock/uplink/bfd/speaker-events.ts";
+import type { WatchScope } from "@paddock/uplink/paths/combined-liveness.ts";
 import type { WatchPace } from "@paddock/uplink/paths/watch-pace.ts";
 import type { LaneName } from "@paddock/wire/lanes.ts";
 import type { PressurePolicy } from "../commit/ports.ts";
+import type { PathTransition } from "../paths/path-history.ts";
 
 /**
  * What a running gateway says of itself. The status commands print it, `--json` prints it as it is, and the metrics are
@@ -99,8 +102,13 @@ export interface UplinksStatus {
 
 export interface PathStatus {
   readonly name: string;
+  /** The one in use. */
   readonly endpoint: string;
   readonly source: string | null;
+  /** What the kernel says of the source; null without a source, or when no interface has it. */
+  readonly sourceAddress: SourceStatus | null;
+  /** Where packets from the source leave; null where nobody asked. */
+  readonly route: RouteStatus | null;
   readonly role: "active" | "standby" | "idle";
   readonly standing: string;
   readonly why: string;
@@ -112,16 +120,55 @@ export interface PathStatus {
   readonly requestsInFlight: number;
   readonly bytesInFlight: number;
   readonly flapPenalty: number;
-  readonly metered: { readonly usedBytes: number; readonly leftBytes: number } | null;
+  /** Until the penalty no longer holds it back; null when it does not. */
+  readonly suppressedForS: number | null;
+  /** Until it may take over from a path that works; null for the one that carries traffic and for those not sound. */
+  readonly holdDownS: number | null;
+  readonly metered: MeteredStatus | null;
   readonly sentRecords: number;
   readonly usedBytes: number;
   readonly lastReceiptS: number | null;
   readonly lastError: string | null;
+  /** The last five, newest first. */
+  readonly transitions: readonly TransitionStatus[];
+}
+
+/** An address of this machine; times in seconds, null for ever. */
+export interface SourceStatus {
+  readonly interface: string;
+  readonly prefixLength: number;
+  readonly temporary: boolean;
+  readonly deprecated: boolean;
+  readonly preferredForS: number | null;
+  readonly validForS: number | null;
+}
+
+export interface RouteStatus {
+  readonly device: string | null;
+  /** Null when the destination is on the link. */
+  readonly nextHop: string | null;
+  /** A sentence with the remedy; null: it is as configured. */
+  readonly problem: string | null;
+}
+
+export interface MeteredStatus {
+  readonly usedBytes: number;
+  readonly leftBytes: number;
+  readonly budgetBytes: number;
+  /** Unix milliseconds of the next billing day. */
+  readonly resetsWallMs: number;
+}
+
+export interface TransitionStatus {
+  readonly agoS: number;
+  readonly what: PathTransition["what"];
+  readonly why: string;
+  readonly detectedInMs: number | null;
+  readonly framesResent: number | null;
 }
 
 /** What BFD last said about a path. */
 export interface PathWatchStatus {
-  readonly mode: "seamless" | "multihop" | "single-hop" | "echo";
   /** `slow`: metered and not needed now. */
   readonly pace: WatchPace;
   readonly why: string;
@@ -130,6 +177,22 @@ export interface PathWatchStatus {
   /** Unix milliseconds of the newest change. */
   readonly sinceWallMs: number | null;
   readonly downs: number;
+  /** The one from end to end first. */
+  readonly sessions: readonly SessionWatchStatus[];
+}
+
+/** One BFD session of a path. */
+export interface SessionWatchStatus {
+  readonly scope: WatchScope;
+  readonly mode: "seamless" | "multihop" | "single-hop" | "echo";
+  /** Null while there is no address to send from. */
+  readonly local: string | null;
+  /** Null for an echo, which comes back to `local`. */
+  readonly remote: string | null;
+  readonly liveness: "up" | "down" | "unknown";
+  readonly why: string;
+  /** What the speaker tells of it; null while it cannot be asked. */
+  readonly report: SessionReport | null;
 }
 
 export interface SwitchStatus {

@@ -1,6 +1,8 @@
 import type { ForwarderStatus } from "@paddock/uplink/forward/forwarder-status.ts";
+import type { PathHistory } from "../paths/path-history.ts";
+import type { RouteFinding } from "../paths/path-routes.ts";
 import type { PathWatch } from "../paths/path-watch.ts";
-import type { UplinksStatus } from "./status.ts";
+import type { PathStatus, SourceStatus, UplinksStatus } from "./status.ts";
 
 export const NO_UPLINKS: UplinksStatus = {
   configured: false,
@@ -15,13 +17,24 @@ export const NO_UPLINKS: UplinksStatus = {
   switches: [],
 };
 
+/** What is known of paths besides what the forwarder knows. */
+export interface PathFacts {
+  readonly watch: Pick<PathWatch, "status" | "speakerConnected"> | undefined;
+  readonly history: Pick<PathHistory, "of">;
+  /** The endpoint in use. */
+  endpoint(path: string): string | undefined;
+  route(path: string): RouteFinding | null;
+  sourceAddress(path: string): SourceStatus | null;
+}
+
 /** The forwarder's status in the words of the gateway's: seconds, and null for what there is not. */
 export function uplinksStatus(
   status: ForwarderStatus,
-  watch: Pick<PathWatch, "status" | "speakerConnected"> | undefined,
+  facts: PathFacts,
   withoutPathS: number | null,
   wallMs: number,
 ): UplinksStatus {
+  const { watch } = facts;
   return {
     configured: true,
     enrolment: status.enrolment === "assumed" ? "unknown" : status.enrolment,
@@ -29,10 +42,12 @@ export function uplinksStatus(
     standby: status.standby ?? null,
     withoutPathS,
     lastReceiptS: secondsOf(status.lastReceiptAgeMs),
-    paths: status.paths.map((path) => ({
+    paths: status.paths.map((path): PathStatus => ({
       name: path.name,
-      endpoint: path.endpoint,
+      endpoint: facts.endpoint(path.name) ?? path.endpoint,
       source: path.source ?? null,
+      sourceAddress: facts.sourceAddress(path.name),
+      route: facts.route(path.name),
       role: path.role,
       standing: path.standing,
       why: path.why,
@@ -43,19 +58,27 @@ export function uplinksStatus(
       requestsInFlight: path.requestsInFlight,
       bytesInFlight: path.bytesInFlight,
       flapPenalty: path.flapPenalty,
-      metered:
-        path.metered === undefined ? null : { usedBytes: path.metered.usedBytes, leftBytes: path.metered.leftBytes },
+      suppressedForS: secondsOf(path.suppressedMs),
+      holdDownS: secondsOf(path.holdDownMs),
+      metered: meteredStatus(path.metered),
       sentRecords: path.delivered.records,
       usedBytes: path.delivered.bytes,
       lastReceiptS: secondsOf(path.lastReceiptAgeMs),
       lastError: path.lastError ?? null,
+      transitions: facts.history.of(path.name).map(({ wallMs: at, what, why, detectedInMs, framesResent }) => ({
+        agoS: agoS(at, wallMs),
+        what,
+        why,
+        detectedInMs,
+        framesResent,
+      })),
     })),
     speaker: watch === undefined ? null : watch.speakerConnected ? "connected" : "gone",
     stopped: status.chains.flatMap(({ lane, epoch, stoppedWhy }) =>
       stoppedWhy === undefined ? [] : [{ lane, epoch, why: stoppedWhy }],
     ),
     switches: status.switches.map(({ from, to, why, detectedInMs, framesResent, wallMs: at }) => ({
-      agoS: Math.max(0, (wallMs - at) / 1000),
+      agoS: agoS(at, wallMs),
       from: from ?? null,
       to: to ?? null,
       why,
@@ -63,6 +86,16 @@ export function uplinksStatus(
       framesResent,
     })),
   };
+}
+
+function meteredStatus(metered: ForwarderStatus["paths"][number]["metered"]): PathStatus["metered"] {
+  if (metered === undefined) return null;
+  const { usedBytes, leftBytes, budgetBytes, resetsAtMs } = metered;
+  return { usedBytes, leftBytes, budgetBytes, resetsWallMs: resetsAtMs };
+}
+
+function agoS(atMs: number, nowMs: number): number {
+  return Math.max(0, (nowMs - atMs) / 1000);
 }
 
 function secondsOf(ms: number | undefined): number | null {

@@ -121,6 +121,10 @@ function* attention(status: GatewayStatus): Iterable<Problem> {
     const text = `Path ${uplinks.active} is up, yet no receipt comes.`;
     yield { level: "attention", text, next: "paddock gateway uplinks" };
   }
+  for (const { name, route } of uplinks.paths) {
+    if (typeof route?.problem !== "string") continue;
+    yield { level: "attention", text: `Path ${name}: ${route.problem}.`, next: "paddock gateway uplinks" };
+  }
   for (const lane of lanes.filter(({ evictedRecords }) => evictedRecords > 0)) {
     const text = `Lane ${lane.lane} gave up ${plural(lane.evictedRecords, "record")} (${formatBytes(lane.evictedBytes)}) for want of room since the start.`;
     yield { level: "attention", text, next: "paddock gateway buffer" };

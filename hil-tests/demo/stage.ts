@@ -77,6 +77,6 @@ async function startLink(
     files.linkControl(name),
   ]);
   const [{ tcpPort }, { udpPort }] = ready["links"] as [{ readonly tcpPort: number }, { readonly udpPort: number }];
-  const bfd = { mode: "seamless", remotePort: udpPort, discriminator: DISCRIMINATOR, ...WATCH };
-  return { name, endpoint: `https://[::1]:${tcpPort}`, preference, bfd };
+  const endToEnd = { mode: "seamless", remotePort: udpPort, discriminator: DISCRIMINATOR, ...WATCH };
+  return { name, endpoint: `https://[::1]:${tcpPort}`, preference, bfd: { endToEnd } };
 }

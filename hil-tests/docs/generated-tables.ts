@@ -10,10 +10,14 @@ export const ROOT = new URL("../../", import.meta.url);
 const GATEWAY_NOTES: Readonly<Record<string, string>> = {
   "metrics.listen.address": "Address to bind.",
   "metrics.listen.port": "TCP port; 0 lets the kernel choose one.",
-  "paths[].bfd.auth.type": "Authentication type of RFC 5880 §4.2 to §4.4.",
-  "paths[].bfd.auth.keys": "The first signs, all are accepted.",
-  "paths[].bfd.auth.keys[].id": "Key id, the same on both ends.",
-  "paths[].bfd.auth.keys[].secret": "Text, or `hex:` and digits.",
+  "paths[].bfd.endToEnd.auth.type": "Authentication type of RFC 5880 §4.2 to §4.4.",
+  "paths[].bfd.endToEnd.auth.keys": "The first signs, all are accepted.",
+  "paths[].bfd.endToEnd.auth.keys[].id": "Key id, the same on both ends.",
+  "paths[].bfd.endToEnd.auth.keys[].secret": "Text, or `hex:` and digits.",
+  "paths[].bfd.firstHop.auth.type": "Authentication type of RFC 5880 §4.2 to §4.4.",
+  "paths[].bfd.firstHop.auth.keys": "The first signs, all are accepted.",
+  "paths[].bfd.firstHop.auth.keys[].id": "Key id, the same on both ends.",
+  "paths[].bfd.firstHop.auth.keys[].secret": "Text, or `hex:` and digits.",
 };
 const COLLECTOR_NOTES: Readonly<Record<string, string>> = {
   listen: "Where gateways connect: TLS 1.3 over TCP.",

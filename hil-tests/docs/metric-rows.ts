@@ -44,7 +44,7 @@ export function gatewayMetricRows(): Row[] {
   const status = gatewayStatus();
   const paths = status.uplinks.paths.map((path) => ({
     ...path,
-    watch: { mode: "seamless", pace: "configured", why: "", detectedInMs: 1, sinceWallMs: null, downs: 0 } as const,
+    watch: { pace: "configured", why: "", detectedInMs: 1, sinceWallMs: null, downs: 0, sessions: [] } as const,
   }));
   const everything = { ...status, uplinks: { ...status.uplinks, speaker: "connected" as const, paths } };
   return metricRows(formatOpenMetrics(gatewayMetrics(everything, { bounds: [], counts: [0], sum: 0 })));

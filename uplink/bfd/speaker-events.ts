@@ -25,7 +25,7 @@ export interface StateEvent {
   readonly remoteDiagnostic: string | null;
   /** On a Down: time since the last valid packet, which is what detection took. */
   readonly detectedInMs: number | null;
-  /** The detection time that was in force. */
+  /** On an Up the detection time to begin with, on a Down the one that was in force. */
   readonly detectionTimeMs: number | null;
   /** The longest time since the last packet in which this process did not run: the observer's own share. */
   readonly stalledMs: number;

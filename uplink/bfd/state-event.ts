@@ -39,7 +39,7 @@ export function recordChange(
     diagnostic: diagnosticName(view.diagnostic),
     remoteDiagnostic: view.remoteDiagnostic === undefined ? null : diagnosticName(view.remoteDiagnostic),
     detectedInMs: lost && sinceLastPacketUs !== undefined ? sinceLastPacketUs / 1000 : null,
-    detectionTimeMs: lost ? before.detectionTimeUs / 1000 : null,
+    detectionTimeMs: lost ? before.detectionTimeUs / 1000 : to === "up" ? view.detectionTimeUs / 1000 : null,
     stalledMs: stalledUs / 1000,
   };
   if (lost) {

@@ -90,9 +90,16 @@ export class Forwarder {
     this.#dispatch({ kind: "liveness", path, liveness, why, ...(detectedInMs === undefined ? {} : { detectedInMs }) });
   }
 
+  /** What a path is configured as now. Throws RangeError for an unknown name. */
+  pathConfig(name: string): PathConfig {
+    const config = this.#configs.get(name);
+    if (config === undefined) throw new RangeError(`no path is named ${name}`);
+    return config;
+  }
+
   /** Takes a changed configuration of a known path, for example a new source address, and opens its session anew. */
   updatePath(config: PathConfig): void {
-    if (!this.#configs.has(config.name)) throw new RangeError(`no path is named ${config.name}`);
+    this.pathConfig(config.name);
     this.#configs.set(config.name, config);
     this.#dispatch({ kind: "configured", config });
   }

@@ -1,7 +1,8 @@
 import { expect, test, vi } from "vitest";
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
-import { AddressWatch, type IpProcess } from "./address-watch.ts";
+import { AddressWatch } from "./address-watch.ts";
+import type { IpProcess } from "./ip-process.ts";
 import type { LocalAddress } from "./source-address.ts";
 
 class FakeIp implements IpProcess {

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import type { Liveness } from "../forward/ports.ts";
 import { combineLiveness, type SessionFinding } from "./combined-liveness.ts";
 
-function findings(firstHop?: Liveness, endToEnd?: Liveness): SessionFinding[] {
-  const common = { sinceMs: 1000, detectionTimeMs: 900 };
+function findings(firstHop?: Liveness, endToEnd?: Liveness, detectionTimeMs?: number): SessionFinding[] {
+  const common = { sinceMs: 1000, detectionTimeMs };
   return [
     ...(firstHop === undefined ? [] : [{ ...common, scope: "firstHop" as const, liveness: firstHop, why: "router" }]),
     ...(endToEnd === undefined ? [] : [{ ...common, scope: "endToEnd" as const, liveness: endToEnd, why: "far" }]),
@@ -27,11 +27,15 @@ test.each<[Liveness | undefined, Liveness | undefined, Liveness, string]>([
   ["up", "unknown", "unknown", "end to end: far"],
   ["unknown", "unknown", "unknown", "end to end: far"],
 ])("first hop %s, end to end %s: %s", (firstHop, endToEnd, liveness, why) => {
-  expect(combineLiveness(findings(firstHop, endToEnd), 1000)).toMatchObject({ liveness, why, wakeAtMs: undefined });
+  expect(combineLiveness(findings(firstHop, endToEnd, 900), 1000)).toMatchObject({
+    liveness,
+    why,
+    wakeAtMs: undefined,
+  });
 });
 
 test("a first hop that goes down takes the path with it, until packets from end to end have outlived it", () => {
-  const both = findings("down", "up");
+  const both = findings("down", "up", 900);
   const before = combineLiveness(both, 1000);
   expect(before).toEqual({ liveness: "down", why: "first hop: router", decidedBy: "firstHop", wakeAtMs: 2000 });
   expect(combineLiveness(both, 1999.9).liveness).toBe("down");
@@ -44,6 +48,6 @@ test("a first hop that goes down takes the path with it, until packets from end 
 });
 
 test("an end-to-end session that has negotiated nothing outlives nothing", () => {
-  const both = findings("down", "up").map((finding) => ({ ...finding, detectionTimeMs: undefined }));
+  const both = findings("down", "up");
   expect(combineLiveness(both, 1e9)).toMatchObject({ liveness: "down", wakeAtMs: undefined });
 });

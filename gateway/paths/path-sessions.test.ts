@@ -1,0 +1,113 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { systemClock } from "@paddock/base/clock.ts";
+import { silentLog } from "@paddock/base/log.ts";
+import { serveControl } from "@paddock/uplink/bfd/control-server.ts";
+import { FakeNetwork } from "@paddock/uplink/bfd/fake-network.ts";
+import { reflect } from "@paddock/uplink/bfd/reflect.ts";
+import { Speaker } from "@paddock/uplink/bfd/speaker.ts";
+import { parseGatewayConfig } from "../config.ts";
+import { RecordingSink } from "../testing/recording-sink.ts";
+import { PathWatch } from "./path-watch.ts";
+
+/* Sessions of one path together, over a network of our own: a router at ::f, collectors at ::c and ::d. */
+
+const US = "fd00::a";
+const ROUTER = "fd00::f";
+const [FIRST, SECOND] = ["https://[fd00::c]:9", "https://[fd00::d]:9"] as const;
+const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 20_000, interval: 10 });
+const cleanUps: (() => unknown)[] = [];
+
+let network: FakeNetwork;
+let sink: RecordingSink;
+let watch: PathWatch;
+
+beforeEach(async () => {
+  const directory = await mkdtemp(join(tmpdir(), "paddock-sessions-"));
+  cleanUps.push(() => rm(directory, { recursive: true, force: true }));
+  network = new FakeNetwork(systemClock);
+  const served = { discriminators: new Set([900]), requiredMinRxUs: 10_000, disabled: false };
+  network.answer = (datagram) => (reflect(datagram, served) === undefined ? datagram : undefined);
+  const router = new Speaker({ transport: network });
+  router.add({ name: "gateway", kind: "single-hop", local: ROUTER, remote: US, intervalMs: 50 });
+  cleanUps.push(() => router.close(0));
+  const speaker = new Speaker({ transport: network });
+  cleanUps.push(() => speaker.close(0));
+  const config = parseGatewayConfig({
+    dataDir: directory,
+    bfd: { socket: join(directory, "bfd.sock") },
+    collector: { publicKey: "ab".repeat(32) },
+    paths: [
+      {
+        name: "fibre",
+        source: US,
+        nextHop: ROUTER,
+        endpoint: FIRST,
+        fallbackEndpoints: [SECOND],
+        bfd: {
+          endToEnd: { mode: "seamless", discriminator: 900, intervalMs: 100 },
+          firstHop: { mode: "single-hop", intervalMs: 50 },
+        },
+      },
+    ],
+  });
+  const control = await serveControl(speaker, config.bfd.socket!);
+  cleanUps.push(() => control.close());
+  sink = new RecordingSink();
+  watch = (await PathWatch.start({ config, sink, clock: systemClock, log: silentLog }))!;
+  cleanUps.push(() => watch.stop());
+  await until(() => expect(sessions().map(({ liveness }) => liveness)).toEqual(["up", "up"]));
+});
+
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
+});
+
+function sessions() {
+  return watch.status("fibre")!.sessions;
+}
+
+test("a first hop that falls silent takes the path down at once; packets from end to end bring it back", async () => {
+  expect(sessions().map(({ scope, mode, local, remote }) => ({ scope, mode, local, remote }))).toEqual([
+    { scope: "endToEnd", mode: "seamless", local: US, remote: "fd00::c" },
+    { scope: "firstHop", mode: "single-hop", local: US, remote: ROUTER },
+  ]);
+  network.passes = (from) => from !== ROUTER;
+  await until(() => expect(sink.told.at(-1)).toBe("fibre down"));
+  expect(sink.why.get("fibre")).toMatch(/^first hop: BFD detection-expired/);
+  expect(watch.status("fibre")!.detectedInMs).toBeGreaterThan(100);
+  await until(() => expect(sink.told.at(-1)).toBe("fibre up"));
+  expect(sink.why.get("fibre")).toMatch(/^end to end: .* although the first hop is down/);
+  expect(watch.status("fibre")).toMatchObject({ downs: 1 });
+});
+
+test("what dies behind the first hop takes the path down, and it stays so", async () => {
+  network.passes = (_from, to) => to !== "fd00::c";
+  await until(() => expect(sink.told.at(-1)).toBe("fibre down"));
+  expect(sink.why.get("fibre")).toMatch(/^end to end: BFD detection-expired/);
+  expect(sessions().map(({ liveness }) => liveness)).toEqual(["down", "up"]);
+  network.passes = () => true;
+  await until(() => expect(sink.told.at(-1)).toBe("fibre up"));
+});
+
+test("with another endpoint the session from end to end goes there, and what the first one proved is forgotten", async () => {
+  network.passes = (_from, to) => to !== "fd00::c";
+  await until(() => expect(sink.told.at(-1)).toBe("fibre down"));
+  watch.setEndpoint("fibre", SECOND);
+  expect(sink.told.at(-1)).toBe("fibre unknown");
+  await until(() => expect(sink.told.at(-1)).toBe("fibre up"));
+  expect(sessions()[0]!.remote).toBe("fd00::d");
+  expect(sessions()[1]!.liveness).toBe("up");
+});
+
+test("the speaker's figures stand in the status, and what watching cost is handed on", async () => {
+  await watch.refresh();
+  const [endToEnd, firstHop] = sessions();
+  expect(endToEnd!.report).toMatchObject({ state: "up", remoteState: null, transmitIntervalMs: 100 });
+  expect(firstHop!.report).toMatchObject({ state: "up", remoteState: "up", detectionTimeMs: 150 });
+  const seen = endToEnd!.report!.bytes + firstHop!.report!.bytes;
+  await watch.stop();
+  expect(sink.bytes.get("fibre")).toBeGreaterThanOrEqual(seen);
+});
