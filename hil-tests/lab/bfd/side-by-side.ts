@@ -1,13 +1,14 @@
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { eventually, Lab, type Namespace } from "../namespaces.ts";
-import { Frr } from "../peers/frr.ts";
+import { Frr, type FrrPeer } from "../peers/frr.ts";
+import { type Priority, Prioritiser, setFifo } from "./priority.ts";
 import { SpeakerProcess } from "./speaker-process.ts";
 
 export const PACES = [
   { intervalMs: 50, suffix: "1" },
   { intervalMs: 300, suffix: "2" },
 ] as const;
+export const DETECT_MULT = 3;
 /** One wire to the peer per candidate; the same last digits on each. */
 export const CANDIDATES = [
   { name: "paddock", prefix: "fd00:bfd:1::", device: "d0" },
@@ -25,13 +26,19 @@ export interface SideBySide {
   readonly peer: Namespace;
   readonly other: Namespace;
   readonly speaker: SpeakerProcess;
+  readonly rival: Frr;
   /** The FRR that both are judged by. */
   readonly far: Frr;
-  readonly allUp: () => Promise<unknown>;
+  /** How the two candidates were put before other processes. */
+  readonly prioritiser: Prioritiser;
 }
 
-export async function buildSideBySide(fifo: boolean): Promise<SideBySide> {
+/** The far end is put before everything that is measured, whatever priority the candidates get. */
+const FAR_FIFO = 60;
+
+export async function buildSideBySide(priority: Priority): Promise<SideBySide> {
   const lab = new Lab();
+  const prioritiser = new Prioritiser(priority);
   try {
     const [us, peer, other] = [lab.namespace("us"), lab.namespace("peer"), lab.namespace("ot")];
     lab.wire(us, "d0", peer, "d1");
@@ -54,12 +61,10 @@ export async function buildSideBySide(fifo: boolean): Promise<SideBySide> {
       frrPeer(`fd00:bfd:2::f${suffix}`, `fd00:bfd:2::${suffix}`, intervalMs),
     );
     rival.start(rivalPeers.join(""));
-    if (fifo) {
-      execFileSync("chrt", ["-f", "-p", "60", String(far.pid())]);
-      execFileSync("chrt", ["-f", "-p", "50", String(rival.pid())]);
-    }
     const speaker = new SpeakerProcess(us, lab.directory);
-    await speaker.start({ fifo });
+    await speaker.start({ fifo: priority === "fifo" });
+    setFifo(far.pid(), FAR_FIFO);
+    for (const pid of [rival.pid(), speaker.pid]) prioritiser.apply(pid);
     speaker.set(
       ...PACES.map(({ intervalMs, suffix }) => ({
         name: String(intervalMs),
@@ -67,19 +72,45 @@ export async function buildSideBySide(fifo: boolean): Promise<SideBySide> {
         local: `fd00:bfd:1::${suffix}`,
         remote: `fd00:bfd:1::f${suffix}`,
         intervalMs,
-        detectMult: 3,
+        detectMult: DETECT_MULT,
         adaptive: false,
       })),
     );
-    const allUp = () =>
-      eventually("all sessions are up", () => far.peers().every((each) => each.status === "up"), 30_000);
-    return { lab, us, peer, other, speaker, far, allUp };
+    return { lab, us, peer, other, speaker, rival, far, prioritiser };
   } catch (error) {
     lab.destroy();
+    await prioritiser.leave();
     throw error;
   }
 }
 
+/** All four sessions are Up, and everybody has heard of the final pace. */
+export async function allUp({ speaker, rival, far }: SideBySide): Promise<void> {
+  await eventually("all sessions are up", () => far.peers().every(isAgreed) && rival.peers().every(isAgreed), 30_000);
+  for (const { intervalMs } of PACES) {
+    await eventually("ours are agreed", async () => {
+      const { state, detectionTimeMs } = await speaker.session(String(intervalMs));
+      return state === "up" && detectionTimeMs === DETECT_MULT * intervalMs;
+    });
+  }
+}
+
+function isAgreed({ status, ...peer }: FrrPeer): boolean {
+  return status === "up" && peer["remote-transmit-interval"] === peer["transmit-interval"];
+}
+
+/** Both candidates have declared every session Down. */
+export async function allDown({ speaker, rival }: SideBySide): Promise<void> {
+  await eventually("FRR's sessions are down", () => rival.peers().every(({ status }) => status !== "up"));
+  for (const { intervalMs } of PACES) await speaker.inState("down", String(intervalMs));
+}
+
+export async function endSideBySide({ lab, speaker, prioritiser }: SideBySide): Promise<void> {
+  await speaker.stop("SIGKILL");
+  lab.destroy();
+  await prioritiser.leave();
+}
+
 function frrPeer(remote: string, local: string, intervalMs: number): string {
-  return ` peer ${remote} local-address ${local}\ntransmit-interval ${intervalMs}\nreceive-interval ${intervalMs}\ndetect-multiplier 3\n !\n`;
+  return ` peer ${remote} local-address ${local}\ntransmit-interval ${intervalMs}\nreceive-interval ${intervalMs}\ndetect-multiplier ${DETECT_MULT}\n !\n`;
 }
