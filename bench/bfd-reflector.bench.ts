@@ -1,63 +1,92 @@
-/*
- * Packets per second that one seamless BFD reflector answers on one core: several senders in processes of their own
- * keep a fixed number of packets under way over ::1.
- *
- *     node bench/bfd-reflector.bench.ts [--seconds 3]
+import { startForked } from "./load/forked.ts";
+import { processorUs } from "./load/machine.ts";
+import { median, round, sleep } from "./load/numbers.ts";
+import type { BenchOptions, Row } from "./load/result.ts";
+
+/**
+ * Packets per second that one seamless BFD reflector answers on one core, next to a bare node:dgram socket that sends
+ * everything back. Askers in processes of their own keep a fixed number of packets under way over ::1. They need as much
+ * processor time as who answers, so the figure is packets per second of processor time; what was answered per second of
+ * the clock stands beside it.
  */
-import { fork } from "node:child_process";
-import { createSocket } from "node:dgram";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { BfdReflector } from "@paddock/uplink/bfd/reflector.ts";
-import { encodeBfdPacket } from "@paddock/wire/bfd-packet.ts";
 
+const DISCRIMINATOR = 900;
+const ASKERS = 2;
+/** Of each asker; more would not fit into the receive buffer that Linux gives a socket by default. */
 const UNDER_WAY = 64;
+/** For compiling what is hot. */
+const WARM_UP_MS = 700;
 
-if (process.send !== undefined) sender(Number(process.argv[2]));
-else await measure();
+const SUBJECTS = {
+  bare: ["bare-receiver.ts", "echo"],
+  reflector: ["bfd-reflector.ts", DISCRIMINATOR],
+} as const;
+type Subject = keyof typeof SUBJECTS;
 
-async function measure(): Promise<void> {
-  const { values } = parseArgs({ options: { seconds: { type: "string", default: "3" } } });
-  const reflector = new BfdReflector({ seamless: { listen: [{ address: "::1", port: 0 }], discriminators: [900] } });
-  const [port] = await reflector.start();
-  const child = fork(fileURLToPath(import.meta.url), [String(port)]);
-  await new Promise((done) => setTimeout(done, 500));
-  const before = { count: reflector.report().reflected, cpu: process.cpuUsage(), at: performance.now() };
-  await new Promise((done) => setTimeout(done, Number(values.seconds) * 1000));
-  const seconds = (performance.now() - before.at) / 1000;
-  const cpu = process.cpuUsage(before.cpu);
-  const answered = reflector.report().reflected - before.count;
-  const cores = (cpu.user + cpu.system) / 1e6 / seconds;
-  const line = {
-    perSecond: Math.round(answered / seconds),
-    cores: Number(cores.toFixed(2)),
-    perSecondOfOneCore: Math.round(answered / seconds / cores),
-  };
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-  child.kill();
-  await reflector.close(0);
+interface Rate {
+  readonly perCoreSecond: number;
+  readonly perSecond: number;
 }
 
-function sender(port: number): void {
-  const question = encodeBfdPacket({
-    diagnostic: 0,
-    state: "up",
-    poll: false,
-    final: false,
-    controlPlaneIndependent: false,
-    demand: true,
-    detectMult: 3,
-    myDiscriminator: 1,
-    yourDiscriminator: 900,
-    desiredMinTxUs: 50_000,
-    requiredMinRxUs: 50_000,
-    requiredMinEchoRxUs: 0,
-  });
-  const socket = createSocket("udp6");
-  socket.connect(port, "::1", () => {
-    for (let index = 0; index < UNDER_WAY; index++) socket.send(question);
-    // What the kernel dropped is replaced, so that the window stays full.
-    setInterval(() => socket.send(question), 10);
-  });
-  socket.on("message", () => socket.send(question));
+export async function bfdReflector({ quick, progress }: BenchOptions): Promise<Row[]> {
+  const rounds = quick ? 1 : 5;
+  const seconds = quick ? 1 : 2;
+  const rates: Record<Subject, Rate[]> = { bare: [], reflector: [] };
+  for (let turn = 0; turn < rounds; turn++) {
+    // A B, B A: what changes steadily on the machine falls on both alike.
+    const order: readonly Subject[] = turn % 2 === 0 ? ["bare", "reflector"] : ["reflector", "bare"];
+    for (const subject of order) rates[subject].push(await measure(subject, seconds));
+    const [bare, reflector] = [rates.bare.at(-1)!, rates.reflector.at(-1)!];
+    progress(
+      `round ${turn + 1}, packets/s of a core: bare echo ${round(bare.perCoreSecond)}, ` +
+        `reflector ${round(reflector.perCoreSecond)}`,
+    );
+  }
+  const perCore = (subject: Subject) => rates[subject].map(({ perCoreSecond }) => perCoreSecond);
+  return [
+    row("bare echo, of one core", "packets/s", perCore("bare")),
+    row("S-BFD reflector, of one core", "packets/s", perCore("reflector"), { is: "at least", value: 50_000 }),
+    row(
+      "ratio",
+      "",
+      perCore("reflector").map((rate, turn) => rate / perCore("bare")[turn]!),
+    ),
+    row(
+      "S-BFD reflector, by the clock",
+      "packets/s",
+      rates.reflector.map(({ perSecond }) => perSecond),
+    ),
+  ];
+}
+
+async function measure(subject: Subject, seconds: number): Promise<Rate> {
+  const [script, argument] = SUBJECTS[subject];
+  const answerer = await startForked<{ port: number }, { count: number }>(script, [argument]);
+  const askers = await Promise.all(
+    Array.from({ length: ASKERS }, () => startForked("bfd-asker.ts", [answerer.ready.port, DISCRIMINATOR, UNDER_WAY])),
+  );
+  try {
+    await sleep(WARM_UP_MS);
+    const sample = async () => ({
+      count: (await answerer.ask()).count,
+      us: processorUs(answerer.pid),
+      ms: performance.now(),
+    });
+    const before = await sample();
+    await sleep(seconds * 1000);
+    const after = await sample();
+    const count = after.count - before.count;
+    return {
+      perCoreSecond: (count / (after.us - before.us)) * 1e6,
+      perSecond: (count / (after.ms - before.ms)) * 1000,
+    };
+  } finally {
+    await Promise.all([...askers, answerer].map((process) => process.stop()));
+  }
+}
+
+function row(what: string, unit: string, values: readonly number[], target?: Row["target"]): Row {
+  const digits = unit === "" ? 2 : 0;
+  const rounds = values.map((value) => round(value, digits));
+  return { what, unit, value: round(median(values), digits), rounds, ...(target === undefined ? {} : { target }) };
 }

@@ -12,14 +12,23 @@ import { reached, type Bench, type Row } from "./load/result.ts";
  * when a target was missed.
  */
 
-const WHOLE: Readonly<Record<string, () => Promise<Bench>>> = {
+type LoadBench = () => Promise<Bench>;
+
+const WHOLE: Readonly<Record<string, LoadBench>> = {
   throughput: async () => (await import("./throughput.bench.ts")).throughput,
+  "watched-paths": async () => (await import("./watched-paths.bench.ts")).watchedPaths,
   latency: async () => (await import("./latency.bench.ts")).latency,
   drain: async () => (await import("./drain.bench.ts")).drain,
   memory: async () => (await import("./memory.bench.ts")).memory,
 };
-/** Parts on their own; each prints what it measured. */
-const PARTS = ["store", "ingest-path", "bfd-reflector", "bfd-sessions"];
+/** Parts on their own. */
+const PARTS: Readonly<Record<string, LoadBench>> = {
+  "bfd-reflector": async () => (await import("./bfd-reflector.bench.ts")).bfdReflector,
+  "bfd-sessions": async () => (await import("./bfd-sessions.bench.ts")).bfdSessions,
+};
+const BENCHES = { ...WHOLE, ...PARTS };
+/** Programs of their own, without targets; each prints what it measured. */
+const PROGRAMS = ["store", "ingest-path"];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -31,9 +40,9 @@ const { values, positionals } = parseArgs({
   },
 });
 const names = positionals.length === 0 ? Object.keys(WHOLE) : positionals;
-const unknown = names.filter((name) => !Object.hasOwn(WHOLE, name) && !PARTS.includes(name));
+const unknown = names.filter((name) => !Object.hasOwn(BENCHES, name) && !PROGRAMS.includes(name));
 if (values.help || unknown.length > 0 || !(Number(values.minutes) > 0)) {
-  const known = [...Object.keys(WHOLE), ...PARTS].join("|");
+  const known = [...Object.keys(BENCHES), ...PROGRAMS].join("|");
   console.error(`usage: npm run bench -- [${known}]... [--quick] [--minutes N] [--dir DIRECTORY]`);
   process.exit(values.help ? 0 : 2);
 }
@@ -48,13 +57,13 @@ for (const name of names) {
   const load = loadNow();
   const begin = performance.now();
   console.log(`\n${name} (load before: ${load})`);
-  if (PARTS.includes(name)) {
+  if (PROGRAMS.includes(name)) {
     const child = spawn(process.execPath, [join(import.meta.dirname, `${name}.bench.ts`)], { stdio: "inherit" });
     const [code] = (await once(child, "exit")) as [number | null];
     if (code !== 0) process.exitCode = 1;
     continue;
   }
-  const bench = await WHOLE[name]!();
+  const bench = await BENCHES[name]!();
   let rows: Row[];
   try {
     rows = await bench({

@@ -5,6 +5,7 @@
  *     bare-receiver.ts count | echo
  */
 import { createSocket } from "node:dgram";
+import { serveFork } from "./forked.ts";
 
 const echo = process.argv[2] === "echo";
 let count = 0;
@@ -20,6 +21,4 @@ if (echo) {
     socket.send(bytes, port, address);
   });
 } else socket.on("message", () => count++);
-socket.bind(0, "::1", () => process.send?.({ port: socket.address().port }));
-process.on("message", () => process.send?.({ count }));
-process.on("disconnect", () => process.exit(0));
+socket.bind(0, "::1", () => serveFork({ port: socket.address().port }, () => ({ count })));

@@ -1,6 +1,4 @@
-import { fork } from "node:child_process";
-import { once } from "node:events";
-import { join } from "node:path";
+import { startForked } from "./forked.ts";
 
 export interface BareReceiver {
   readonly port: number;
@@ -12,20 +10,6 @@ export interface BareReceiver {
 
 /** Starts the bare socket to compare with, as a process of its own. */
 export async function startBareReceiver(kind: "count" | "echo"): Promise<BareReceiver> {
-  const child = fork(join(import.meta.dirname, "bare-receiver.ts"), [kind]);
-  const [{ port }] = (await once(child, "message")) as [{ port: number }];
-  return {
-    port,
-    pid: child.pid!,
-    async count() {
-      const answer = once(child, "message") as Promise<[{ count: number }]>;
-      child.send("count");
-      return (await answer)[0].count;
-    },
-    async stop() {
-      const exit = once(child, "exit");
-      child.disconnect();
-      await exit;
-    },
-  };
+  const { pid, ready, ask, stop } = await startForked<{ port: number }, { count: number }>("bare-receiver.ts", [kind]);
+  return { port: ready.port, pid, count: async () => (await ask()).count, stop };
 }

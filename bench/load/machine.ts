@@ -1,4 +1,4 @@
-import { readFileSync, statfsSync } from "node:fs";
+import { readdirSync, readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release, totalmem } from "node:os";
 
 /** Type of tmpfs in statfs(2). */
@@ -23,7 +23,24 @@ export function loadNow(): string {
 
 /** µs of processor time, user and system, that a process took so far, in steps of Linux's 10 ms (proc(5), stat). */
 export function processorUs(pid: number): number {
+  const { user, system } = statOf(pid);
+  return (user + system) * 10_000;
+}
+
+/** The processes that a process has started itself and that still run. */
+export function childrenOf(parent: number): number[] {
+  const pids = readdirSync("/proc").map(Number).filter(Number.isInteger);
+  return pids.filter((pid) => {
+    try {
+      return statOf(pid).parent === parent;
+    } catch {
+      return false; // ended meanwhile
+    }
+  });
+}
+
+function statOf(pid: number): { readonly parent: number; readonly user: number; readonly system: number } {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+  return { parent: Number(fields[1]), user: Number(fields[11]), system: Number(fields[12]) };
 }

@@ -12,7 +12,23 @@ import { within } from "./numbers.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const CLAIM = "benchmark-claim";
+const DISCRIMINATOR = 900;
+/** Listeners of the collector, so that each path can have its own. */
+const ENDPOINTS = 3;
 const GIB = 1024 ** 3;
+
+export interface GatewayOptions {
+  /** Paths to the collector, 1 to 3. Default 1. */
+  readonly paths?: number;
+  /** How seamless BFD watches each of them; without it, nothing does. */
+  readonly watch?: "steady" | "fast";
+}
+
+interface CollectorAddress {
+  readonly publicKey: string;
+  readonly ports: readonly number[];
+  readonly bfdPort: number;
+}
 
 /** A gateway (the bundle), a collector and the load generator, all real processes, in a directory of their own. */
 export class Rig {
@@ -21,6 +37,7 @@ export class Rig {
   readonly gatewayConfig: string;
   readonly #bundle: string;
   readonly #collectorConfig: string;
+  readonly #collector: CollectorAddress;
   collector: Program;
   gateway: Program;
   coapPort = 0;
@@ -29,6 +46,7 @@ export class Rig {
     this.directory = directory;
     this.flood = flood;
     this.#bundle = bundle;
+    this.#collector = addressOf(collector);
     this.#collectorConfig = join(directory, "collector.json");
     this.gatewayConfig = join(directory, "gateway.json");
     this.collector = collector;
@@ -44,48 +62,65 @@ export class Rig {
   };
 
   /** Bundles the gateway and starts everything; resolves when the collector has admitted the gateway. */
-  static async start(parent: string, gatewayArguments: readonly string[] = []): Promise<Rig> {
+  static async start(parent: string): Promise<Rig> {
     const directory = await mkdtemp(join(parent, "paddock-bench-"));
     const sweep = () => rmSync(directory, { recursive: true, force: true });
     process.once("exit", sweep);
     const bundle = await bundleGateway(directory);
     const flood = await Flood.make(directory);
-    const config = (port: number) =>
+    const config = (ports: readonly number[], bfdPort: number) =>
       JSON.stringify({
         dataDir: join(directory, "collector"),
-        listen: [{ address: "::1", port }],
+        listen: ports.map((port) => ({ address: "::1", port })),
+        bfd: { seamless: { listen: [{ address: "::1", port: bfdPort }], discriminator: DISCRIMINATOR } },
         claims: [{ code: CLAIM, label: "bench" }],
         store: { maxBytes: 64 * GIB, minFreeBytes: 0 },
       });
     const file = join(directory, "collector.json");
-    await writeFile(file, config(0));
+    await writeFile(file, config(Array<number>(ENDPOINTS).fill(0), 0));
     const collector = await startCollector(file);
-    const port = portOf(collector);
-    // A collector that comes back has to be found where it was.
-    await writeFile(file, config(port));
     const rig = new Rig(directory, flood, bundle, collector);
     process.off("exit", sweep);
+    // A collector that comes back has to be found where it was.
+    await writeFile(file, config(rig.#collector.ports, rig.#collector.bfdPort));
     await mkdir(join(directory, "gateway"), { recursive: true });
-    await writeFile(
-      rig.gatewayConfig,
-      JSON.stringify({
-        dataDir: join(directory, "gateway"),
-        listen: [{ address: "::1", port: 0 }],
-        store: { maxBytes: 4 * GIB },
-        collector: { publicKey: collector.ready["publicKey"], claim: CLAIM, label: "bench" },
-        paths: [{ name: "direct", endpoint: `https://[::1]:${port}` }],
-        discovery: { enabled: false },
-      }),
-    );
-    await rig.startGateway(gatewayArguments);
-    if (!(await within(20_000, async () => (await rig.status()).uplinks.enrolment === "approved")))
-      throw new Error("the collector did not admit the gateway within 20 s");
+    try {
+      await rig.startGateway();
+    } catch (error) {
+      await rig.stop();
+      throw error;
+    }
     return rig;
   }
 
-  async startGateway(nodeArguments: readonly string[] = []): Promise<void> {
-    this.gateway = await startProgram([...nodeArguments, this.#bundle, "run", "--config", this.gatewayConfig]);
+  /** Resolves when the collector has admitted the gateway, and every path that is to be watched is seen to be up. */
+  async startGateway({ paths = 1, watch }: GatewayOptions = {}): Promise<void> {
+    const { publicKey, ports, bfdPort } = this.#collector;
+    const session = { mode: "seamless", remotePort: bfdPort, discriminator: DISCRIMINATOR, profile: watch };
+    const bfd = watch === undefined ? undefined : { endToEnd: session };
+    await writeFile(
+      this.gatewayConfig,
+      JSON.stringify({
+        dataDir: join(this.directory, "gateway"),
+        listen: [{ address: "::1", port: 0 }],
+        store: { maxBytes: 4 * GIB },
+        collector: { publicKey, claim: CLAIM, label: "bench" },
+        paths: ports.slice(0, paths).map((port, index) => ({
+          name: `path-${index + 1}`,
+          endpoint: `https://[::1]:${port}`,
+          bfd,
+        })),
+        discovery: { enabled: false },
+      }),
+    );
+    this.gateway = await startProgram([this.#bundle, "run", "--config", this.gatewayConfig]);
     this.coapPort = (this.gateway.ready["addresses"] as { port: number }[])[0]!.port;
+    const ready = await within(20_000, async () => {
+      const { uplinks } = await this.status();
+      const seen = watch === undefined || uplinks.paths.every(({ liveness }) => liveness === "up");
+      return uplinks.enrolment === "approved" && seen;
+    });
+    if (!ready) throw new Error("the gateway was not admitted, or its paths not up, within 20 s");
   }
 
   async startCollector(): Promise<void> {
@@ -153,8 +188,11 @@ function startCollector(config: string): Promise<Program> {
   return startProgram([join(ROOT, "collector/main.ts"), "run", "--config", config]);
 }
 
-function portOf({ ready }: Program): number {
-  const port = /"port":(\d+)/u.exec(JSON.stringify(ready));
-  if (port === null) throw new Error(`the collector's ready event names no port: ${JSON.stringify(ready)}`);
-  return Number(port[1]);
+function addressOf({ ready }: Program): CollectorAddress {
+  const { publicKey, listen, bfd } = ready as unknown as {
+    readonly publicKey: string;
+    readonly listen: readonly { readonly port: number }[];
+    readonly bfd: { readonly seamless: readonly [{ readonly port: number }] };
+  };
+  return { publicKey, ports: listen.map(({ port }) => port), bfdPort: bfd.seamless[0].port };
 }
