@@ -10,7 +10,7 @@ import type {
   UplinksStatus,
 } from "../status/status.ts";
 import { judge } from "../status/verdict.ts";
-import { formatBytes, formatCount, formatTable } from "./format.ts";
+import { formatBytes, formatCount, formatTable, plural } from "./format.ts";
 
 /** What `gateway uplinks` prints. */
 export function formatUplinks(status: GatewayStatus): string {
@@ -82,7 +82,7 @@ function formatWatch({ liveness, watch }: PathStatus): string[][] {
   const detected = watch.detectedInMs === null ? "" : `, last detected in ${formatDuration(watch.detectedInMs)}`;
   const pace = watch.pace === "slow" ? ", slow while on standby" : "";
   return [
-    ["  watcher", `${liveness}; ${watch.why}; ${formatCount(watch.downs)} times down${detected}${pace}`],
+    ["  watcher", `${liveness}; ${watch.why}; down ${plural(watch.downs, "time")}${detected}${pace}`],
     ...watch.sessions.flatMap((session) => formatSession(session, watch)),
   ];
 }

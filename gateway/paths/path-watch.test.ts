@@ -95,7 +95,7 @@ test("a cut moves the traffic, with its detection time, and frames are taken thr
     expect(uplinks.paths[0]!.transitions[0]).toMatchObject({ detectedInMs: uplinks.switches[0]!.detectedInMs });
     expect(uplinks.paths[1]!.transitions[0]).toMatchObject({ what: "carries traffic" });
     const text = formatUplinks(await ask());
-    expect(text).toMatch(/watcher +down; BFD detection-expired.*1 times down, last detected in /);
+    expect(text).toMatch(/watcher +down; BFD detection-expired.*down 1 time, last detected in /);
     expect(text).toMatch(
       /end to end +down, BFD seamless, ::1 to ::1\n +local down \(control-detection-expired\); last packet/,
     );

@@ -15,11 +15,11 @@ class Loop {
   state: ProbeState;
   readonly changes: string[] = [];
   readonly #random = seededRandom(3);
-  readonly #rttUs: number;
+  rttUs: number;
   #flying: { dueUs: number; packet: BfdPacket }[] = [];
 
   constructor(options: Partial<ProbeOptions>, rttUs: number) {
-    this.#rttUs = rttUs;
+    this.rttUs = rttUs;
     this.state = startProbe(
       { kind: "seamless", discriminator: 5, remoteDiscriminator: 9, intervalUs: 50 * MS, detectMult: 3, ...options },
       0,
@@ -49,7 +49,7 @@ class Loop {
       if (output.kind === "drain") this.step({ kind: "drained" });
       if (output.kind === "changed") this.changes.push(`${output.to} ${output.reason} ${output.diagnostic}`);
       if (output.kind === "send" && this.whole)
-        this.#flying.push({ dueUs: this.nowUs + this.#rttUs, packet: this.#answer(output.packet) });
+        this.#flying.push({ dueUs: this.nowUs + this.rttUs, packet: this.#answer(output.packet) });
     }
     return outputs;
   }
@@ -57,7 +57,14 @@ class Loop {
   #answer(packet: BfdPacket): BfdPacket {
     return this.state.kind === "echo"
       ? packet
-      : { ...packet, state: this.disabled ? "admin-down" : "up", demand: false, requiredMinRxUs: 10 * MS };
+      : {
+          ...packet,
+          state: this.disabled ? "admin-down" : "up",
+          poll: false,
+          final: packet.poll,
+          demand: false,
+          requiredMinRxUs: 10 * MS,
+        };
   }
 }
 
@@ -107,6 +114,28 @@ test("a reflector that is switched off is not a failure of the path", () => {
   loop.disabled = false;
   loop.run(10 * S);
   expect(loop.state).toMatchObject({ state: "up", remoteDisabled: false });
+});
+
+test.each([
+  [5 * MS, 130 * MS],
+  [600 * MS, 700 * MS],
+])("a round trip of %i us that becomes %i us and back is measured each time", (usualUs, lateUs) => {
+  const loop = new Loop({}, usualUs).run(20 * S);
+  loop.rttUs = lateUs;
+  expect(loop.run(3 * S).state.rttUs).toBe(lateUs);
+  loop.rttUs = usualUs;
+  expect(loop.run(3 * S).state.rttUs).toBe(usualUs);
+});
+
+test("a poll whose answer is lost is repeated", () => {
+  const loop = new Loop({}, 5 * MS).run(20 * S);
+  loop.run(loop.state.pollAtUs - loop.nowUs - MS);
+  loop.whole = false;
+  loop.run(60 * MS);
+  expect(loop.state.polledUs).toBeDefined();
+  loop.whole = true;
+  loop.rttUs = 7 * MS;
+  expect(loop.run(3.5 * S).state).toMatchObject({ state: "up", rttUs: 7 * MS });
 });
 
 test("the reflector's own limit is kept", () => {

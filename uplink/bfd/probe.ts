@@ -6,7 +6,7 @@ import type { SessionEvent, SessionOutput, SessionReason } from "./session.ts";
 /*
  * A session whose far end keeps no state and only sends our packets back: the initiator of seamless BFD (RFC 7880), or
  * unaffiliated echo toward a router that merely forwards (RFC 9747). As pure as session.ts and with the same events and
- * outputs; there is nothing to negotiate, so no polls.
+ * outputs; there is nothing to negotiate, so polls only measure the round trip.
  */
 export interface ProbeState {
   readonly kind: "seamless" | "echo";
@@ -25,10 +25,19 @@ export interface ProbeState {
   readonly rttUs: number | undefined;
   readonly lastReceivedUs: number | undefined;
   readonly lastSentUs: number | undefined;
+  /** When the packet with P left whose answer is awaited; undefined: none is. */
+  readonly polledUs: number | undefined;
+  /** From when on a packet carries P again. */
+  readonly pollAtUs: number;
   readonly transmitAtUs: number | undefined;
   readonly silentSinceUs: number | undefined;
   readonly detectAtUs: number | undefined;
 }
+
+/** A round trip is measured this often. */
+const POLL_EVERY_US = 1_000_000;
+/** A poll without an answer for this long is lost. */
+const POLL_LOST_US = 3_000_000;
 
 export interface ProbeOptions {
   readonly kind: "seamless" | "echo";
@@ -48,6 +57,8 @@ export function startProbe(options: ProbeOptions, nowUs: number, random: Random)
     rttUs: undefined,
     lastReceivedUs: undefined,
     lastSentUs: undefined,
+    polledUs: undefined,
+    pollAtUs: nowUs,
     transmitAtUs: nowUs + Math.round(SLOW_INTERVAL_US * random.float()),
     silentSinceUs: undefined,
     detectAtUs: undefined,
@@ -116,7 +127,7 @@ export function stepProbe(
   }
   plan(before, draft, nowUs, random);
   if (draft.transmitAtUs !== undefined && nowUs >= draft.transmitAtUs) {
-    outputs.push({ kind: "send", packet: packetOf(draft) });
+    outputs.push({ kind: "send", packet: packetOf(draft, isPollDue(draft, nowUs)) });
     draft.lastSentUs = nowUs;
     draft.transmitAtUs = nowUs + jitteredUs(probeIntervalUs(draft), draft.detectMult, random);
   }
@@ -137,7 +148,7 @@ function receive(draft: Draft, packet: BfdPacket, nowUs: number, outputs: Sessio
       return;
     }
   }
-  measureRtt(draft, nowUs);
+  measureRtt(draft, packet, nowUs);
   // An echo takes the handshake's steps with itself; a reflector's answer proves both directions at once.
   if (draft.state === "down") enter(draft, draft.kind === "echo" ? "init" : "up", "none", "handshake", nowUs, outputs);
   else if (draft.state === "init") enter(draft, "up", "none", "handshake", nowUs, outputs);
@@ -145,10 +156,15 @@ function receive(draft: Draft, packet: BfdPacket, nowUs: number, outputs: Sessio
   draft.silentSinceUs = nowUs;
 }
 
-/** An answer later than one interval may belong to any of several packets, so then the last clear measurement stays. */
-function measureRtt(draft: Draft, nowUs: number): void {
-  if (draft.lastSentUs === undefined) return;
-  if (draft.rttUs === undefined || draft.rttUs < probeIntervalUs(draft)) draft.rttUs = nowUs - draft.lastSentUs;
+/**
+ * An answer does not say which packet it answers, and several may be under way. Only the one to a poll is known by its
+ * mark: a reflector answers P with F (RFC 7880 §7.2), an echo comes back with its P.
+ */
+function measureRtt(draft: Draft, packet: BfdPacket, nowUs: number): void {
+  if (draft.polledUs === undefined || !(draft.kind === "echo" ? packet.poll : packet.final)) return;
+  draft.rttUs = nowUs - draft.polledUs;
+  draft.polledUs = undefined;
+  draft.pollAtUs = nowUs + POLL_EVERY_US;
 }
 
 function enter(
@@ -186,11 +202,19 @@ function plan(before: ProbeState, draft: Draft, nowUs: number, random: Random): 
   }
 }
 
-function packetOf(state: ProbeState): BfdPacket {
+/** Whether the packet that leaves now is to measure the round trip; notes when it left. */
+function isPollDue(draft: Draft, nowUs: number): boolean {
+  const awaited = draft.polledUs !== undefined && nowUs - draft.polledUs < POLL_LOST_US;
+  if (awaited || nowUs < draft.pollAtUs) return false;
+  draft.polledUs = nowUs;
+  return true;
+}
+
+function packetOf(state: ProbeState, poll: boolean): BfdPacket {
   return {
     diagnostic: state.diagnostic,
     state: state.state,
-    poll: false,
+    poll,
     final: false,
     controlPlaneIndependent: false,
     // What tells an initiator's packet from a reflector's answer (RFC 7880 §7.2).

@@ -42,7 +42,8 @@ export class SpeakerSession {
   readonly refused = new Map<string, number>();
   readonly socketErrors = new Map<string, number>();
   readonly #loss = new LossWindow();
-  #sentWhileUp = false;
+  /** From when on answers to probes count; Infinity while none is expected. */
+  #answersDueUs = 0;
   /** Of the newest packet sent: authentication makes it longer. */
   #packetBytes = BFD_PACKET_BYTES;
   #sequence: number;
@@ -89,10 +90,7 @@ export class SpeakerSession {
     this.#sequence = (this.#sequence + 1) >>> 0;
     const datagram = this.auth === undefined ? plain : signBfdPacket(plain, this.auth, this.#sequence);
     this.channel?.send(datagram);
-    const isUp = this.machine.view().state === "up";
-    // By now the answer to the packet before should be there.
-    if (this.#probes && isUp && this.#sentWhileUp) this.#loss.due(nowUs, 1);
-    this.#sentWhileUp = isUp;
+    if (this.#probes) this.#noteProbe(nowUs);
     this.#packetBytes = datagram.length;
     this.bytes += billedBytes(datagram.length);
     this.sent++;
@@ -103,9 +101,17 @@ export class SpeakerSession {
     this.received++;
     this.bytes += billedBytes(datagramBytes);
     const { state, lastReceivedUs, receiveIntervalUs } = this.machine.view();
-    if (state !== "up" || lastReceivedUs === undefined) return;
+    if (state !== "up" || lastReceivedUs === undefined || nowUs < this.#answersDueUs) return;
     if (!this.#probes) this.#loss.due(nowUs, dueInGap(nowUs - lastReceivedUs, receiveIntervalUs));
     this.#loss.arrived(nowUs);
+  }
+
+  /** While Up, each packet has its answer one round trip later: one is due for each that is sent from then on. */
+  #noteProbe(nowUs: number): void {
+    const { state, rttUs = 0 } = this.machine.view();
+    if (state !== "up") this.#answersDueUs = Infinity;
+    else if (this.#answersDueUs === Infinity) this.#answersDueUs = nowUs + rttUs;
+    else if (nowUs >= this.#answersDueUs) this.#loss.due(nowUs, 1);
   }
 
   liveness(): SessionLiveness {

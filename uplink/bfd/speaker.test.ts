@@ -187,7 +187,7 @@ describe("what a session costs and loses", () => {
     network.answer = (datagram) => (reflect(datagram, served) === undefined ? datagram : undefined);
     left.add({ name: "probe", kind: "seamless", local: A, remote: B, remoteDiscriminator: 900, profile: "steady" });
     clock.advance(70_000);
-    expect(reportOf(left, "probe").lossLastMinute).toBeLessThan(0.01);
+    expect(reportOf(left, "probe").lossLastMinute).toBe(0);
     let count = 0;
     network.passes = () => count++ % 10 !== 0;
     clock.advance(60_000);

@@ -29,25 +29,24 @@ export function plan(draft: Draft): void {
   }
   const admitted = roomOn(draft, active).lanes;
   sendOver(draft, active, admitted);
+  const { alarmAlso } = draft.paths;
+  if (alarmAlso !== undefined) sendOver(draft, alarmAlso, [0], true);
   // What a metered path does not take may use the next one.
   const others = ALL_LANES.filter((lane) => !admitted.includes(lane));
   const standing = standby === undefined ? undefined : draft.paths.standings.get(standby);
   if (others.length > 0 && standby !== undefined && standing === "healthy") sendOver(draft, standby, others);
 }
 
-function sendOver(draft: Draft, path: string, lanes: readonly Lane[]): void {
+function sendOver(draft: Draft, path: string, lanes: readonly Lane[], copy = false): void {
   const { nowMs, settings } = draft.input;
-  const { active, alarmAlso } = draft.paths;
   if (nowMs < draft.sessions.get(path)!.sendAfterMs || roomOn(draft, path).requests <= 0) return;
   const backlog = draft.input.backlog().filter((chain) => lanes.includes(chain.lane));
   askReceipts(draft, path, backlog);
   for (;;) {
-    const choice = chooseNext(chainViews(draft, backlog), roomOn(draft, path), settings.order);
+    const choice = chooseNext(chainViews(draft, path, backlog), roomOn(draft, path), settings.order);
     if (choice === undefined) return;
     const sizes = backlog.find((chain) => chain.lane === choice.lane && chain.epoch === choice.epoch)!;
-    launch(draft, choice, path, meanBytes(sizes), false);
-    const also = path === active && choice.lane === 0 ? alarmAlso : undefined;
-    if (also !== undefined && roomOn(draft, also).requests > 0) launch(draft, choice, also, meanBytes(sizes), true);
+    launch(draft, choice, path, meanBytes(sizes), copy);
   }
 }
 
@@ -84,14 +83,18 @@ function meanBytes(chain: ChainBacklog): number {
   return Math.max(1, chain.bytes / Math.max(1, count));
 }
 
-function chainViews(draft: Draft, backlog: readonly ChainBacklog[]): ChainView[] {
+function chainViews(draft: Draft, path: string, backlog: readonly ChainBacklog[]): ChainView[] {
   const claims = new Map<number, { ranges: Range[]; live: number; backlog: number }>();
+  const alarmTwice = draft.paths.alarmAlso !== undefined;
   for (const flight of draft.flights.values()) {
+    // With two paths for alarms neither waits for what is stuck on the other.
+    const each = alarmTwice && flight.lane === 0;
+    if (each && flight.path !== path) continue;
     const key = chainKey(flight);
     let claim = claims.get(key);
     if (claim === undefined) claims.set(key, (claim = { ranges: [], live: 0, backlog: 0 }));
     claim.ranges.push([flight.first, flight.last]);
-    if (flight.stage !== "delivered" && !flight.copy) claim[flight.kind]++;
+    if (flight.stage !== "delivered" && (each || !flight.copy)) claim[flight.kind]++;
   }
   const views: ChainView[] = [];
   for (const chain of backlog) {

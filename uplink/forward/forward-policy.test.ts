@@ -145,6 +145,19 @@ describe("sending", () => {
     expect(simulation.pending()).toBe(0);
     expect(simulation.state.flights.size).toBe(0);
   });
+
+  test("with two paths for alarms, none waits for what is stuck on one of them", () => {
+    const settings = { paths: { ...new PolicySimulation([FIBRE]).settings.paths, alarmTwice: true } };
+    const simulation = new PolicySimulation([FIBRE, LTE], { settings }).start().pass(100);
+    simulation.paths.get("fibre")!.condition = "hole";
+    for (let batch = 0; batch < 20; batch++) {
+      simulation.seal(1);
+      simulation.seal(0);
+      simulation.pass(100);
+      expect(simulation.pending(0), `batch ${batch}`).toBe(0);
+    }
+    expect(simulation.pending()).toBeGreaterThan(0);
+  });
 });
 
 describe("failover", () => {
