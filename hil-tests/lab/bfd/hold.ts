@@ -1,49 +1,21 @@
 /*
- * Counts false downs while the machine is kept busy: nothing is cut, so every Down is one. Ours beside FRR's, against
- * the same peer.
+ * Counts false downs beside a gateway that takes all the load it can, ours beside FRR's against the same peer. The lab
+ * test hold.lab.test.ts does it for a short while.
  *
- *     node hil-tests/lab/bfd/hold.ts [--seconds 300] [--hogs 4] [--no-fifo]
+ *     node hil-tests/lab/bfd/hold.ts [--seconds 300] [--priority fifo|weight|none]
  */
-import { type ChildProcess, spawn } from "node:child_process";
 import { parseArgs } from "node:util";
 import { missingForLab } from "../namespaces.ts";
-import { buildSideBySide, CANDIDATES, PACES } from "./side-by-side.ts";
+import { measureHold } from "./hold-run.ts";
+import { parsePriority } from "./priority.ts";
 
 const { values } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "300" },
-    hogs: { type: "string", default: "4" },
-    fifo: { type: "boolean", default: true },
-  },
-  allowNegative: true,
+  options: { seconds: { type: "string", default: "300" }, priority: { type: "string", default: "fifo" } },
 });
-const missing = missingForLab(["bfdd", "nft", "chrt"]);
+const missing = missingForLab(["bfdd", "nft", "chrt", "taskset"]);
 if (missing.length > 0) throw new Error(missing.join(" "));
 
-const { lab, speaker, far, allUp } = await buildSideBySide(values.fifo);
-const hogs: ChildProcess[] = [];
-try {
-  await allUp();
-  await new Promise((done) => setTimeout(done, 3000));
-  const before = far.log().length;
-  for (let index = 0; index < Number(values.hogs); index++) {
-    hogs.push(
-      spawn(process.execPath, ["-e", "for (;;) JSON.parse(JSON.stringify({ a: [1, 2, 3] }))"], { stdio: "ignore" }),
-    );
-  }
-  await new Promise((done) => setTimeout(done, Number(values.seconds) * 1000));
-  const log = far.log().slice(before).split("\n");
-  for (const { name, prefix } of CANDIDATES) {
-    for (const { intervalMs, suffix } of PACES) {
-      const falls = log.filter((line) => line.includes(`peer:${prefix}${suffix} `) && line.includes("up -> down"));
-      process.stdout.write(`${JSON.stringify({ speaker: name, session: `${intervalMs}x3`, downs: falls.length })}\n`);
-    }
-  }
-  process.stdout.write(
-    `${JSON.stringify({ fifo: values.fifo, seconds: Number(values.seconds), stalls: (await speaker.report()).stalls })}\n`,
-  );
-  await speaker.stop("SIGKILL");
-} finally {
-  for (const hog of hogs) hog.kill("SIGKILL");
-  lab.destroy();
-}
+const options = { seconds: Number(values.seconds), priority: parsePriority(values.priority) };
+const { downs, ...report } = await measureHold(options);
+for (const line of downs) process.stdout.write(`${JSON.stringify(line)}\n`);
+process.stdout.write(`${JSON.stringify(report)}\n`);

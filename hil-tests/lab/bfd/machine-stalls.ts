@@ -34,8 +34,13 @@ export class MachineStalls {
     await eventually("all processors are watched", () => ready === machine.#watchers.length);
     // Only now: starting Node takes a processor for as long as the stalls that are looked for.
     for (const watcher of machine.#watchers) setFifo(watcher.pid!, PRIORITY);
-    machine.#stalls.length = 0;
+    machine.forget();
     return machine;
+  }
+
+  /** Begins anew, where only what follows matters. */
+  forget(): void {
+    this.#stalls.length = 0;
   }
 
   get worstMs(): number {
