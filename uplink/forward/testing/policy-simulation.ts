@@ -96,8 +96,10 @@ export class PolicySimulation {
     return this.tell({ kind: "sealed", lane, epoch, seq });
   }
 
-  pending(): number {
-    return this.#backlog().reduce((sum, chain) => sum + countOf(chain.pending), 0);
+  /** Batches without a receipt, of one lane or all. */
+  pending(lane?: Lane): number {
+    const chains = this.#backlog().filter((chain) => lane === undefined || chain.lane === lane);
+    return chains.reduce((sum, chain) => sum + countOf(chain.pending), 0);
   }
 
   /** The path stops working; with a notice the machine learns of it as from a reset connection. */
