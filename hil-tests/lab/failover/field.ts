@@ -1,5 +1,5 @@
 import { Lab, type Namespace } from "../namespaces.ts";
-import { UPLINKS, type Fault, type Uplink } from "./target.ts";
+import { UPLINKS, type Uplink } from "./target.ts";
 
 /** Service address of the collector: the same over every provider. */
 export const COLLECTOR = "fd00:c0::1";
@@ -18,11 +18,32 @@ export interface Field {
   readonly sensors: Namespace;
   readonly gateway: Namespace;
   readonly collector: Namespace;
-  readonly providers: Readonly<Record<Uplink, Namespace>>;
+  readonly lines: Readonly<Record<Uplink, Line>>;
 }
 
-export function sourceOf(uplink: Uplink): string {
-  return `fd00:a${UPLINKS.indexOf(uplink)}::2`;
+/** One uplink with its provider. The provider's device toward the gateway is `g`, the one toward the collector `c`. */
+export interface Line {
+  readonly uplink: Uplink;
+  readonly gateway: Namespace;
+  readonly provider: Namespace;
+  readonly collector: Namespace;
+  /** The gateway's device. */
+  readonly device: string;
+  /** What belongs to the provider, as a /48: its prefixes are parts of it. */
+  readonly block: string;
+  /** The first prefix that the provider hands out, and the one after a renumbering. */
+  readonly prefixes: readonly [Prefix, Prefix];
+  /** Next hop of the collector, in the provider's eyes, and back. */
+  readonly core: { readonly provider: string; readonly collector: string };
+  /** Number of the gateway's routing table for what comes from this provider's prefixes. */
+  readonly table: string;
+}
+
+export interface Prefix {
+  readonly network: string;
+  readonly router: string;
+  /** Of the gateway. */
+  readonly host: string;
 }
 
 export function buildField(): Field {
@@ -33,8 +54,8 @@ export function buildField(): Field {
     sensors.address("s0", "fd00:5e::2/64");
     gateway.address("l0", `${GATEWAY}/64`);
     collector.address("lo", `${COLLECTOR}/128`);
-    const providers = Object.fromEntries(UPLINKS.map((uplink) => [uplink, connect(lab, gateway, collector, uplink)]));
-    return { lab, sensors, gateway, collector, providers: providers as Record<Uplink, Namespace> };
+    const lines = Object.fromEntries(UPLINKS.map((uplink) => [uplink, connect(lab, gateway, collector, uplink)]));
+    return { lab, sensors, gateway, collector, lines: lines as Record<Uplink, Line> };
   } catch (error) {
     lab.destroy();
     throw error;
@@ -42,50 +63,59 @@ export function buildField(): Field {
 }
 
 /** One provider between gateway and collector. */
-function connect(lab: Lab, gateway: Namespace, collector: Namespace, uplink: Uplink): Namespace {
+function connect(lab: Lab, gateway: Namespace, collector: Namespace, uplink: Uplink): Line {
   const n = UPLINKS.indexOf(uplink);
   const provider = lab.namespace(`p${n}`);
+  const prefixes = ["", ":0:1"].map((part) => {
+    const network = `fd00:a${n}${part}::`;
+    return { network: `${network}/64`, router: `${network}1`, host: `${network}2` };
+  }) as [Prefix, Prefix];
+  const line: Line = {
+    uplink,
+    gateway,
+    provider,
+    collector,
+    device: `u${n}`,
+    block: `fd00:a${n}::/48`,
+    prefixes,
+    core: { provider: `fd00:b${n}::1`, collector: `fd00:b${n}::2` },
+    table: String(100 + n),
+  };
   provider.sysctl("net.ipv6.conf.all.forwarding", 1);
-  lab.wire(gateway, `u${n}`, provider, "g");
+  lab.wire(gateway, line.device, provider, "g");
   lab.wire(provider, "c", collector, `c${n}`);
-  gateway.address(`u${n}`, `${sourceOf(uplink)}/64`);
-  provider.address("g", `fd00:a${n}::1/64`);
-  provider.address("c", `fd00:b${n}::1/64`);
-  collector.address(`c${n}`, `fd00:b${n}::2/64`);
-  // Multi-homing by source address: who speaks from a provider's prefix leaves over that provider.
-  const routes = String(100 + n);
-  gateway.run("ip", "-6", "rule", "add", "from", sourceOf(uplink), "lookup", routes, "pref", "1000");
-  gateway.run("ip", "-6", "route", "add", "default", "via", `fd00:a${n}::1`, "dev", `u${n}`, "table", routes);
-  provider.run("ip", "-6", "route", "add", `${COLLECTOR}/128`, "via", `fd00:b${n}::2`);
-  collector.run("ip", "-6", "route", "add", `fd00:a${n}::/64`, "via", `fd00:b${n}::1`, "src", COLLECTOR);
-  return provider;
+  provider.address("c", `${line.core.provider}/64`);
+  collector.address(`c${n}`, `${line.core.collector}/64`);
+  provider.run("ip", "-6", "route", "add", `${COLLECTOR}/128`, "via", line.core.collector);
+  offerPrefix(line, prefixes[0]);
+  assignAddress(line, prefixes[0]);
+  return line;
 }
 
-const MTU_BYTES = 1500;
-
-/** Makes the provider whole, then breaks it in this way. */
-export function applyFault(provider: Namespace, fault: Fault | undefined): void {
-  provider.filter(fault === undefined ? "" : rulesOf(fault));
-  provider.run("ip", "link", "set", "c", "mtu", String(fault?.kind === "mtu" ? fault.bytes : MTU_BYTES));
+/** The provider routes the prefix: toward the gateway, and back from the collector. */
+export function offerPrefix({ provider, collector, core }: Line, { network, router }: Prefix): void {
+  provider.address("g", `${router}/64`);
+  collector.run("ip", "-6", "route", "add", network, "via", core.provider, "src", COLLECTOR);
 }
 
-function rulesOf(fault: Fault): string {
-  switch (fault.kind) {
-    case "cut":
-      // What the router itself would say counts as well: a cut line sends no "unreachable".
-      return filterTable("drop", ["forward", "input", "output"]);
-    case "one-way":
-      return filterTable(`iifname "${fault.lost === "to-collector" ? "g" : "c"}" drop`);
-    case "loss":
-      return filterTable(`numgen random mod 1000 < ${Math.round(fault.percent * 10)} drop`);
-    case "black-hole":
-      return filterTable("meta l4proto { tcp, udp } drop");
-    case "mtu":
-      return "";
-  }
+export function withdrawPrefix({ provider, collector }: Line, { network, router }: Prefix): void {
+  provider.run("ip", "-6", "addr", "del", `${router}/64`, "dev", "g");
+  collector.run("ip", "-6", "route", "del", network);
 }
 
-function filterTable(rule: string, hooks: readonly string[] = ["forward"]): string {
-  const chains = hooks.map((hook) => `chain ${hook} { type filter hook ${hook} priority 0; ${rule}; };`);
-  return `table inet fault { ${chains.join(" ")} }`;
+/** The gateway has an address, and what comes from it leaves over this provider: multi-homing by source address. */
+export function assignAddress(line: Line, { host, router }: Prefix): void {
+  line.gateway.run("ip", "-6", "rule", "add", "from", host, "lookup", line.table, "pref", "1000");
+  line.gateway.address(line.device, `${host}/64`);
+  routeThrough(line, router);
+}
+
+export function releaseAddress({ gateway, device, table }: Line, { host }: Prefix): void {
+  gateway.run("ip", "-6", "addr", "del", `${host}/64`, "dev", device);
+  gateway.run("ip", "-6", "rule", "del", "from", host, "lookup", table);
+}
+
+/** The kernel forgets this route with the interface; whoever configures the network puts it back. */
+export function routeThrough({ gateway, device, table }: Line, router: string): void {
+  gateway.run("ip", "-6", "route", "replace", "default", "via", router, "dev", device, "table", table);
 }

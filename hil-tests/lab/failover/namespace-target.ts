@@ -1,18 +1,25 @@
 import { execFile } from "node:child_process";
-import { openSync, closeSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { askGateway } from "@paddock/gateway/status/status-client.ts";
 import { eventually } from "../namespaces.ts";
-import { applyFault, buildField, COLLECTOR, GATEWAY, sourceOf, type Field } from "./field.ts";
+import { Delays } from "./delays.ts";
+import { inflict, undo } from "./faults.ts";
+import * as field from "./field.ts";
+import { COLLECTOR, GATEWAY } from "./field.ts";
+import { keepPackets } from "./packets.ts";
 import { Program, PROGRAMS } from "./program.ts";
-import { UPLINKS, type Fault, type GatewayOptions, type LoggedEvent, type Simulator } from "./target.ts";
-import type { Target, Uplink, Watch } from "./target.ts";
+import { FrrRival } from "./rival-frr.ts";
+import { UPLINKS, type Fault, type GatewayOptions, type GatewayReport, type LoggedEvent } from "./target.ts";
+import type { Rival, Simulator, Target, Uplink, Watch } from "./target.ts";
 
 const run = promisify(execFile);
 const CLAIM = "lab-claim-code";
+const COLLECTOR_PORT = 8443;
 const REFLECTOR_DISCRIMINATOR = 900;
+const REFLECTOR_PORT = 7784;
 /** Of the reflector at real-time priority; the collector's own answers on the registered port. */
 const REALTIME_REFLECTOR_PORT = 7785;
 /** The first uplink is the preferred one. */
@@ -21,11 +28,16 @@ const PREFERENCES = [300, 200, 100] as const;
 /** Real Paddock processes in network namespaces of this machine. */
 export class NamespaceTarget implements Target {
   readonly coapTarget = `[${GATEWAY}]:5683`;
-  readonly #field: Field = buildField();
+  readonly #field: field.Field = field.buildField();
   readonly #gatewayLog: LoggedEvent[] = [];
+  readonly #broken = new Map<Uplink, Fault>();
+  readonly #delays = new Map<Uplink, Delays>();
+  /** Which of its two prefixes an uplink has now. */
+  readonly #numbering = new Map<Uplink, 0 | 1>();
   #gateway: Program | undefined;
   #collector: Program | undefined;
   #speakerSocket: string | undefined;
+  #endCaptures: (() => Promise<void>) | undefined;
 
   get directory(): string {
     return this.#field.lab.directory;
@@ -34,7 +46,7 @@ export class NamespaceTarget implements Target {
   async startCollector(): Promise<void> {
     const config = {
       dataDir: join(this.directory, "collector"),
-      listen: [{ address: COLLECTOR, port: 8443 }],
+      listen: [{ address: COLLECTOR, port: COLLECTOR_PORT }],
       operator: { socket: this.#operatorSocket },
       claims: [{ code: CLAIM, label: "lab" }],
       bfd: { seamless: { listen: [{ address: COLLECTOR }], discriminator: REFLECTOR_DISCRIMINATOR } },
@@ -49,17 +61,18 @@ export class NamespaceTarget implements Target {
     );
   }
 
-  async startGateway({ watch, sensorsFile }: GatewayOptions): Promise<void> {
-    if (watch === "fast") await this.#startRealtimeBfd();
+  async startGateway(options: GatewayOptions): Promise<void> {
+    if (options.watch === "fast") await this.#startRealtimeBfd();
     const ready = this.#collector!.events.find(({ event }) => event === "ready")!;
     const config = {
       dataDir: join(this.directory, "gateway"),
       listen: [{ address: GATEWAY, port: 5683 }],
-      sensors: { file: sensorsFile ?? null },
+      sensors: { file: options.sensorsFile ?? null },
       store: { minFreeBytes: 0 },
       collector: { publicKey: ready.fields["publicKey"], claim: CLAIM, label: "lab" },
-      paths: UPLINKS.map((uplink, index) => this.#path(uplink, PREFERENCES[index]!, watch)),
+      paths: UPLINKS.map((uplink, index) => this.#path(uplink, PREFERENCES[index]!, options)),
       ...(this.#speakerSocket === undefined ? {} : { bfd: { socket: this.#speakerSocket } }),
+      forward: { alarmTwice: options.alarmTwice },
       status: { socket: this.#statusSocket },
       discovery: { enabled: false },
     };
@@ -86,9 +99,17 @@ export class NamespaceTarget implements Target {
     return this.#collector!.end("SIGTERM");
   }
 
-  async gatewayStatus(): ReturnType<Target["gatewayStatus"]> {
-    const { uplinks, buffer } = await askGateway<"status">(this.#statusSocket, { get: "status" });
-    return { uplinks, pendingRecords: buffer.pendingRecords };
+  async killSpeaker(): Promise<void> {
+    const { stdout } = await run("ip", ["netns", "pids", this.#field.gateway.name]);
+    const speakers = stdout.split("\n").filter((pid) => pid !== "" && commandOf(pid).includes(PROGRAMS.bfd));
+    if (speakers.length === 0) throw new Error("no speaker runs beside the gateway");
+    for (const pid of speakers) process.kill(Number(pid), "SIGKILL");
+  }
+
+  async gatewayReport(): Promise<GatewayReport> {
+    const { uplinks, buffer, lanes } = await askGateway<"status">(this.#statusSocket, { get: "status" });
+    const pendingAlarms = lanes.find(({ lane }) => lane === "alarm")?.pendingRecords ?? 0;
+    return { uplinks, pendingRecords: buffer.pendingRecords, pendingAlarms };
   }
 
   gatewayEvents(name?: string): readonly LoggedEvent[] {
@@ -111,6 +132,7 @@ export class NamespaceTarget implements Target {
       get running() {
         return child.exitCode === null && child.signalCode === null;
       },
+      stop: () => void child.kill("SIGTERM"),
     };
   }
 
@@ -129,16 +151,70 @@ export class NamespaceTarget implements Target {
     }
   }
 
-  async breakUplink(uplink: Uplink, fault: Fault): Promise<void> {
-    applyFault(this.#field.providers[uplink], fault);
+  async makeDelayable(): Promise<void> {
+    const services = { tcpPort: COLLECTOR_PORT, udpPorts: [REFLECTOR_PORT, REALTIME_REFLECTOR_PORT] };
+    for (const line of Object.values(this.#field.lines)) {
+      this.#delays.set(line.uplink, await Delays.start(line, this.directory, services));
+    }
+  }
+
+  async breakUplink(uplink: Uplink, fault: Fault): Promise<number> {
+    await this.healUplink(uplink);
+    this.#broken.set(uplink, fault);
+    if (fault.kind !== "delay") return inflict(this.#field.lines[uplink], fault);
+    const delays = this.#delays.get(uplink);
+    if (delays === undefined) throw new Error("an uplink can be delayed only after makeDelayable");
+    return delays.set(fault.roundTripMs, fault.variationMs);
   }
 
   async healUplink(uplink: Uplink): Promise<void> {
-    applyFault(this.#field.providers[uplink], undefined);
+    const fault = this.#broken.get(uplink);
+    if (fault === undefined) return;
+    this.#broken.delete(uplink);
+    if (fault.kind === "delay") await this.#delays.get(uplink)!.set(0, 0);
+    else undo(this.#field.lines[uplink], fault, this.#prefixOf(uplink));
+  }
+
+  async offerNewPrefix(uplink: Uplink): Promise<number> {
+    const line = this.#field.lines[uplink];
+    field.offerPrefix(line, line.prefixes[1]);
+    field.assignAddress(line, line.prefixes[1]);
+    this.#numbering.set(uplink, 1);
+    return Date.now();
+  }
+
+  async deprecateOldPrefix(uplink: Uplink): Promise<void> {
+    const { gateway, device, prefixes } = this.#field.lines[uplink];
+    const address = `${prefixes[0].host}/64`;
+    gateway.run("ip", "-6", "addr", "change", address, "dev", device, "valid_lft", "3600", "preferred_lft", "0");
+  }
+
+  async withdrawOldPrefix(uplink: Uplink): Promise<void> {
+    const line = this.#field.lines[uplink];
+    field.releaseAddress(line, line.prefixes[0]);
+    field.withdrawPrefix(line, line.prefixes[0]);
+  }
+
+  async removeAddress(uplink: Uplink): Promise<number> {
+    field.releaseAddress(this.#field.lines[uplink], this.#prefixOf(uplink));
+    return Date.now();
+  }
+
+  async restoreAddress(uplink: Uplink): Promise<number> {
+    field.assignAddress(this.#field.lines[uplink], this.#prefixOf(uplink));
+    return Date.now();
+  }
+
+  addressesOf(uplink: Uplink): readonly string[] {
+    const { gateway, device } = this.#field.lines[uplink];
+    const links = JSON.parse(gateway.run("ip", "-j", "-6", "addr", "show", "dev", device, "scope", "global")) as {
+      addr_info?: { local?: string }[];
+    }[];
+    return links.flatMap(({ addr_info: infos = [] }) => infos.flatMap(({ local }) => local ?? []));
   }
 
   async pingOver(uplink: Uplink): Promise<boolean> {
-    const ping = ["ping", "-6", "-c", "1", "-W", "2", "-I", sourceOf(uplink), COLLECTOR];
+    const ping = ["ping", "-c", "1", "-W", "2", "-I", this.#prefixOf(uplink).host, COLLECTOR];
     try {
       await run("ip", ["netns", "exec", this.#field.gateway.name, ...ping]);
       return true;
@@ -147,7 +223,16 @@ export class NamespaceTarget implements Target {
     }
   }
 
+  startRival(watch: Exclude<Watch, "none">): Promise<Rival> {
+    return FrrRival.start(this.#field, watch);
+  }
+
+  async capture(filePrefix: string): Promise<void> {
+    this.#endCaptures = await keepPackets(Object.values(this.#field.lines), filePrefix);
+  }
+
   async destroy(): Promise<void> {
+    await this.#endCaptures?.();
     // Also ends every process in the namespaces.
     this.#field.lab.destroy();
   }
@@ -160,12 +245,25 @@ export class NamespaceTarget implements Target {
     return join(this.directory, "status.sock");
   }
 
-  #path(uplink: Uplink, preference: number, watch: Watch) {
+  #prefixOf(uplink: Uplink): field.Prefix {
+    return this.#field.lines[uplink].prefixes[this.#numbering.get(uplink) ?? 0];
+  }
+
+  #path(uplink: Uplink, preference: number, { watch, sourceBy, budgets, riskGroups }: GatewayOptions) {
+    const { device, block } = this.#field.lines[uplink];
+    const bytesPerMonth = budgets.get(uplink);
+    const source = {
+      address: { source: this.#prefixOf(uplink).host },
+      interface: { interface: device },
+      prefix: { source: block },
+    }[sourceBy];
     return {
       name: uplink,
-      source: sourceOf(uplink),
-      endpoint: `https://[${COLLECTOR}]:8443`,
+      ...source,
+      endpoint: `https://[${COLLECTOR}]:${COLLECTOR_PORT}`,
       preference,
+      riskGroups: riskGroups.get(uplink) ?? [],
+      ...(bytesPerMonth === undefined ? {} : { metered: { bytesPerMonth } }),
       ...(watch === "none" ? {} : { bfd: bfdOf(watch) }),
     };
   }
@@ -203,5 +301,14 @@ export class NamespaceTarget implements Target {
 
 function bfdOf(profile: Exclude<Watch, "none">) {
   const session = { mode: "seamless", profile, discriminator: REFLECTOR_DISCRIMINATOR };
-  return profile === "fast" ? { ...session, remotePort: REALTIME_REFLECTOR_PORT } : session;
+  return { endToEnd: profile === "fast" ? { ...session, remotePort: REALTIME_REFLECTOR_PORT } : session };
+}
+
+/** Empty for a process that ended meanwhile. */
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
 }

@@ -1,10 +1,10 @@
 import type { UplinksStatus } from "@paddock/gateway/status/status.ts";
 
-/** The uplinks of the gateway under test; each goes through a provider of its own. */
+/** The uplinks of the gateway under test, the preferred one first; each goes through a provider of its own. */
 export const UPLINKS = ["fibre", "lte", "radio"] as const;
 export type Uplink = (typeof UPLINKS)[number];
 
-/** What can happen to an uplink, in the provider's network: the gateway's interface stays up throughout. */
+/** What can happen to an uplink. Unless it says otherwise it happens in the provider's network, and interfaces stay up. */
 export type Fault =
   /** Nothing passes, in either direction. */
   | { readonly kind: "cut" }
@@ -12,18 +12,43 @@ export type Fault =
   | { readonly kind: "one-way"; readonly lost: "to-collector" | "to-gateway" }
   /** Each packet is lost with this probability, in either direction. */
   | { readonly kind: "loss"; readonly percent: number }
+  /** The same for TCP alone: pings and BFD do not notice. */
+  | { readonly kind: "tcp-loss"; readonly percent: number }
   /** TCP and UDP vanish, while pings are answered. */
   | { readonly kind: "black-hole" }
   /** Packets above this size come back as "too big". */
-  | { readonly kind: "mtu"; readonly bytes: number };
+  | { readonly kind: "mtu"; readonly bytes: number }
+  /** Round trips take this much longer, give or take the variation. Needs `makeDelayable`. */
+  | { readonly kind: "delay"; readonly roundTripMs: number; readonly variationMs: number }
+  /** The gateway's own interface is switched off. */
+  | { readonly kind: "interface-down" }
+  /** The cable is pulled out of the gateway: its interface has no carrier. */
+  | { readonly kind: "unplugged" };
 
 /** BFD of the paths: a profile of docs/bfd.md, or none. */
 export type Watch = "fast" | "steady" | "none";
 
+/** How the configuration names the source of the paths: one address for good, or what the kernel is to be asked for. */
+export type SourceBy = "address" | "interface" | "prefix";
+
 export interface GatewayOptions {
   readonly watch: Watch;
+  readonly sourceBy: SourceBy;
   /** The gateway's sensors file; without one every sensor is taken. */
   readonly sensorsFile?: string;
+  /** Bytes per month of the uplinks that are paid by volume. */
+  readonly budgets: ReadonlyMap<Uplink, number>;
+  /** What takes uplinks down together. */
+  readonly riskGroups: ReadonlyMap<Uplink, readonly string[]>;
+  readonly alarmTwice: boolean;
+}
+
+/** What the gateway says of its paths and of what it still holds. */
+export interface GatewayReport {
+  readonly uplinks: UplinksStatus;
+  /** Stored and in no receipt. */
+  readonly pendingRecords: number;
+  readonly pendingAlarms: number;
 }
 
 /**
@@ -42,21 +67,59 @@ export interface Target {
   killCollector(): Promise<void>;
   /** SIGTERM, and waits for the end. Returns the exit code. */
   stopCollector(): Promise<number | null>;
-  /** What the gateway says of its paths and of what it still holds. */
-  gatewayStatus(): Promise<{ readonly uplinks: UplinksStatus; readonly pendingRecords: number }>;
+  /** Pulls the plug of the process that speaks BFD for the gateway. */
+  killSpeaker(): Promise<void>;
+  gatewayReport(): Promise<GatewayReport>;
   /** Log events of the gateway since it was first started, in order. */
   gatewayEvents(name?: string): readonly LoggedEvent[];
   /** Runs the simulator where the sensors are. */
   startSimulator(args: readonly string[]): Simulator;
   /** The collector's log as NDJSON into this file. */
   writeCollectorLog(file: string): Promise<void>;
-  /** Breaks the uplink; what was broken about it before is whole again. Resolves when the fault holds. */
-  breakUplink(uplink: Uplink, fault: Fault): Promise<void>;
+  /** Puts something into every uplink that can hold packets back. Before the gateway starts. */
+  makeDelayable(): Promise<void>;
+  /** Breaks the uplink; what was broken about it before is whole again. Returns when the fault held, Unix ms. */
+  breakUplink(uplink: Uplink, fault: Fault): Promise<number>;
   healUplink(uplink: Uplink): Promise<void>;
+  /** The provider hands out another prefix: the gateway has an address in it besides the old one. Returns when, Unix ms. */
+  offerNewPrefix(uplink: Uplink): Promise<number>;
+  /** The preferred lifetime of the old prefix is over. */
+  deprecateOldPrefix(uplink: Uplink): Promise<void>;
+  /** The old address and its routes are gone. */
+  withdrawOldPrefix(uplink: Uplink): Promise<void>;
+  /** Takes the address from the uplink's interface, or gives it back. Returns when, Unix ms. */
+  removeAddress(uplink: Uplink): Promise<number>;
+  restoreAddress(uplink: Uplink): Promise<number>;
+  /** The addresses that the gateway has on the uplink now. */
+  addressesOf(uplink: Uplink): readonly string[];
   /** Whether the collector answers a ping from the address of this uplink. */
   pingOver(uplink: Uplink): Promise<boolean>;
+  /** Another implementation of BFD watches every uplink beside ours, at the same intervals and priority. */
+  startRival(watch: Exclude<Watch, "none">): Promise<Rival>;
+  /** Keeps what the gateway sends and receives on each uplink, a file each that begins with this path, until the end. */
+  capture(filePrefix: string): Promise<void>;
   /** Ends everything and leaves nothing. */
   destroy(): Promise<void>;
+}
+
+/** BFD of somebody else beside ours. */
+export interface Rival {
+  readonly name: string;
+  isUp(uplink: Uplink): boolean;
+  /** Ends it and gives what it saw. */
+  finish(): Promise<RivalReport>;
+}
+
+export interface RivalReport {
+  readonly downs: readonly {
+    readonly uplink: Uplink;
+    /** When it said Down, Unix ms. */
+    readonly atMs: number;
+    /** Since the last packet that came in. */
+    readonly detectedInMs: number;
+  }[];
+  /** Processor time at the gateway's end, ms. */
+  readonly processorMs: number;
 }
 
 export interface LoggedEvent {
@@ -69,4 +132,6 @@ export interface Simulator {
   readonly running: boolean;
   /** Its exit code and what it printed; kept also when it ended long ago. */
   readonly finished: Promise<{ readonly code: number | null; readonly output: string }>;
+  /** No new frames; those under way are seen through. */
+  stop(): void;
 }

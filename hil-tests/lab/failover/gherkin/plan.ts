@@ -1,0 +1,59 @@
+import { readFeature, type Scenario, type ScenarioStep } from "./feature.ts";
+import type { Vocabulary } from "./vocabulary.ts";
+
+export interface PlannedScenario<World> {
+  readonly scenario: Scenario;
+  readonly actions: readonly { readonly step: ScenarioStep; readonly run: (world: World) => Promise<void> }[];
+}
+
+/**
+ * Understands every step of every file before anything is run. Throws with all that is wrong, each with its file and
+ * line: steps that nobody knows, and names that two scenarios share, as the report tells scenarios apart by name.
+ */
+export function planScenarios<World>(
+  files: readonly { readonly file: string; readonly text: string }[],
+  vocabulary: Vocabulary<World>,
+): PlannedScenario<World>[] {
+  const problems: string[] = [];
+  const names = new Map<string, Scenario>();
+  const planned = files.flatMap(({ file, text }) => {
+    try {
+      return readFeature(text, file).map((scenario) => {
+        const namesake = names.get(scenario.name);
+        const where = `${file}:${scenario.line}`;
+        if (namesake !== undefined) {
+          problems.push(
+            `${where}: "${scenario.name}" is the name of the scenario at ${namesake.file}:${namesake.line} too`,
+          );
+        }
+        names.set(scenario.name, scenario);
+        const actions = scenario.steps.flatMap((step) => {
+          try {
+            return [{ step, run: vocabulary.meaningOf(step.text) }];
+          } catch (error) {
+            problems.push(`${file}:${step.line}: ${(error as Error).message}`);
+            return [];
+          }
+        });
+        return { scenario, actions };
+      });
+    } catch (error) {
+      problems.push((error as Error).message);
+      return [];
+    }
+  });
+  if (problems.length > 0) throw new Error([...new Set(problems)].join("\n"));
+  return planned;
+}
+
+/** Runs the steps in order. Throws with file, line and words of the step that failed. */
+export async function perform<World>({ scenario, actions }: PlannedScenario<World>, world: World): Promise<void> {
+  for (const { step, run } of actions) {
+    try {
+      await run(world);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`${scenario.file}:${step.line}: ${step.keyword} ${step.text}\n${why}`, { cause: error });
+    }
+  }
+}

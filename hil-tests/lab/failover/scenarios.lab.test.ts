@@ -1,0 +1,65 @@
+/*
+ * Runs scenarios/*.feature. Root and the packages of hil-tests/setup.sh are needed:
+ *
+ *     node --test hil-tests/lab/failover/scenarios.lab.test.ts
+ *
+ * PADDOCK_HIL_FEATURES names other files, separated by commas; PADDOCK_HIL_CAPTURE a directory that packets are kept in.
+ */
+import assert from "node:assert/strict";
+import { glob, readFile } from "node:fs/promises";
+import { join, relative, resolve } from "node:path";
+import { before, test } from "node:test";
+import { missingForLab } from "../namespaces.ts";
+import { StoryTeller } from "../story.ts";
+import { perform, planScenarios } from "./gherkin/plan.ts";
+import { NamespaceTarget } from "./namespace-target.ts";
+import { vocabulary } from "./steps/all-steps.ts";
+import { World } from "./world.ts";
+
+const ROOM = resolve(import.meta.dirname, "../..");
+const LIMIT = { timeout: 300_000 };
+const CAPTURES = process.env["PADDOCK_HIL_CAPTURE"];
+
+const missing = missingForLab(["nft", "ip", "chrt", "ping", "bfdd", "dumpcap", "tshark"]);
+before(() => assert.deepEqual(missing, []));
+
+const files = await Promise.all(
+  (await featureFiles()).map(async (path) => ({ file: relative(ROOM, path), text: await readFile(path, "utf8") })),
+);
+const scenarios = planScenarios(files, vocabulary());
+assert.ok(scenarios.length > 0, "there is no scenario");
+
+for (const planned of scenarios) {
+  const { name, file, line, text } = planned.scenario;
+  void test(name, LIMIT, async (t) => {
+    const story = new StoryTeller(name, { file, line, text });
+    const target = new NamespaceTarget();
+    const world = new World(target, story);
+    try {
+      if (CAPTURES !== undefined) await target.capture(join(CAPTURES, slugOf(name)));
+      await perform(planned, world);
+      assert.ok(world.proof !== undefined, `${file}:${line}: no step looks at the ledger, so nothing is proven`);
+    } finally {
+      world.tellEvents();
+      story.tell((words) => t.diagnostic(words));
+      await target.destroy();
+    }
+  });
+}
+
+async function featureFiles(): Promise<string[]> {
+  const named = process.env["PADDOCK_HIL_FEATURES"];
+  if (named !== undefined) return named.split(",").map((path) => resolve(path));
+  const found: string[] = [];
+  for await (const path of glob("scenarios/*.feature", { cwd: import.meta.dirname })) {
+    found.push(join(import.meta.dirname, path));
+  }
+  return found.toSorted();
+}
+
+function slugOf(name: string): string {
+  return name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/gu, "-")
+    .slice(0, 80);
+}

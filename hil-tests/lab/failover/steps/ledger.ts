@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { arrivalsOf, resumedAfterMs } from "../../../report/outage.ts";
+import { latenessOf, type Lateness } from "../../../report/lateness.ts";
+import type { StepDefinition } from "../gherkin/vocabulary.ts";
+import { UPLINKS } from "../target.ts";
+import type { Which, World } from "../world.ts";
+
+/** The proof. A scenario without one of the first two fails. */
+export const LEDGER_STEPS: readonly StepDefinition<World>[] = [
+  {
+    words: "every frame is answered 2.04 and is in the ledger exactly once",
+    does: "Ends the load, makes every uplink whole, waits for the last receipt, and joins what was sent with the collector's log. No sensor saw anything but 2.04.",
+    run: async (world) => {
+      const { sent, summary } = await proveNothingLost(world);
+      assert.equal(summary.outcomes["acknowledged"], sent, "a sensor saw something else than 2.04");
+    },
+  },
+  {
+    words: "every frame answered 2.04 is in the ledger exactly once",
+    does: "The same where sensors may have to go without an answer.",
+    run: async (world) => void (await proveNothingLost(world)),
+  },
+  {
+    words: "the report tells how long nothing arrived",
+    does: "From the last change of an uplink to the first batch that the collector kept after the pause, by its log.",
+    run: async (world) => {
+      const pauseMs = resumedAfterMs(await arrivalsOf(proofOf(world).logFile), world.changedAtMs);
+      assert.ok(pauseMs !== undefined, "nothing arrived afterwards");
+      world.story.figure("change to first batch kept after the pause", `${pauseMs} ms`);
+    },
+  },
+  {
+    words: "no alarm had to wait until BFD had found the fault",
+    does: "Of alarms sent around the last fault none took as long to the collector as BFD's verdict. The report sets them beside telemetry.",
+    run: async (world) => {
+      const { alarm } = await latenessAround(world);
+      const down = world
+        .eventsUnderLoad("path-liveness")
+        .find(({ atMs, fields }) => atMs > world.changedAtMs && fields["liveness"] === "down");
+      assert.ok(down !== undefined, "BFD found no fault");
+      const foundMs = down.atMs - world.changedAtMs;
+      world.story.figure("fault to verdict of BFD", `${foundMs} ms`);
+      assert.ok(alarm.maxMs < foundMs, `an alarm took ${alarm.maxMs} ms, and BFD ${foundMs} ms`);
+    },
+  },
+  {
+    words: "only alarms went over {uplinks}",
+    does: "When the step before counted: no more records than alarms were sent.",
+    run: async (world, which: Which) => {
+      const uplink = await world.uplink(which);
+      const records = world.sentRecords.get(uplink);
+      assert.ok(records !== undefined && records > 0, `nothing went over ${uplink}`);
+      const lanes = await latenessOf(proofOf(world), { fromMs: 0, toMs: Number.POSITIVE_INFINITY });
+      const alarms = lanes.get("alarm")?.count ?? 0;
+      assert.ok(records <= alarms, `${records} records went over ${uplink}, and only ${alarms} alarms were sent`);
+      await latenessAround(world);
+    },
+  },
+];
+
+async function proveNothingLost(world: World) {
+  const { load, story, target } = world;
+  assert.ok(load?.running, "the sensors ended before the scenario did");
+  const summary = await load.finish();
+  story.at("sensors end");
+  for (const uplink of UPLINKS) await target.healUplink(uplink);
+  await world.drained();
+  const report = await load.verify();
+  assert.equal(report.verdict, "PASS", report.reasons.join(" "));
+  assert.ok(report.acknowledged > 0, "no frame was acknowledged, so nothing is proven");
+  const { lost, duplicate, altered, evicted } = report;
+  assert.deepEqual({ lost, duplicate, altered, evicted }, { lost: 0, duplicate: 0, altered: 0, evicted: 0 });
+  world.proof = { sentFile: load.sentFile, logFile: report.logFile, summary };
+  const { sent, acknowledged, received } = report;
+  story.figure(
+    "ledger",
+    `${sent} frames sent, ${acknowledged} answered 2.04, ${received} in the ledger, 0 lost, 0 twice`,
+  );
+  return { sent, summary };
+}
+
+export function proofOf({ proof }: World) {
+  assert.ok(proof !== undefined, "a step about the ledger has to come before this one");
+  return proof;
+}
+
+const AROUND_MS = { before: 100, after: 2000 };
+
+/** Of the frames sent around the last fault, by lane; for the report too. */
+async function latenessAround(world: World): Promise<{ alarm: Lateness }> {
+  const { changedAtMs } = world;
+  const window = { fromMs: changedAtMs - AROUND_MS.before, toMs: changedAtMs + AROUND_MS.after };
+  const lanes = await latenessOf(proofOf(world), window);
+  for (const [lane, { count, p50Ms, p95Ms, maxMs }] of lanes) {
+    const words = `p50 ${p50Ms}, p95 ${p95Ms}, max ${maxMs} ms (${count} frames)`;
+    world.story.figure(`sensor to ledger around the fault, ${lane}`, words);
+  }
+  const alarm = lanes.get("alarm");
+  assert.ok(alarm !== undefined, "no alarm was sent around the fault");
+  return { alarm };
+}
