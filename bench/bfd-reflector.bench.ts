@@ -81,7 +81,9 @@ async function measure(subject: Subject, seconds: number): Promise<Rate> {
       perSecond: (count / (after.ms - before.ms)) * 1000,
     };
   } finally {
-    await Promise.all([...askers, answerer].map((process) => process.stop()));
+    // Whoever asks where nobody listens any more gets an error.
+    await Promise.all(askers.map((asker) => asker.stop()));
+    await answerer.stop();
   }
 }
 
