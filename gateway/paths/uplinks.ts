@@ -1,6 +1,8 @@
+import { isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
+import { isLinkLocal } from "@paddock/uplink/bfd/session-spec.ts";
 import type { Forwarder } from "@paddock/uplink/forward/forwarder.ts";
 import type { BatchSource } from "@paddock/uplink/forward/ports.ts";
 import { FOREVER_S, type LocalAddress } from "@paddock/uplink/paths/source-address.ts";
@@ -89,7 +91,9 @@ export class Uplinks implements PathFacts {
       ends(path) {
         const { source } = forwarder.pathConfig(path);
         const destination = endpointAddress(endpoints.current(path)!);
-        return source === undefined || destination === undefined ? undefined : { source, destination };
+        // The kernel is asked by `ip -6`; a link-local source has only its own link to leave by.
+        if (source === undefined || !isIPv6(source) || isLinkLocal(source)) return undefined;
+        return destination === undefined || !isIPv6(destination) ? undefined : { source, destination };
       },
       clock,
       log,

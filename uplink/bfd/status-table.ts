@@ -5,7 +5,7 @@ import type { SessionReport, SpeakerReport } from "./speaker-events.ts";
 /** The sessions of a speaker for people. `wallMs` is now. */
 export function statusTable(report: SpeakerReport, wallMs: number): string {
   const rows = [
-    ["SESSION", "KIND", "STATE", "FOR", "LAST PACKET", "SEND", "DETECT", "RTT", "UP/DOWN", "DIAGNOSTIC"],
+    ["SESSION", "KIND", "STATE", "FOR", "LAST PACKET", "SEND", "DETECT", "RTT", "LOST", "UP/DOWN", "DIAGNOSTIC"],
     ...report.sessions.map((session) => sessionRow(session, wallMs)),
   ];
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
@@ -38,6 +38,7 @@ function sessionRow(session: SessionReport, wallMs: number): string[] {
     `${session.transmitIntervalMs} ms${relaxed}`,
     `${session.detectionTimeMs} ms`,
     session.rttMs === null ? "" : formatDuration(session.rttMs),
+    session.lossLastMinute === null ? "" : `${(session.lossLastMinute * 100).toFixed(1)} %`,
     `${session.ups}/${session.downs}`,
     [diagnostic, refused, transport].filter((part) => part !== "").join("; "),
   ];
