@@ -7,7 +7,7 @@ import { BFD_PORTS, BFD_STATES } from "@paddock/wire/bfd-packet.ts";
 import { Capture } from "../capture.ts";
 import { eventually } from "../namespaces.ts";
 import { sendDatagrams } from "../peers/datagrams.ts";
-import { Bench, birdFast, FAST } from "./bench.ts";
+import { Stand, birdFast, FAST } from "./stand.ts";
 import { DIRECT } from "./topology.ts";
 
 interface Key {
@@ -17,7 +17,7 @@ interface Key {
 const OLD: Key = { id: 7, secret: "s3cr3t-k3y" };
 const NEW: Key = { id: 9, secret: "next" };
 
-const bench = new Bench(["bird", "dumpcap", "tshark"]);
+const stand = new Stand(["bird", "dumpcap", "tshark"]);
 
 function ours(type: BfdAuthType, ...keys: readonly Key[]): SessionSpecInput {
   return { ...FAST, auth: { type, keys: [...keys] } };
@@ -31,26 +31,26 @@ function birds(type: BfdAuthType, ...keys: readonly Key[]): string {
 }
 
 async function refused(cause: string): Promise<number> {
-  return (await bench.speaker.session()).refused[cause] ?? 0;
+  return (await stand.speaker.session()).refused[cause] ?? 0;
 }
 
 /** Waits until a packet was refused for this cause that was not refused before. */
 async function newlyRefused(cause: string): Promise<void> {
   const before = await refused(cause);
   await eventually(`refused: ${cause}`, async () => (await refused(cause)) > before);
-  assert.notEqual((await bench.speaker.session()).state, "up");
+  assert.notEqual((await stand.speaker.session()).state, "up");
 }
 
 async function assertHeld(): Promise<void> {
-  const { state, downs } = await bench.speaker.session();
+  const { state, downs } = await stand.speaker.session();
   assert.deepEqual({ state, downs }, { state: "up", downs: 0 });
 }
 
 for (const type of BFD_AUTH_TYPES) {
   void test(`${type}: wrong keys never Up, replays refused, the key changed on both ends without a flap`, async () => {
     const { net, speaker } = bench;
-    const capture = await Capture.start(net.us, "d0", `udp and src ${DIRECT.peer}`, bench.file("bird.pcapng"));
-    const peer = bench.bird();
+    const capture = await Capture.start(net.us, "d0", `udp and src ${DIRECT.peer}`, stand.file("bird.pcapng"));
+    const peer = stand.bird();
     peer.start(birds(type, OLD));
     speaker.set(ours(type, { ...OLD, secret: "wrong" }));
     await newlyRefused("auth-digest");
@@ -94,21 +94,21 @@ for (const type of BFD_AUTH_TYPES) {
 }
 
 void test("ends of two types never come Up, whichever of them we use; with the same one they do", async () => {
-  bench.bird().start(birds("keyed-md5", OLD));
+  stand.bird().start(birds("keyed-md5", OLD));
   for (const type of BFD_AUTH_TYPES) {
     if (type === "keyed-md5") continue;
-    bench.speaker.set(ours(type, OLD));
+    stand.speaker.set(ours(type, OLD));
     await newlyRefused("auth-type");
   }
-  bench.speaker.set(FAST);
+  stand.speaker.set(FAST);
   await newlyRefused("auth-unexpected");
-  bench.speaker.set(ours("keyed-md5", OLD));
-  await bench.speaker.inState("up");
+  stand.speaker.set(ours("keyed-md5", OLD));
+  await stand.speaker.inState("up");
 });
 
 void test("a peer without authentication never gets an authenticated session Up", async () => {
-  bench.bird().start(birdFast());
-  bench.speaker.set(ours("keyed-sha1", OLD));
+  stand.bird().start(birdFast());
+  stand.speaker.set(ours("keyed-sha1", OLD));
   await newlyRefused("auth-missing");
   await newlyRefused("auth-missing");
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Capture } from "../capture.ts";
 import { eventually } from "../namespaces.ts";
-import { Bench, birdFast, FAST, FRR_FAST } from "./bench.ts";
+import { Stand, birdFast, FAST, FRR_FAST } from "./stand.ts";
 import { DIRECT } from "./topology.ts";
 import { finishWire, gapsMs, type WirePacket } from "./wire-packets.ts";
 
@@ -11,7 +11,7 @@ import { finishWire, gapsMs, type WirePacket } from "./wire-packets.ts";
 const GRAIN_MS = 5;
 const WATCHED_MS = 1500;
 
-const bench = new Bench(["bfdd", "bird", "dumpcap", "tshark"]);
+const stand = new Stand(["bfdd", "bird", "dumpcap", "tshark"]);
 
 interface Peer {
   start(): void;
@@ -20,7 +20,7 @@ interface Peer {
 
 const PEERS: Readonly<Record<string, () => Peer>> = {
   FRR: () => {
-    const frr = bench.frr();
+    const frr = stand.frr();
     return {
       start: () => frr.start(FRR_FAST),
       change: (ms) =>
@@ -32,7 +32,7 @@ const PEERS: Readonly<Record<string, () => Peer>> = {
     };
   },
   BIRD: () => {
-    const bird = bench.bird();
+    const bird = stand.bird();
     return {
       start: () => bird.start(birdFast()),
       change: (ms) => bird.reconfigure(birdFast().replaceAll(" 50 ms", ` ${ms} ms`)),
@@ -48,7 +48,7 @@ for (const [name, makePeer] of Object.entries(PEERS)) {
     speaker.set(FAST);
     await speaker.inState("up");
     await agreed(50);
-    const capture = await Capture.start(net.us, "d0", "udp port 3784", bench.file("change.pcapng"));
+    const capture = await Capture.start(net.us, "d0", "udp port 3784", stand.file("change.pcapng"));
     const marks: number[] = [];
     for (const intervalMs of [200, 50]) {
       speaker.set({ ...FAST, intervalMs });
@@ -79,7 +79,7 @@ for (const [name, makePeer] of Object.entries(PEERS)) {
 /** Both directions run at this interval, and the peer has confirmed it. */
 async function agreed(intervalMs: number): Promise<void> {
   await eventually(`${intervalMs} ms both ways`, async () => {
-    const { transmitIntervalMs, detectionTimeMs } = await bench.speaker.session();
+    const { transmitIntervalMs, detectionTimeMs } = await stand.speaker.session();
     return transmitIntervalMs === intervalMs && detectionTimeMs === 3 * intervalMs;
   });
 }

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { eventually, missingForLab } from "../namespaces.ts";
 import type { Frr } from "../peers/frr.ts";
 import { StoryTeller } from "../story.ts";
-import { Bench, FAST, FRR_FAST } from "./bench.ts";
+import { Stand, FAST, FRR_FAST } from "./stand.ts";
 import { measureDetection, spread } from "./detection-cuts.ts";
 
 const CUTS = 25;
@@ -32,33 +32,33 @@ void test(`${CUTS} cuts at 50 ms x3 and 300 ms x3, FRR beside us: each is detect
 });
 
 void describe("who says what", () => {
-  const bench = new Bench(["bfdd"]);
+  const stand = new Stand(["bfdd"]);
 
   async function up(): Promise<Frr> {
-    const peer = bench.frr();
+    const peer = stand.frr();
     peer.start(FRR_FAST);
-    bench.speaker.set(FAST);
-    await bench.speaker.inState("up");
+    stand.speaker.set(FAST);
+    await stand.speaker.inState("up");
     await agreed(peer);
     return peer;
   }
 
   async function agreed(peer: Frr): Promise<void> {
     await eventually("50 ms both ways", async () => {
-      const { state, detectionTimeMs } = await bench.speaker.session();
+      const { state, detectionTimeMs } = await stand.speaker.session();
       return state === "up" && detectionTimeMs === 150 && peer.peers()[0]?.["remote-transmit-interval"] === 50;
     });
   }
 
   /** Drops in the peer's namespace what it sends, or what comes to it. */
   function dropAtPeer(hook: "output" | "input"): void {
-    bench.net.peer.filter(`table inet cut { chain c { type filter hook ${hook} priority 0; udp dport 3784 drop; }; }`);
+    stand.net.peer.filter(`table inet cut { chain c { type filter hook ${hook} priority 0; udp dport 3784 drop; }; }`);
   }
 
   void test("we hear nothing: we say detection expired, the peer says that its neighbour told it", async () => {
     const peer = await up();
     dropAtPeer("output");
-    assert.equal((await bench.speaker.inState("down")).diagnostic, "control-detection-expired");
+    assert.equal((await stand.speaker.inState("down")).diagnostic, "control-detection-expired");
     await eventually("FRR was told", () => peer.peers()[0]?.diagnostic === "neighbor signaled session down");
   });
 
@@ -66,7 +66,7 @@ void describe("who says what", () => {
     const peer = await up();
     dropAtPeer("input");
     // Not our state: hearing Down of a peer that does not hear us, we are in Init at once.
-    const down = await eventually("down", async () => (await bench.speaker.session()).lastDown ?? undefined);
+    const down = await eventually("down", async () => (await stand.speaker.session()).lastDown ?? undefined);
     assert.equal(down.diagnostic, "neighbor-signaled-down");
     assert.equal(down.reason, "neighbor-down");
     assert.equal(down.remoteDiagnostic, "control-detection-expired");
@@ -75,8 +75,8 @@ void describe("who says what", () => {
 
   void test("the far end's link goes down: both say detection expired, ours at its time", async () => {
     const peer = await up();
-    bench.net.peer.run("ip", "link", "set", "d1", "down");
-    const { diagnostic, lastDown } = await bench.speaker.inState("down");
+    stand.net.peer.run("ip", "link", "set", "d1", "down");
+    const { diagnostic, lastDown } = await stand.speaker.inState("down");
     assert.equal(diagnostic, "control-detection-expired");
     assert.equal(lastDown?.detectionTimeMs, 150);
     assert.ok(lastDown.detectedInMs! >= 150, `${lastDown.detectedInMs} ms`);
@@ -89,14 +89,14 @@ void describe("who says what", () => {
     // A machine that is too busy to cut in time gets some more tries.
     for (let round = 0; round < 10 && cutInTime < 3; round++) {
       dropAtPeer("output");
-      await bench.speaker.inState("down");
-      const [wentUp, wentDown] = bench.speaker.states().slice(-2);
+      await stand.speaker.inState("down");
+      const [wentUp, wentDown] = stand.speaker.states().slice(-2);
       assert.equal(wentUp?.to, "up");
       assert.equal(wentDown?.detectionTimeMs, 150);
       // Slow start means packets a second apart, so a detection that still waited for those would take three.
       assert.ok(wentDown.detectedInMs! < 1000, `${wentDown.detectedInMs} ms`);
       if (wentDown.at - wentDown.detectedInMs! - wentUp.at < 1000) cutInTime++;
-      bench.net.peer.filter("");
+      stand.net.peer.filter("");
       await agreed(peer);
     }
     assert.equal(cutInTime, 3);

@@ -6,7 +6,7 @@ import { BFD_PORTS, encodeBfdPacket } from "@paddock/wire/bfd-packet.ts";
 import { Capture } from "../capture.ts";
 import { eventually, type Namespace } from "../namespaces.ts";
 import { type Datagram, sendDatagrams } from "../peers/datagrams.ts";
-import { Bench, FAST, FRR_FAST, FRR_MULTIHOP, MULTIHOP } from "./bench.ts";
+import { Stand, FAST, FRR_FAST, FRR_MULTIHOP, MULTIHOP } from "./stand.ts";
 import { DIRECT, ROUTED } from "./topology.ts";
 
 const FILTER = join(import.meta.dirname, "../../../nix/bfd.nft");
@@ -32,7 +32,7 @@ const DEADLY = encodeBfdPacket({
 /** No BFD at all: where it gets through, the speaker counts it under "version" and does nothing else. */
 const HARMLESS = "00";
 
-const bench = new Bench(["bfdd", "dumpcap", "tshark"]);
+const stand = new Stand(["bfdd", "dumpcap", "tshark"]);
 
 const DIRECT_WAY = { from: DIRECT.peer, fromPort: 50_000, to: DIRECT.us, toPort: BFD_PORTS.singleHop };
 /** Over one router, which takes one off the hop limit. */
@@ -63,7 +63,10 @@ const SPOOFED: Readonly<Record<string, readonly Datagram[]>> = {
     { ...ROUTED_WAY, fromPort: 1024, hopLimit: 255, payload: DEADLY },
   ],
 };
-/** What is still right: FRR itself speaks from 49152, and the echo socket takes only what came from its own address. */
+/**
+ * The nearest that is still right. FRR itself speaks from 49152; and whether an echo passes shows in its session alone,
+ * whose socket takes nothing but what came from its own address.
+ */
 const PASSING: readonly Datagram[] = [
   { ...DIRECT_WAY, hopLimit: 255, payload: HARMLESS },
   { ...ROUTED_WAY, fromPort: 65_535, hopLimit: 251, payload: HARMLESS },
@@ -73,8 +76,8 @@ void test("spoofed packets stop at the shipped packet filter, each at its counte
   const { net, speaker } = bench;
   net.us.run("nft", "-f", FILTER);
   addIPv4();
-  bench.routeEchoes();
-  bench.frr().start(FRR_FAST + FRR_MULTIHOP);
+  stand.routeEchoes();
+  stand.frr().start(FRR_FAST + FRR_MULTIHOP);
   const names = ["one", "multihop", "echo"];
   speaker.set(
     FAST,
@@ -103,9 +106,9 @@ void test("what we send is marked CS6 on all four ports, IPv4 too, and so is wha
   const { net, speaker } = bench;
   net.us.run("nft", "-f", FILTER);
   addIPv4();
-  bench.routeEchoes();
-  const direct = await Capture.start(net.us, "d0", "udp", bench.file("direct.pcapng"));
-  const routed = await Capture.start(net.us, "u0", "udp", bench.file("routed.pcapng"));
+  stand.routeEchoes();
+  const direct = await Capture.start(net.us, "d0", "udp", stand.file("direct.pcapng"));
+  const routed = await Capture.start(net.us, "u0", "udp", stand.file("routed.pcapng"));
   speaker.set(
     FAST,
     { ...MULTIHOP, name: "multihop" },
@@ -138,8 +141,8 @@ void test("what we send is marked CS6 on all four ports, IPv4 too, and so is wha
 });
 
 function addIPv4(): void {
-  bench.net.us.run("ip", "addr", "add", `${IPV4.us}/24`, "dev", "d0");
-  bench.net.peer.run("ip", "addr", "add", `${IPV4.peer}/24`, "dev", "d1");
+  stand.net.us.run("ip", "addr", "add", `${IPV4.us}/24`, "dev", "d0");
+  stand.net.peer.run("ip", "addr", "add", `${IPV4.peer}/24`, "dev", "d1");
 }
 
 /** Packets by counter, as `nft -j` gives them to whoever feeds metrics. */

@@ -5,21 +5,21 @@ import type { BfdPacket } from "@paddock/wire/bfd-packet.ts";
 import { eventually } from "../namespaces.ts";
 import { Frr } from "../peers/frr.ts";
 import { HandPeer, type HandPeerDiscriminator } from "../peers/hand-peer.ts";
-import { Bench, FAST, FRR_FAST } from "./bench.ts";
+import { Stand, FAST, FRR_FAST } from "./stand.ts";
 import { DIRECT, ROUTED } from "./topology.ts";
 
-const bench = new Bench(["bfdd"]);
+const stand = new Stand(["bfdd"]);
 
 async function upWith(discriminator: HandPeerDiscriminator): Promise<HandPeer> {
-  const peer = await HandPeer.start(bench.net.peer, { local: DIRECT.peer, remote: DIRECT.us, discriminator });
-  bench.speaker.set(FAST);
-  await bench.speaker.inState("up");
-  await eventually("negotiated", async () => (await bench.speaker.session()).detectionTimeMs === 150);
+  const peer = await HandPeer.start(stand.net.peer, { local: DIRECT.peer, remote: DIRECT.us, discriminator });
+  stand.speaker.set(FAST);
+  await stand.speaker.inState("up");
+  await eventually("negotiated", async () => (await stand.speaker.session()).detectionTimeMs === 150);
   return peer;
 }
 
 async function assertHeld(): Promise<void> {
-  const { state, downs } = await bench.speaker.session();
+  const { state, downs } = await stand.speaker.session();
   assert.deepEqual({ state, downs }, { state: "up", downs: 0 });
 }
 
@@ -58,7 +58,7 @@ void test("a peer in demand mode gets Finals, our own Polls until they are answe
 
   peer.say({ answersPolls: false });
   await peer.poll();
-  bench.speaker.set({ ...FAST, intervalMs: 100 });
+  stand.speaker.set({ ...FAST, intervalMs: 100 });
   const polls = await peer.listen(1000);
   assert.ok(polls.length >= 3, `${polls.length} packets`);
   assert.ok(polls.every(({ poll, desiredMinTxUs }) => poll && desiredMinTxUs === 100_000));
@@ -73,11 +73,11 @@ void test("a peer in demand mode gets Finals, our own Polls until they are answe
 
 void test("a longer interval waits for the Final, a shorter one does not; detection the other way round", async () => {
   const peer = await upWith(0x303);
-  const detectionTimeMs = async () => (await bench.speaker.session()).detectionTimeMs;
+  const detectionTimeMs = async () => (await stand.speaker.session()).detectionTimeMs;
   peer.say({ answersPolls: false });
   await peer.poll();
 
-  bench.speaker.set({ ...FAST, intervalMs: 200 });
+  stand.speaker.set({ ...FAST, intervalMs: 200 });
   await eventually("the longer interval is announced", () => peer.heard.at(-1)?.desiredMinTxUs === 200_000);
   const unanswered = await peer.listen(1000);
   assert.ok(unanswered.length >= FAST_AT_LEAST, `${unanswered.length} packets: slowed down before the Final`);
@@ -90,7 +90,7 @@ void test("a longer interval waits for the Final, a shorter one does not; detect
 
   peer.say({ answersPolls: false });
   await peer.poll();
-  bench.speaker.set({ ...FAST, intervalMs: 50 });
+  stand.speaker.set({ ...FAST, intervalMs: 50 });
   await eventually("the shorter interval is announced", () => peer.heard.at(-1)?.desiredMinTxUs === 50_000);
   const atOnce = await peer.listen(1000);
   assert.ok(atOnce.length >= FAST_AT_LEAST, `${atOnce.length} packets: waited for the Final`);
@@ -103,7 +103,7 @@ void test("a longer interval waits for the Final, a shorter one does not; detect
 
 void test("a peer with our own discriminator: Up, and held", async () => {
   await upWith("yours");
-  const { localDiscriminator, remoteDiscriminator } = await bench.speaker.session();
+  const { localDiscriminator, remoteDiscriminator } = await stand.speaker.session();
   assert.equal(remoteDiscriminator, localDiscriminator);
   await new Promise((done) => setTimeout(done, 1000));
   await assertHeld();
@@ -113,10 +113,10 @@ void test("a peer that restarts with another discriminator: one Down by its word
   const peer = await upWith(0x404);
   peer.restart(0x405);
   await eventually("up with the new one", async () => {
-    const { state, remoteDiscriminator } = await bench.speaker.session();
+    const { state, remoteDiscriminator } = await stand.speaker.session();
     return state === "up" && remoteDiscriminator === 0x405;
   });
-  const downs = bench.speaker.states().filter(({ to }) => to === "down");
+  const downs = stand.speaker.states().filter(({ to }) => to === "down");
   assert.deepEqual(
     downs.map(({ reason, diagnostic }) => ({ reason, diagnostic })),
     [{ reason: "neighbor-down", diagnostic: "neighbor-signaled-down" }],
@@ -131,19 +131,19 @@ void test("a peer that restarts twice within a second, the second time before it
   peer.restart(0x503);
   assert.ok(performance.now() - began < 1000, "the machine was too slow to restart the peer twice within a second");
   await eventually("up with the last one", async () => {
-    const { state, remoteDiscriminator } = await bench.speaker.session();
+    const { state, remoteDiscriminator } = await stand.speaker.session();
     return state === "up" && remoteDiscriminator === 0x503;
   });
   await eventually("settled", async () => periodic(await peer.listen(1000)).length >= FAST_AT_LEAST);
-  assert.equal((await bench.speaker.session()).remoteDiscriminator, 0x503);
+  assert.equal((await stand.speaker.session()).remoteDiscriminator, 0x503);
 });
 
 void test("two FRRs that chose the same discriminator: both Up, and each is told apart", async () => {
   const { net, speaker } = bench;
   const routers = [
-    { frr: bench.frr(), sessions: FRR_FAST },
+    { frr: stand.frr(), sessions: FRR_FAST },
     {
-      frr: new Frr(net.router, bench.file("other")),
+      frr: new Frr(net.router, stand.file("other")),
       sessions: FRR_FAST.replace(DIRECT.us, ROUTED.us).replace(DIRECT.peer, ROUTED.router),
     },
   ];

@@ -37,7 +37,7 @@ neighbor ${DIRECT.us} dev "d1" local ${DIRECT.peer};
 }
 
 /** A topology and a speaker at real-time priority, fresh for each test of a file. */
-export class Bench {
+export class Stand {
   #net: Topology | undefined;
   #speaker: SpeakerProcess | undefined;
 
