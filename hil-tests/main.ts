@@ -1,15 +1,17 @@
 /*
  * Runs everything that needs root or programs of others, and writes hil-tests/results/{report.json,junit.xml,report.html}:
  *
- *     node hil-tests/main.ts [--only NAME] [--no-interop] [WORD …]
+ *     node hil-tests/main.ts [--only NAME] [--no-interop] [--capture] [WORD …]
  *
- * WORD picks lab files whose path contains it; --only picks scenarios whose name matches.
+ * WORD picks files of the lab, .feature files too, whose path contains it; --only picks scenarios whose name matches.
+ * --capture keeps the packets of each uplink in results/captures, for each scenario of the failover lab.
  */
 import { execFileSync } from "node:child_process";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { cpus, release } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { CAPTURE_VARIABLE } from "./lab/failover/variables.ts";
 import { missingForLab, sweepAbandoned } from "./lab/namespaces.ts";
 import { htmlPage } from "./report/page.ts";
 import { junitXml } from "./report/junit.ts";
@@ -24,7 +26,11 @@ const COMMANDS =
   );
 
 const { values, positionals } = parseArgs({
-  options: { only: { type: "string" }, interop: { type: "boolean", default: true } },
+  options: {
+    only: { type: "string" },
+    interop: { type: "boolean", default: true },
+    capture: { type: "boolean", default: false },
+  },
   allowPositionals: true,
   allowNegative: true,
 });
@@ -41,6 +47,7 @@ if (missing.length > 0) {
 const startedAt = new Date();
 await rm(RESULTS, { recursive: true, force: true });
 await mkdir(RESULTS, { recursive: true });
+if (values.capture) process.env[CAPTURE_VARIABLE] = join(RESULTS, "captures");
 const verdicts: Verdict[] = [];
 if (values.interop) verdicts.push(...(await runInterop(join(RESULTS, "interop.json"))));
 verdicts.push(...(await runLab(await labFiles(positionals), join(RESULTS, "stories.ndjson"), values.only)));

@@ -1,4 +1,4 @@
-import type { Story } from "../lab/story.ts";
+import type { Story, StorySource } from "../lab/story.ts";
 import { escapeMarkup } from "./markup.ts";
 import type { HilReport, Verdict } from "./verdicts.ts";
 
@@ -7,14 +7,14 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto
 table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #dde2ea; vertical-align: top }
 td.number { text-align: right; white-space: nowrap } .passed { color: #17693b } .failed { color: #a11b1b; font-weight: 600 }
 pre { white-space: pre-wrap; background: #f5f6f9; padding: .6rem } summary { cursor: pointer } h2 { margin-top: 2rem }
-svg text { font: 11px system-ui, sans-serif } ol { margin: .3rem 0 } li span { color: #667; display: inline-block; min-width: 6rem }`;
+summary, small { color: #556; font-size: .85em } svg { display: block } svg text { font: 11px system-ui, sans-serif } ol { margin: .3rem 0 } li span { color: #667; display: inline-block; min-width: 6rem }`;
 
 /** The report as one page that needs nothing else. */
 export function htmlPage(report: HilReport): string {
   const { machine, verdicts, passed, failed } = report;
   const rings = [...Map.groupBy(verdicts, ({ ring }) => ring)].map(([ring, rows]) => ringTable(ring, rows));
   return `<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Paddock: hardware-in-the-loop report</title><style>${STYLE}</style>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Paddock: hardware-in-the-loop report</title><style>${STYLE}</style>
 <h1>Paddock: hardware-in-the-loop report</h1>
 <p class="${failed === 0 ? "passed" : "failed"}">${passed} passed, ${failed} failed, in ${Math.round(report.durationS)} s.</p>
 <p>${escapeMarkup(report.startedAt)}; ${machine.cores} cores, ${escapeMarkup(machine.cpu)}; Linux ${escapeMarkup(machine.kernel)}; Node ${escapeMarkup(machine.node)}</p>
@@ -30,10 +30,19 @@ ${rows.map(row).join("\n")}
 </table>`;
 }
 
-function row({ passed, name, durationMs, failure, story }: Verdict): string {
+function row({ file, passed, name, durationMs, failure, story }: Verdict): string {
   const verdict = passed ? "passed" : "failed";
-  const more = [failure === null ? "" : `<pre>${escapeMarkup(failure)}</pre>`, story === null ? "" : storyBlock(story)];
+  const more = [
+    failure === null ? "" : `<pre>${escapeMarkup(failure)}</pre>`,
+    story?.source === undefined ? `<small>${escapeMarkup(file)}</small>` : sourceBlock(story.source),
+    story === null ? "" : storyBlock(story),
+  ];
   return `<tr><td class="${verdict}">${verdict}</td><td>${escapeMarkup(name)}${more.join("")}</td><td class="number">${(durationMs / 1000).toFixed(1)}</td></tr>`;
+}
+
+/** The scenario in its own words. */
+function sourceBlock({ file, line, text }: StorySource): string {
+  return `<details><summary>${escapeMarkup(`${file}:${line}`)}</summary><pre>${escapeMarkup(text)}</pre></details>`;
 }
 
 function storyBlock({ figures, timeline }: Story): string {
@@ -65,7 +74,7 @@ function picture(timeline: Story["timeline"]): string {
 }
 
 function colourOf(what: string): string {
-  if (/ is cut|kill|stop|down|kind/.test(what)) return "#a11b1b";
   if (/traffic goes/.test(what)) return "#2456b8";
+  if (/^fault: |\bkilled|\bstops|\bdown\b|\bgone/.test(what)) return "#a11b1b";
   return "#17693b";
 }

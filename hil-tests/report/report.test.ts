@@ -12,9 +12,10 @@ const GOOD: Verdict = {
   failure: null,
   story: {
     scenario: "cut & healed",
+    source: { file: "lab/failover/scenarios/a.feature", line: 7, text: "Scenario: cut & healed\n  When <x> is cut" },
     figures: { "cut to receipt": "p50 < 150 ms" },
     timeline: [
-      { atMs: 1000, what: "fibre is cut" },
+      { atMs: 1000, what: "fault: fibre is cut" },
       { atMs: 1250, what: "traffic goes from fibre to lte" },
     ],
   },
@@ -45,5 +46,14 @@ describe("the page", () => {
     expect(page).toContain("p50 &lt; 150 ms");
     expect(page).toContain("<span>0.250 s</span> traffic goes from fibre to lte");
     expect(page).toContain("<pre>why</pre>");
+    expect(page).toContain('fill="#a11b1b" fill-opacity=".75"><title>0.000 s: fault: fibre is cut');
+    expect(page).toContain('fill="#2456b8" fill-opacity=".75"><title>0.250 s: traffic goes');
+  });
+
+  test("has the words of a scenario, and otherwise the file of the test", () => {
+    const page = htmlPage(report(GOOD, BAD));
+    expect(page).toContain("lab/failover/scenarios/a.feature:7");
+    expect(page).toContain("Scenario: cut &amp; healed\n  When &lt;x&gt; is cut</pre>");
+    expect(page).toContain("<small>interop/x.test.ts</small>");
   });
 });

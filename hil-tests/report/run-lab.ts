@@ -3,30 +3,44 @@ import { dirname, join, relative } from "node:path";
 import { finished } from "node:stream/promises";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
+import { FEATURES_VARIABLE } from "../lab/failover/variables.ts";
 import { STORY_FILE_VARIABLE, type Story } from "../lab/story.ts";
 import type { Verdict } from "./verdicts.ts";
 
 const ROOM = dirname(import.meta.dirname);
+/** Runs the .feature files. */
+const SCENARIO_RUNNER = "lab/failover/scenarios.lab.test.ts";
 
-/** The lab's test files whose path contains one of `words`; all of them without words. */
-export async function labFiles(words: readonly string[]): Promise<string[]> {
-  const files: string[] = [];
-  for await (const file of glob("lab/**/*.lab.test.ts", { cwd: ROOM })) files.push(file);
-  return files
-    .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
-    .toSorted()
-    .map((file) => join(ROOM, file));
+/** What of the lab is to be run. */
+export interface LabFiles {
+  readonly tests: readonly string[];
+  /** Scenarios in plain words; when there are some, `tests` has what runs them. */
+  readonly features: readonly string[];
+}
+
+/** The lab's test files and scenarios whose path contains one of `words`; all of them without words. */
+export async function labFiles(words: readonly string[]): Promise<LabFiles> {
+  const chosen = async (pattern: string): Promise<string[]> => {
+    const files: string[] = [];
+    for await (const file of glob(pattern, { cwd: ROOM })) files.push(file);
+    return files.filter((file) => words.length === 0 || words.some((word) => file.includes(word))).toSorted();
+  };
+  const features = await chosen("lab/failover/scenarios/*.feature");
+  const others = (await chosen("lab/**/*.lab.test.ts")).filter((file) => file !== SCENARIO_RUNNER);
+  const tests = features.length === 0 ? others : [...others, SCENARIO_RUNNER].toSorted();
+  return { tests: tests.map((file) => join(ROOM, file)), features: features.map((file) => join(ROOM, file)) };
 }
 
 /** Runs these files one after the other, each in a process of its own, because they share the machine's interfaces. */
-export async function runLab(files: readonly string[], storyFile: string, only?: string): Promise<Verdict[]> {
+export async function runLab({ tests, features }: LabFiles, storyFile: string, only?: string): Promise<Verdict[]> {
   process.env[STORY_FILE_VARIABLE] = storyFile;
+  process.env[FEATURES_VARIABLE] = features.join(",");
   const verdicts: Omit<Verdict, "story">[] = [];
   const interrupt = new AbortController();
   // The test processes take their namespaces down when they are told to end.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupt.abort());
   const stream = run({
-    files: [...files],
+    files: [...tests],
     signal: interrupt.signal,
     concurrency: 1,
     ...(only === undefined ? {} : { testNamePatterns: [only] }),
@@ -44,9 +58,10 @@ export async function runLab(files: readonly string[], storyFile: string, only?:
   shown.pipe(process.stdout, { end: false });
   await finished(shown);
   const stories = await storiesOf(storyFile);
-  return verdicts.map((verdict) =>
-    Object.assign(verdict, { story: stories.find(({ scenario }) => scenario === verdict.name) ?? null }),
-  );
+  return verdicts.map((verdict) => {
+    const story = stories.find(({ scenario }) => scenario === verdict.name) ?? null;
+    return Object.assign(verdict, { file: story?.source?.file ?? verdict.file, story });
+  });
 }
 
 interface TestResult {

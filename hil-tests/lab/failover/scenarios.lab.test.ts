@@ -14,11 +14,12 @@ import { StoryTeller } from "../story.ts";
 import { perform, planScenarios } from "./gherkin/plan.ts";
 import { NamespaceTarget } from "./namespace-target.ts";
 import { vocabulary } from "./steps/all-steps.ts";
+import { CAPTURE_VARIABLE, FEATURES_VARIABLE } from "./variables.ts";
 import { World } from "./world.ts";
 
 const ROOM = resolve(import.meta.dirname, "../..");
 const LIMIT = { timeout: 300_000 };
-const CAPTURES = process.env["PADDOCK_HIL_CAPTURE"];
+const CAPTURES = process.env[CAPTURE_VARIABLE];
 
 const missing = missingForLab(["nft", "ip", "chrt", "ping", "bfdd", "dumpcap", "tshark"]);
 before(() => assert.deepEqual(missing, []));
@@ -48,7 +49,7 @@ for (const planned of scenarios) {
 }
 
 async function featureFiles(): Promise<string[]> {
-  const named = process.env["PADDOCK_HIL_FEATURES"];
+  const named = process.env[FEATURES_VARIABLE];
   if (named !== undefined) return named.split(",").map((path) => resolve(path));
   const found: string[] = [];
   for await (const path of glob("scenarios/*.feature", { cwd: import.meta.dirname })) {

@@ -9,6 +9,8 @@ export interface Scenario {
   /** Where it begins in the file. */
   readonly line: number;
   readonly steps: readonly ScenarioStep[];
+  /** Free words between its name and its first step; empty without. */
+  readonly description: string;
   /** What the file says: the background, then the scenario. */
   readonly text: string;
 }
@@ -44,6 +46,7 @@ export function readFeature(text: string, file: string): Scenario[] {
         const { keyword, location } = steps.get(step.astNodeIds[0]!)!;
         return { keyword: keyword.trim(), text: step.text, line: location.line };
       }),
+      description: part.description,
       text: part.ranges.map((range) => textOf(lines, range)).join("\n\n"),
     };
   });
@@ -61,7 +64,10 @@ function stepsById(document: GherkinDocument): Map<string, Step> {
 type Range = readonly [number, number];
 
 /** Where the scenario with one of these ids stands, and what of the file it consists of. */
-function partOf(document: GherkinDocument, ids: readonly string[]): { line: number; ranges: readonly Range[] } {
+function partOf(
+  document: GherkinDocument,
+  ids: readonly string[],
+): { line: number; description: string; ranges: readonly Range[] } {
   const { children } = document.feature!;
   const rules = children.flatMap(({ rule }) => rule ?? []);
   const all: readonly RuleChild[] = children.flatMap((child) => child.rule?.children ?? [child]);
@@ -73,8 +79,9 @@ function partOf(document: GherkinDocument, ids: readonly string[]): { line: numb
   ];
   const { scenario: own } = all.find(({ scenario }) => scenario !== undefined && ids.includes(scenario.id))!;
   const backgrounds = children.flatMap(({ background }) => background?.location.line ?? []);
-  const { line } = own!.location;
-  return { line, ranges: [...backgrounds, line].map(rangeFrom) };
+  const { location, description } = own!;
+  const { line } = location;
+  return { line, description, ranges: [...backgrounds, line].map(rangeFrom) };
 }
 
 /** The lines without the indentation that all share, and without blank lines and comments of what follows. */

@@ -27,6 +27,8 @@ export function planScenarios<World>(
           );
         }
         names.set(scenario.name, scenario);
+        if (scenario.steps.length === 0) problems.push(`${where}: "${scenario.name}" has no steps`);
+        problems.push(...disguisedSteps(scenario, vocabulary).map((text) => `${where}: ${text}`));
         const actions = scenario.steps.flatMap((step) => {
           try {
             return [{ step, run: vocabulary.meaningOf(step.text) }];
@@ -44,6 +46,15 @@ export function planScenarios<World>(
   });
   if (problems.length > 0) throw new Error([...new Set(problems)].join("\n"));
   return planned;
+}
+
+/** Gherkin takes a line in front of the first step for free words when its keyword is misspelt. */
+function disguisedSteps<World>({ description }: Scenario, vocabulary: Vocabulary<World>): string[] {
+  return description
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => vocabulary.knows(line.replace(/^\S+\s+/u, "")))
+    .map((line) => `"${line}" begins with none of Given, When, Then, And, But`);
 }
 
 /** Runs the steps in order. Throws with file, line and words of the step that failed. */

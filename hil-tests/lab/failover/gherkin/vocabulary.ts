@@ -55,6 +55,11 @@ export class Vocabulary<World> {
     return async (world) => run(world, ...only.values.map((value) => value.getValue<unknown>(undefined)));
   }
 
+  /** Whether some wording fits. */
+  knows(text: string): boolean {
+    return this.#known.some(({ expression }) => expression.match(text) !== null);
+  }
+
   /** The wording that needs the fewest changes to become `text`. */
   nearest(text: string): string {
     const wordings = this.#known.map(({ definition }) => definition.words);

@@ -14,6 +14,7 @@ Feature: Addresses that come and go
     When the provider of that uplink withdraws the old prefix
     Then 2000 more frames go over that uplink
     And every frame is answered 2.04 and is in the ledger exactly once
+    And the report tells how long nothing arrived
 
     Examples:
       | naming    |

@@ -23,7 +23,6 @@ export const ADDRESS_STEPS: readonly StepDefinition<World>[] = [
     run: async (world, which: Which) => {
       const uplink = await world.uplink(which);
       await world.target.withdrawOldPrefix(uplink);
-      world.changedAtMs = Date.now();
       world.story.at(`the old prefix of ${uplink} is withdrawn`);
     },
   },

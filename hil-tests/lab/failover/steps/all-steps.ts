@@ -22,6 +22,6 @@ export const ALL_STEPS: readonly StepDefinition<World>[] = [
   ...LEDGER_STEPS,
 ];
 
-export function vocabulary(): Vocabulary<World> {
-  return new Vocabulary(PARAMETERS, ALL_STEPS);
+export function vocabulary(steps = ALL_STEPS): Vocabulary<World> {
+  return new Vocabulary(PARAMETERS, steps);
 }

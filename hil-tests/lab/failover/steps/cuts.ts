@@ -71,7 +71,11 @@ async function tellCuts(world: World): Promise<void> {
     resumed.every((ms) => ms !== undefined),
     "after a cut nothing arrived any more",
   );
-  const roundTripMs = Math.max(...(await target.gatewayReport()).uplinks.paths.map((path) => path.roundTripMs ?? 0));
+  for (const [index, ms] of resumed.entries()) {
+    story.at(`the first batch after the cut is kept, ${ms} ms after it`, cuts[index]!.atMs + ms);
+  }
+  const { uplinks } = await target.gatewayReport();
+  const roundTripMs = Math.min(...uplinks.paths.map((path) => path.roundTripMs ?? Number.POSITIVE_INFINITY));
   const goalMs = DETECTION_TIME_MS[watch] + roundTripMs + GRACE_MS;
   story.figure("cut to first batch kept over the next uplink", spread(resumed));
   story.figure(

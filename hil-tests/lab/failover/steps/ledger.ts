@@ -22,7 +22,7 @@ export const LEDGER_STEPS: readonly StepDefinition<World>[] = [
   },
   {
     words: "the report tells how long nothing arrived",
-    does: "From the last change of an uplink to the first batch that the collector kept after the pause, by its log.",
+    does: "From the last fault or new address to the first batch that the collector kept after the pause, by its log.",
     run: async (world) => {
       const pauseMs = resumedAfterMs(await arrivalsOf(proofOf(world).logFile), world.changedAtMs);
       assert.ok(pauseMs !== undefined, "nothing arrived afterwards");

@@ -79,7 +79,7 @@ export const PROGRAM_STEPS: readonly StepDefinition<World>[] = [
   },
   {
     words: "BFD says nothing about any uplink",
-    does: "Waits until every path was `unknown` at once since then, by the gateway's log.",
+    does: "Waits until each path has become `unknown` since then, by the gateway's log.",
     run: async (world) => {
       await eventually(
         "every path is unknown",
