@@ -48,7 +48,7 @@ async function assertHeld(): Promise<void> {
 
 for (const type of BFD_AUTH_TYPES) {
   void test(`${type}: wrong keys never Up, replays refused, the key changed on both ends without a flap`, async () => {
-    const { net, speaker } = bench;
+    const { net, speaker } = stand;
     const capture = await Capture.start(net.us, "d0", `udp and src ${DIRECT.peer}`, stand.file("bird.pcapng"));
     const peer = stand.bird();
     peer.start(birds(type, OLD));

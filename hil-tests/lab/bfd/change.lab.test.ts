@@ -42,7 +42,7 @@ const PEERS: Readonly<Record<string, () => Peer>> = {
 
 for (const [name, makePeer] of Object.entries(PEERS)) {
   void test(`${name}: both ends go from 50 to 200 to 50 ms by polls, never faster or slower than agreed, without a flap`, async () => {
-    const { net, speaker } = bench;
+    const { net, speaker } = stand;
     const peer = makePeer();
     peer.start();
     speaker.set(FAST);

@@ -73,7 +73,7 @@ const PASSING: readonly Datagram[] = [
 ];
 
 void test("spoofed packets stop at the shipped packet filter, each at its counter; the sessions stay Up", async () => {
-  const { net, speaker } = bench;
+  const { net, speaker } = stand;
   net.us.run("nft", "-f", FILTER);
   addIPv4();
   stand.routeEchoes();
@@ -103,7 +103,7 @@ void test("spoofed packets stop at the shipped packet filter, each at its counte
 });
 
 void test("what we send is marked CS6 on all four ports, IPv4 too, and so is what a reflector answers", async () => {
-  const { net, speaker } = bench;
+  const { net, speaker } = stand;
   net.us.run("nft", "-f", FILTER);
   addIPv4();
   stand.routeEchoes();

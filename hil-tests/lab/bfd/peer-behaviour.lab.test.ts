@@ -139,7 +139,7 @@ void test("a peer that restarts twice within a second, the second time before it
 });
 
 void test("two FRRs that chose the same discriminator: both Up, and each is told apart", async () => {
-  const { net, speaker } = bench;
+  const { net, speaker } = stand;
   const routers = [
     { frr: stand.frr(), sessions: FRR_FAST },
     {
