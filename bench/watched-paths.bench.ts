@@ -4,9 +4,9 @@ import type { BenchOptions, Row } from "./load/result.ts";
 import { type GatewayOptions, Rig } from "./load/rig.ts";
 
 /**
- * What it costs the gateway to have three paths watched by BFD instead of one that is not: the rate at which CON frames
- * become durable in a closed loop that takes all the machine gives, and the processor time of a frame at a fixed rate. A
- * gateway is started anew for each measurement, so that the others are not there meanwhile.
+ * What it costs the gateway to have three paths watched by BFD instead of one that is not. First the rate at which CON
+ * frames become durable in a closed loop that takes all the machine gives, one gateway after the other. Then processor
+ * time per frame, both at the same time: whatever else the machine does, it does to both.
  */
 
 const SUBJECTS = {
@@ -15,124 +15,173 @@ const SUBJECTS = {
   fast: { paths: 3, watch: "fast" },
 } as const satisfies Record<string, GatewayOptions>;
 type Subject = keyof typeof SUBJECTS;
+type Watched = Exclude<Subject, "plain">;
 
+const NAMES = { plain: "one path, not watched", steady: "three, steady", fast: "three, fast" };
+const WATCHED: readonly Watched[] = ["steady", "fast"];
 /** There and back, so that what changes steadily on the machine falls on all alike. */
 const BLOCK: readonly Subject[] = ["plain", "steady", "fast", "fast", "steady", "plain"];
 /** So many that the processors are the limit, not the disk. */
 const OUTSTANDING = 4096;
-/** NON frames/s at which processor time is compared; loss-free with ease. */
-const COST_RATE = 20_000;
-const LEDGER_MS = 5000;
+/** NON frames/s, of each gateway, at which processor time is compared; loss-free with ease. */
+const COST_RATE = 10_000;
+/** What a gateway is loaded with before it is measured: it is busy with being compiled. */
+const WARM_UP_S = 2;
+const LEDGER_MS = 10_000;
 const AT_LEAST = { is: "at least", value: 0.95 } as const;
 
-interface Measured {
-  /** CON frames/s answered, which is: durable. */
-  readonly rate: number;
-  /** µs of a core for a frame that is in the collector's ledger: the gateway, its speaker and the collector. */
-  readonly cost: number;
-  /** Of a core, the speaker alone. */
+export async function watchedPaths({ quick, directory, progress }: BenchOptions): Promise<Row[]> {
+  const rounds = quick ? 1 : 5;
+  const seconds = quick ? 1 : 3;
+  const rigs = [await Rig.start(directory), await Rig.start(directory)] as const;
+  try {
+    await rigs[1].gateway.stop();
+    const rates = await measureRates(rigs[0], { rounds, seconds, progress });
+    await rigs[0].gateway.stop();
+    const costs = await measureCosts(rigs, { rounds, seconds: 2 * seconds, progress });
+    return [
+      ...(["plain", ...WATCHED] as const).map((subject) =>
+        row(`${NAMES[subject]}: CON durable`, "frames/s", 0, rates[subject]),
+      ),
+      row("ratio of the rates, steady", "", 3, ratios(rates.steady, rates.plain), AT_LEAST),
+      row("ratio of the rates, fast", "", 3, ratios(rates.fast, rates.plain)),
+      ...WATCHED.flatMap((watched) => {
+        const field = (name: keyof Cost) => costs[watched].map((cost) => cost[name]);
+        return [
+          row(`CPU beside three ${watched} ones, not watched`, "µs/frame", 1, field("plainUs")),
+          row(`${NAMES[watched]}: CPU`, "µs/frame", 1, field("watchedUs")),
+          row(
+            `ratio of frames per CPU second, ${watched}`,
+            "",
+            3,
+            ratios(field("plainUs"), field("watchedUs")),
+            watched === "steady" ? AT_LEAST : undefined,
+          ),
+          row(`${NAMES[watched]}: the speaker alone`, "% of a core", 1, field("speakerPercent")),
+          row(`${NAMES[watched]}: times a path went down`, "", 0, [
+            field("downs").reduce((sum, downs) => sum + downs, 0),
+          ]),
+        ];
+      }),
+    ];
+  } finally {
+    await rigs[0].stop();
+    await rigs[1].stop();
+  }
+}
+
+interface Rounds {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly progress: (line: string) => void;
+}
+
+/** One rate a block: the geometric mean of its two measurements. */
+async function measureRates(rig: Rig, { rounds, seconds, progress }: Rounds): Promise<Record<Subject, number[]>> {
+  const rates: Record<Subject, number[]> = { plain: [], steady: [], fast: [] };
+  await closedLoop(rig, "plain", seconds); // the collector's warm-up
+  for (let turn = 0; turn < rounds; turn++) {
+    const block: Record<Subject, number[]> = { plain: [], steady: [], fast: [] };
+    for (const subject of BLOCK) block[subject].push(await closedLoop(rig, subject, seconds));
+    for (const subject of Object.keys(SUBJECTS) as Subject[]) {
+      const [first, second] = block[subject] as [number, number];
+      rates[subject].push(Math.sqrt(first * second));
+    }
+    const said = BLOCK.slice(0, 3).map(
+      (subject) => `${subject} ${block[subject].map((rate) => round(rate)).join(", ")}`,
+    );
+    progress(`block ${turn + 1}, CON frames/s: ${said.join("; ")}`);
+  }
+  return rates;
+}
+
+/** CON frames/s that a gateway makes durable, started for that. */
+async function closedLoop(rig: Rig, subject: Subject, seconds: number): Promise<number> {
+  await startWarm(rig, subject);
+  const { answered, seconds: took } = await rig.flood.send({
+    kind: "con",
+    port: rig.coapPort,
+    outstanding: OUTSTANDING,
+    seconds,
+    first: nextSequence(),
+  });
+  await settle(rig);
+  return answered / took;
+}
+
+/** Processor time of two gateways at the same time. */
+interface Cost {
+  /** µs of a core for each frame in the ledger: the gateway, its collector, its speaker. */
+  readonly plainUs: number;
+  readonly watchedUs: number;
   readonly speakerPercent: number;
   readonly downs: number;
 }
 
-export async function watchedPaths({ quick, directory, progress }: BenchOptions): Promise<Row[]> {
-  const blocks = quick ? 1 : 5;
-  const seconds = quick ? 1 : 3;
-  const measured: Record<Subject, Measured[]> = { plain: [], steady: [], fast: [] };
-  const rig = await Rig.start(directory);
-  try {
-    await measure(rig, "plain", seconds); // the collector's warm-up
-    for (let block = 0; block < blocks; block++) {
-      for (const subject of BLOCK) {
-        const one = await measure(rig, subject, seconds);
-        measured[subject].push(one);
-        progress(
-          `block ${block + 1}, ${subject}: CON ${round(one.rate)} frames/s, ${one.cost.toFixed(1)} µs/frame, ` +
-            `speaker ${one.speakerPercent.toFixed(1)} %`,
-        );
-      }
+async function measureCosts(
+  rigs: readonly [Rig, Rig],
+  { rounds, seconds, progress }: Rounds,
+): Promise<Record<Watched, Cost[]>> {
+  const costs: Record<Watched, Cost[]> = { steady: [], fast: [] };
+  for (let turn = 0; turn < rounds; turn++) {
+    for (const watched of WATCHED) {
+      // In the next round the other rig is the one that is watched.
+      const [plainRig, watchedRig] = turn % 2 === 0 ? rigs : [rigs[1], rigs[0]];
+      const cost = await sideBySide(plainRig, watchedRig, watched, seconds);
+      costs[watched].push(cost);
+      progress(
+        `round ${turn + 1}, CPU per frame: not watched ${cost.plainUs.toFixed(1)} µs, ` +
+          `${watched} ${cost.watchedUs.toFixed(1)} µs`,
+      );
     }
-  } finally {
-    await rig.stop();
   }
-  const all = (subject: Subject, field: keyof Measured) => perBlock(measured[subject].map((one) => one[field]));
-  const name = { plain: "one path, not watched", steady: "three, steady", fast: "three, fast" };
-  return [
-    ...subjects().map((subject) => row(`${name[subject]}: CON durable`, "frames/s", 0, all(subject, "rate"))),
-    row("ratio of the rates, steady", "", 3, ratio(all("steady", "rate"), all("plain", "rate")), AT_LEAST),
-    row("ratio of the rates, fast", "", 3, ratio(all("fast", "rate"), all("plain", "rate"))),
-    ...subjects().map((subject) => row(`${name[subject]}: CPU at ${COST_RATE}/s`, "µs/frame", 1, all(subject, "cost"))),
-    row("frames per CPU second, ratio, steady", "", 3, ratio(all("plain", "cost"), all("steady", "cost")), AT_LEAST),
-    row("frames per CPU second, ratio, fast", "", 3, ratio(all("plain", "cost"), all("fast", "cost"))),
-    row("speaker with 3 steady sessions, CPU", "%", 1, all("steady", "speakerPercent")),
-    row("speaker with 3 fast sessions, CPU", "%", 1, all("fast", "speakerPercent")),
-    ...(["steady", "fast"] as const).map((subject) => ({
-      what: `${name[subject]}: paths that went down`,
-      unit: "",
-      value: measured[subject].reduce((sum, { downs }) => sum + downs, 0),
-    })),
-  ];
+  return costs;
 }
 
-async function measure(rig: Rig, subject: Subject, seconds: number): Promise<Measured> {
-  await rig.gateway.stop();
-  await rig.startGateway(SUBJECTS[subject]);
-  const con = (duration: number) =>
-    rig.flood.send({
-      kind: "con",
-      port: rig.coapPort,
-      outstanding: OUTSTANDING,
-      seconds: duration,
-      first: nextSequence(),
-    });
-  const non = (duration: number) =>
-    rig.flood.send({ kind: "non", port: rig.coapPort, rate: COST_RATE, seconds: duration, first: nextSequence() });
-  // Until it is compiled for the load, a gateway is that of the compiler.
-  await con(Math.min(2, seconds));
-  await non(1);
-  await settle(rig);
-  const { answered, seconds: took } = await con(seconds);
-  await settle(rig);
-
-  const [speaker] = childrenOf(rig.gateway.process.pid!);
-  const processes = [rig.gateway.process.pid!, rig.collector.process.pid!, ...(speaker === undefined ? [] : [speaker])];
-  const used = () => processes.reduce((sum, pid) => sum + processorUs(pid), 0);
+async function sideBySide(plain: Rig, watched: Rig, subject: Watched, seconds: number): Promise<Cost> {
+  await Promise.all([startWarm(plain, "plain"), startWarm(watched, subject)]);
+  const [speaker] = childrenOf(watched.gateway.process.pid!);
+  if (speaker === undefined) throw new Error("the gateway with watched paths has not started a speaker");
   const sample = async () => ({
-    frames: await rig.logEnd(),
-    us: used(),
-    speakerUs: speaker === undefined ? 0 : processorUs(speaker),
+    plain: { us: usedUs(plain), frames: await plain.logEnd() },
+    watched: { us: usedUs(watched) + processorUs(speaker), frames: await watched.logEnd() },
+    speakerUs: processorUs(speaker),
     ms: performance.now(),
   });
   const before = await sample();
-  await non(seconds);
-  await settle(rig);
+  const send = (rig: Rig) =>
+    rig.flood.send({ kind: "non", port: rig.coapPort, rate: COST_RATE, seconds, first: nextSequence() });
+  await Promise.all([send(plain), send(watched)]);
+  await Promise.all([settle(plain), settle(watched)]);
   const after = await sample();
-  const { uplinks } = await rig.status();
-  return {
-    rate: answered / took,
-    cost: (after.us - before.us) / (after.frames - before.frames),
+  const { uplinks } = await watched.status();
+  const perFrame = (which: "plain" | "watched") =>
+    (after[which].us - before[which].us) / (after[which].frames - before[which].frames);
+  const cost = {
+    plainUs: perFrame("plain"),
+    watchedUs: perFrame("watched"),
     speakerPercent: (after.speakerUs - before.speakerUs) / 10 / (after.ms - before.ms),
     downs: uplinks.paths.reduce((sum, { watch }) => sum + (watch?.downs ?? 0), 0),
   };
+  await Promise.all([plain.gateway.stop(), watched.gateway.stop()]);
+  return cost;
+}
+
+async function startWarm(rig: Rig, subject: Subject): Promise<void> {
+  await rig.gateway.stop();
+  await rig.startGateway(SUBJECTS[subject]);
+  const { flood, coapPort: port } = rig;
+  const loop = { kind: "con", port, outstanding: OUTSTANDING, seconds: WARM_UP_S } as const;
+  await flood.send({ ...loop, first: nextSequence() });
+  await settle(rig);
+}
+
+function usedUs({ gateway, collector }: Rig): number {
+  return processorUs(gateway.process.pid!) + processorUs(collector.process.pid!);
 }
 
 async function settle(rig: Rig): Promise<void> {
   if (!(await rig.idle(LEDGER_MS))) throw new Error(`frames were still under way ${LEDGER_MS / 1000} s after the load`);
-}
-
-function ratio(numerators: readonly number[], denominators: readonly number[]): number[] {
-  return numerators.map((value, block) => value / denominators[block]!);
-}
-
-/** The geometric mean of the two measurements of each block. */
-function perBlock(values: readonly number[]): number[] {
-  return Array.from({ length: values.length / 2 }, (_, block) =>
-    Math.sqrt(values[2 * block]! * values[2 * block + 1]!),
-  );
-}
-
-function subjects(): Subject[] {
-  return Object.keys(SUBJECTS) as Subject[];
 }
 
 let sequence = 0;
@@ -141,6 +190,10 @@ function nextSequence(): number {
   const first = sequence;
   sequence = (sequence + 1e7) % 2 ** 32;
   return first;
+}
+
+function ratios(numerators: readonly number[], denominators: readonly number[]): number[] {
+  return numerators.map((value, turn) => value / denominators[turn]!);
 }
 
 function row(what: string, unit: string, digits: number, values: readonly number[], target?: Row["target"]): Row {
