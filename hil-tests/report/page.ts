@@ -18,9 +18,21 @@ export function htmlPage(report: HilReport): string {
 <h1>Paddock: hardware-in-the-loop report</h1>
 <p class="${failed === 0 ? "passed" : "failed"}">${passed} passed, ${failed} failed, in ${Math.round(report.durationS)} s.</p>
 <p>${escapeMarkup(report.startedAt)}; ${machine.cores} cores, ${escapeMarkup(machine.cpu)}; Linux ${escapeMarkup(machine.kernel)}; Node ${escapeMarkup(machine.node)}</p>
-${rings.join("\n")}
+${failures(verdicts)}${rings.join("\n")}
 </html>
 `;
+}
+
+/** What failed, first of all, with links. */
+function failures(verdicts: readonly Verdict[]): string {
+  const failed = verdicts.filter(({ passed }) => !passed);
+  if (failed.length === 0) return "";
+  const items = failed.map((verdict) => `<li><a href="#${idOf(verdict)}">${escapeMarkup(verdict.name)}</a></li>`);
+  return `<ul class="failed">${items.join("")}</ul>\n`;
+}
+
+function idOf({ file, name }: Verdict): string {
+  return encodeURIComponent(`${file} ${name}`);
 }
 
 function ringTable(ring: string, rows: readonly Verdict[]): string {
@@ -30,14 +42,15 @@ ${rows.map(row).join("\n")}
 </table>`;
 }
 
-function row({ file, passed, name, durationMs, failure, story }: Verdict): string {
+function row(shown: Verdict): string {
+  const { file, passed, name, durationMs, failure, story } = shown;
   const verdict = passed ? "passed" : "failed";
   const more = [
     failure === null ? "" : `<pre>${escapeMarkup(failure)}</pre>`,
     story?.source === undefined ? `<small>${escapeMarkup(file)}</small>` : sourceBlock(story.source),
     story === null ? "" : storyBlock(story),
   ];
-  return `<tr><td class="${verdict}">${verdict}</td><td>${escapeMarkup(name)}${more.join("")}</td><td class="number">${(durationMs / 1000).toFixed(1)}</td></tr>`;
+  return `<tr id="${idOf(shown)}"><td class="${verdict}">${verdict}</td><td>${escapeMarkup(name)}${more.join("")}</td><td class="number">${(durationMs / 1000).toFixed(1)}</td></tr>`;
 }
 
 /** The scenario in its own words. */
@@ -66,11 +79,16 @@ function picture(timeline: Story["timeline"]): string {
   const marks = timeline.map(({ atMs, what }) => {
     const x = (10 + ((atMs - startMs) / spanMs) * (WIDTH - 20)).toFixed(1);
     const said = escapeMarkup(`${((atMs - startMs) / 1000).toFixed(3)} s: ${what}`);
+    if (isStep(what)) return `<path d="M${x} 4v24" stroke="#b8c0cc" stroke-width="3"><title>${said}</title></path>`;
     return `<circle cx="${x}" cy="16" r="5" fill="${colourOf(what)}" fill-opacity=".75"><title>${said}</title></circle>`;
   });
   const axis = `<line x1="10" y1="16" x2="${WIDTH - 10}" y2="16" stroke="#b8c0cc"/>`;
   const ends = `<text x="10" y="38">0 s</text><text x="${WIDTH - 10}" y="38" text-anchor="end">${(spanMs / 1000).toFixed(1)} s</text>`;
   return `<svg viewBox="0 0 ${WIDTH} 42" width="100%" role="img" aria-label="timeline">${axis}${marks.join("")}${ends}</svg>`;
+}
+
+function isStep(what: string): boolean {
+  return /^(?:Given|When|Then|And|But) /.test(what);
 }
 
 function colourOf(what: string): string {

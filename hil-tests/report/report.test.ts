@@ -15,6 +15,7 @@ const GOOD: Verdict = {
     source: { file: "lab/failover/scenarios/a.feature", line: 7, text: "Scenario: cut & healed\n  When <x> is cut" },
     figures: { "cut to receipt": "p50 < 150 ms" },
     timeline: [
+      { atMs: 1000, what: "When fibre is cut" },
       { atMs: 1000, what: "fault: fibre is cut" },
       { atMs: 1250, what: "traffic goes from fibre to lte" },
     ],
@@ -48,6 +49,13 @@ describe("the page", () => {
     expect(page).toContain("<pre>why</pre>");
     expect(page).toContain('fill="#a11b1b" fill-opacity=".75"><title>0.000 s: fault: fibre is cut');
     expect(page).toContain('fill="#2456b8" fill-opacity=".75"><title>0.250 s: traffic goes');
+  });
+
+  test("begins with links to what failed", () => {
+    const page = htmlPage(report(GOOD, { ...BAD, name: 'is "bad" & more' }));
+    const [, target] = /<li><a href="#([^"]+)">is &quot;bad&quot; &amp; more<\/a>/.exec(page)!;
+    expect(page).toContain(`<tr id="${target}">`);
+    expect(htmlPage(report(GOOD))).not.toContain("<a href");
   });
 
   test("has the words of a scenario, and otherwise the file of the test", () => {

@@ -19,6 +19,8 @@ import { World } from "./world.ts";
 
 const ROOM = resolve(import.meta.dirname, "../..");
 const LIMIT = { timeout: 300_000 };
+/** Of 255 bytes, some are for the uplink and the ending. */
+const FILE_NAME_MAX = 200;
 const CAPTURES = process.env[CAPTURE_VARIABLE];
 
 const missing = missingForLab(["nft", "ip", "chrt", "ping", "bfdd", "dumpcap", "tshark"]);
@@ -38,9 +40,10 @@ for (const planned of scenarios) {
     const world = new World(target, story);
     try {
       if (CAPTURES !== undefined) await target.capture(join(CAPTURES, slugOf(name)));
-      await perform(planned, world);
+      await perform(planned, world, (step) => story.at(`${step.keyword} ${step.text}`));
       assert.ok(world.proof !== undefined, `${file}:${line}: no step looks at the ledger, so nothing is proven`);
     } finally {
+      story.at("the scenario ends");
       world.tellEvents();
       story.tell((words) => t.diagnostic(words));
       await target.destroy();
@@ -62,5 +65,5 @@ function slugOf(name: string): string {
   return name
     .toLowerCase()
     .replace(/[^a-z0-9]+/gu, "-")
-    .slice(0, 80);
+    .slice(0, FILE_NAME_MAX);
 }

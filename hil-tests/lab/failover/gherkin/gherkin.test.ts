@@ -24,7 +24,7 @@ const TEXT = `Feature: uplinks
 `;
 
 const PARAMETERS: readonly Parameter[] = [
-  { name: "uplink", pattern: /fibre|lte/, does: "an uplink", read: (text) => text!.toUpperCase() },
+  { name: "uplink", pattern: /fibre|lte/, does: "an uplink", read: (name = "") => name.toUpperCase() },
 ];
 const STEPS: readonly StepDefinition<string[]>[] = [
   { words: "sensors send {int} frames", does: "", run: (log, frames: number) => void log.push(`send ${frames + 1}`) },
@@ -71,8 +71,8 @@ describe("a feature file", () => {
 describe("a step", () => {
   test("gets its values as what they stand for", async () => {
     const log: string[] = [];
-    await perform(plan(TEXT)[0]!, log);
-    expect(log).toEqual(["send 11", "cut FIBRE"]);
+    await perform(plan(TEXT)[0]!, log, ({ keyword, line }) => log.push(`${keyword} ${line}`));
+    expect(log).toEqual(["Given 4", "send 11", "When 8", "cut FIBRE"]);
   });
 
   test.each([

@@ -28,7 +28,7 @@ export function planScenarios<World>(
         }
         names.set(scenario.name, scenario);
         if (scenario.steps.length === 0) problems.push(`${where}: "${scenario.name}" has no steps`);
-        problems.push(...disguisedSteps(scenario, vocabulary).map((text) => `${where}: ${text}`));
+        problems.push(...disguisedSteps(scenario, vocabulary).map((problem) => `${where}: ${problem}`));
         const actions = scenario.steps.flatMap((step) => {
           try {
             return [{ step, run: vocabulary.meaningOf(step.text) }];
@@ -57,9 +57,14 @@ function disguisedSteps<World>({ description }: Scenario, vocabulary: Vocabulary
     .map((line) => `"${line}" begins with none of Given, When, Then, And, But`);
 }
 
-/** Runs the steps in order. Throws with file, line and words of the step that failed. */
-export async function perform<World>({ scenario, actions }: PlannedScenario<World>, world: World): Promise<void> {
+/** Runs the steps in order, telling each before it. Throws with file, line and words of the step that failed. */
+export async function perform<World>(
+  { scenario, actions }: PlannedScenario<World>,
+  world: World,
+  tell: (step: ScenarioStep) => void = () => {},
+): Promise<void> {
   for (const { step, run } of actions) {
+    tell(step);
     try {
       await run(world);
     } catch (error) {

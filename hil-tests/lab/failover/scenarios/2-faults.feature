@@ -37,7 +37,7 @@ Feature: What happens to uplinks besides being cut
     Given BFD watches every uplink at 300 ms x3
     And sensors send 2000 frames per second
     When every uplink loses 5 % of all packets
-    Then 10000 more frames leave
+    Then 6000 more frames leave
     And every frame is answered 2.04 and is in the ledger exactly once
 
   Scenario Outline: the active uplink loses <percent> % of all TCP packets and BFD sees nothing: receipts move the traffic
