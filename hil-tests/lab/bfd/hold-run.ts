@@ -13,13 +13,19 @@ export interface HoldReport {
   readonly downs: readonly {
     readonly speaker: (typeof CANDIDATES)[number]["name"];
     readonly intervalMs: number;
-    readonly downs: number;
+    /** When, as the far end's log has it. */
+    readonly downs: readonly string[];
     /** How long the candidate may stand still before the far end has to give up. */
     readonly budgetMs: number;
   }[];
   readonly machineWorstStallMs: number;
   readonly ourWorstStallMs: number;
   readonly load: { readonly framesPerS: number; readonly processorShare: number };
+}
+
+/** A line of FRR's log begins with the date and the time of day to the microsecond. */
+function timeOf(line: string): string {
+  return line.split(" ")[1]!;
 }
 
 /**
@@ -49,7 +55,7 @@ export async function measureHold(options: { seconds: number; priority: Priority
         PACES.map(({ intervalMs, suffix }) => ({
           speaker: name,
           intervalMs,
-          downs: falls.filter((line) => line.includes(`peer:${prefix}${suffix} `)).length,
+          downs: falls.filter((line) => line.includes(`peer:${prefix}${suffix} `)).map(timeOf),
           budgetMs: (DETECT_MULT - 1) * intervalMs,
         })),
       ),
