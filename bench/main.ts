@@ -92,6 +92,8 @@ writeFileSync(file, `${JSON.stringify({ machine: here, quick: values.quick, resu
 console.log(`\n${file}`);
 const missed = Object.values(results).some(({ rows }) => rows.some((row) => reached(row) === false));
 if (missed) process.exitCode = 1;
+// A benchmark that failed may have left processes behind, which end with this one and would keep it waiting.
+process.exit();
 
 function lineOf(row: Row): string {
   const { what, value, unit, target, rounds, note } = row;
