@@ -25,13 +25,14 @@ export class FrrRival implements Rival {
   readonly #lines: readonly Line[];
   readonly #near: Frr;
   readonly #captures: ReadonlyMap<Uplink, Capture>;
-  readonly #startedMs: number;
+  readonly #processorMs: number;
+  readonly #sinceMs = performance.now();
 
   private constructor(lines: readonly Line[], near: Frr, captures: ReadonlyMap<Uplink, Capture>) {
     this.#lines = lines;
     this.#near = near;
     this.#captures = captures;
-    this.#startedMs = processorMsOf(near.pid());
+    this.#processorMs = processorMsOf(near.pid());
   }
 
   static async start({ lab, gateway, collector, lines }: Field, watch: Exclude<Watch, "none">): Promise<FrrRival> {
@@ -64,7 +65,8 @@ export class FrrRival implements Rival {
   }
 
   async finish(): Promise<RivalReport> {
-    const processorMs = processorMsOf(this.#near.pid()) - this.#startedMs;
+    const processorMs = processorMsOf(this.#near.pid()) - this.#processorMs;
+    const observedMs = performance.now() - this.#sinceMs;
     this.#near.kill();
     const downs: RivalReport["downs"][number][] = [];
     for (const line of this.#lines) {
@@ -72,7 +74,7 @@ export class FrrRival implements Rival {
       const rows = await this.#captures.get(line.uplink)!.finish(fields);
       downs.push(...detectionsOf(rows, line));
     }
-    return { downs, processorMs };
+    return { downs, processorMs, observedMs };
   }
 }
 

@@ -118,8 +118,9 @@ export interface RivalReport {
     /** Since the last packet that came in. */
     readonly detectedInMs: number;
   }[];
-  /** Processor time at the gateway's end, ms. */
+  /** Processor time at the gateway's end, ms, of this time. */
   readonly processorMs: number;
+  readonly observedMs: number;
 }
 
 export interface LoggedEvent {

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../namespaces.ts";
-import { arrivalsOf, percentile, resumedAfterMs } from "../../../report/outage.ts";
+import { arrivalsOf, percentile } from "../../../report/outage.ts";
 import type { StepDefinition } from "../gherkin/vocabulary.ts";
-import type { Uplink } from "../target.ts";
+import type { RivalReport, Uplink } from "../target.ts";
 import { isUsable, LIMIT_MS, type Cut, type Path, type World } from "../world.ts";
 import { proofOf } from "./ledger.ts";
 
 /** What detection and failover may take besides, by the goal of the project, ms. */
 const GRACE_MS = 20;
+/** Events carry whole milliseconds. */
+const CLOCK_GRAIN_MS = 1;
 const DETECTION_TIME_MS = { fast: 150, steady: 900 } as const;
 
 /** Cut after cut under load. */
@@ -60,29 +62,10 @@ async function takenOver({ target }: World, victim: string, cutMs: number): Prom
 }
 
 async function tellCuts(world: World): Promise<void> {
-  const { cuts, story, target, watch } = world;
+  const { cuts, story, target, rival, framesPerS } = world;
   const { logFile, summary } = proofOf(world);
-  assert.ok(cuts.length > 0 && watch !== "none", "nothing was cut that BFD watches");
-  const arrivals = await arrivalsOf(logFile);
-  const resumed = cuts.map(({ atMs }, index) =>
-    resumedAfterMs(arrivals, atMs, { untilMs: cuts[index + 1]?.atMs ?? atMs + 30_000 }),
-  );
-  assert.ok(
-    resumed.every((ms) => ms !== undefined),
-    "after a cut nothing arrived any more",
-  );
-  for (const [index, ms] of resumed.entries()) {
-    story.at(`the first batch after the cut is kept, ${ms} ms after it`, cuts[index]!.atMs + ms);
-  }
-  const { uplinks } = await target.gatewayReport();
-  const roundTripMs = Math.min(...uplinks.paths.map((path) => path.roundTripMs ?? Number.POSITIVE_INFINITY));
-  const goalMs = DETECTION_TIME_MS[watch] + roundTripMs + GRACE_MS;
-  story.figure("cut to first batch kept over the next uplink", spread(resumed));
-  story.figure(
-    "the goal for its p95",
-    `${goalMs.toFixed(1)} ms: detection time, a round trip of ${roundTripMs.toFixed(1)} ms, 20 ms`,
-  );
-
+  assert.ok(cuts.length > 0, "nothing was cut");
+  await tellBridged(world, await arrivalsOf(logFile));
   const downs = target.gatewayEvents("path-liveness").filter(({ fields }) => fields["liveness"] === "down");
   const ours = downs.map(({ atMs, fields }) => ({
     uplink: fields["path"] as Uplink,
@@ -90,41 +73,68 @@ async function tellCuts(world: World): Promise<void> {
     detectedInMs: Number(fields["detectedInMs"] ?? Number.NaN),
   }));
   tellDetection(world, "Paddock", ours);
-  if (world.rival !== undefined) {
-    const seconds = (Date.now() - world.loadSinceMs) / 1000;
-    const { downs: theirs, processorMs } = await world.rival.finish();
-    tellDetection(world, world.rival.name, theirs);
-    const share = (processorMs / 10 / seconds).toFixed(1);
+  if (rival !== undefined) {
+    const { downs: theirs, processorMs, observedMs } = await rival.finish();
+    tellDetection(world, rival.name, theirs);
+    const percent = ((100 * processorMs) / observedMs).toFixed(1);
     story.figure(
-      `what ${world.rival.name} cost`,
-      `${processorMs} ms of processor time beside the gateway, ${share} % of a core`,
+      `what ${rival.name} cost`,
+      `${processorMs} ms of processor time beside the gateway, ${percent} % of a core`,
     );
   }
-  const switches = target.gatewayEvents("path-switch");
-  const resent = switches.reduce((sum, { fields }) => sum + Number(fields["framesResent"] ?? 0), 0);
+  const resent = target
+    .gatewayEvents("path-switch")
+    .reduce((sum, { fields }) => sum + Number(fields["framesResent"] ?? 0), 0);
   story.figure("frames sent again", String(resent));
   const behind = `the simulator at most ${Math.round(summary.behindMaxMs)} ms behind its plan`;
-  story.figure("rate offered", `${world.framesPerS} CON frames/s, ${behind}`);
+  story.figure("rate offered", `${framesPerS} CON frames/s, ${behind}`);
 }
 
-interface Down extends Cut {
-  readonly detectedInMs: number;
-}
-
-/** A verdict is of the cut that came last before it on the same uplink, and that has none yet. */
-function tellDetection({ story, cuts }: World, name: string, downs: readonly Down[]): void {
-  const found = cuts.flatMap((cut, index) => {
-    const nextMs = cuts.slice(index + 1).find(({ uplink }) => uplink === cut.uplink)?.atMs ?? Number.POSITIVE_INFINITY;
-    return downs.find(({ uplink, atMs }) => uplink === cut.uplink && atMs >= cut.atMs - 1 && atMs < nextMs) ?? [];
+/**
+ * From each cut to the first batch that the collector took after traffic had moved. Everything that was past the cut has
+ * arrived by then, as silence is what moves traffic.
+ */
+async function tellBridged({ cuts, story, target, watch }: World, arrivals: readonly number[]): Promise<void> {
+  assert.ok(watch !== "none", "BFD watches nothing");
+  const moves = target
+    .gatewayEvents("path-switch")
+    .map(({ atMs, fields }) => ({ atMs, uplink: fields["from"] as Uplink }));
+  const bridged = cuts.flatMap((cut) => {
+    const moved = firstOf(moves, cut, cuts);
+    const atMs = moved === undefined ? undefined : arrivals.find((arrivalMs) => arrivalMs >= moved.atMs);
+    return moved === undefined || atMs === undefined ? [] : [{ cut, movedMs: moved.atMs, atMs }];
   });
+  assert.ok(bridged.length > 0, "nothing arrived after any cut");
+  for (const { cut, atMs } of bridged) {
+    story.at(`the first batch after the cut is kept, ${(atMs - cut.atMs).toFixed(0)} ms after it`, atMs);
+  }
+  const { uplinks } = await target.gatewayReport();
+  const roundTripMs = Math.min(...uplinks.paths.map((path) => path.roundTripMs ?? Number.POSITIVE_INFINITY));
+  const goal = (DETECTION_TIME_MS[watch] + roundTripMs + GRACE_MS).toFixed(1);
+  const took = spread(bridged.map(({ cut, atMs }) => atMs - cut.atMs));
+  story.figure("cut to first batch kept over the next uplink", `${took} (${bridged.length} of ${cuts.length} cuts)`);
+  story.figure("of that, since traffic had moved", spread(bridged.map(({ movedMs, atMs }) => atMs - movedMs)));
+  story.figure(
+    "the goal for the p95 of the whole",
+    `${goal} ms: detection time, a round trip of ${roundTripMs.toFixed(1)} ms, ${GRACE_MS} ms`,
+  );
+}
+
+function tellDetection({ story, cuts }: World, name: string, downs: RivalReport["downs"]): void {
+  const found = cuts.flatMap((cut) => firstOf(downs, cut, cuts) ?? []);
   const measured = found.map(({ detectedInMs }) => detectedInMs).filter(Number.isFinite);
   const others = downs.length - found.length;
   const rest = others === 0 ? "" : `; ${others} times Down that no cut explains`;
-  story.figure(
-    `silence to verdict of ${name}`,
-    measured.length === 0
-      ? `not measured${rest}`
-      : `${spread(measured)} (${measured.length} of ${cuts.length} cuts)${rest}`,
+  const took = measured.length === 0 ? "not measured" : spread(measured);
+  story.figure(`silence to verdict of ${name}`, `${took} (${measured.length} of ${cuts.length} cuts)${rest}`);
+}
+
+/** The first thing that happened to the uplink after this cut and before the next one of it. */
+function firstOf<Event extends Cut>(events: readonly Event[], cut: Cut, cuts: readonly Cut[]): Event | undefined {
+  const next = cuts.find(({ uplink, atMs }) => uplink === cut.uplink && atMs > cut.atMs);
+  const untilMs = next?.atMs ?? Number.POSITIVE_INFINITY;
+  return events.find(
+    ({ uplink, atMs }) => uplink === cut.uplink && atMs >= cut.atMs - CLOCK_GRAIN_MS && atMs < untilMs - CLOCK_GRAIN_MS,
   );
 }
 
