@@ -11,6 +11,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { cpus, release } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { readScenarios } from "./lab/failover/read-scenarios.ts";
 import { CAPTURE_VARIABLE } from "./lab/failover/variables.ts";
 import { missingForLab, sweepAbandoned } from "./lab/namespaces.ts";
 import { htmlPage } from "./report/page.ts";
@@ -35,6 +36,13 @@ const { values, positionals } = parseArgs({
   allowNegative: true,
 });
 
+const lab = await labFiles(positionals);
+try {
+  await readScenarios(lab.features);
+} catch (error) {
+  process.stdout.write(`Nothing was run:\n${(error as Error).message}\n0 passed, 1 failed\n`);
+  process.exit(1);
+}
 const missing = [...missingForLab(COMMANDS), ...missingNamespaces()];
 if (missing.length > 0) {
   const all = missing.map((sentence) => `  ${sentence}`).join("\n");
@@ -50,7 +58,7 @@ await mkdir(RESULTS, { recursive: true });
 if (values.capture) process.env[CAPTURE_VARIABLE] = join(RESULTS, "captures");
 const verdicts: Verdict[] = [];
 if (values.interop) verdicts.push(...(await runInterop(join(RESULTS, "interop.json"))));
-verdicts.push(...(await runLab(await labFiles(positionals), join(RESULTS, "stories.ndjson"), values.only)));
+verdicts.push(...(await runLab(lab, join(RESULTS, "stories.ndjson"), values.only)));
 sweepAbandoned();
 
 const failed = verdicts.filter(({ passed }) => !passed);

@@ -6,18 +6,17 @@
  * PADDOCK_HIL_FEATURES names other files, separated by commas; PADDOCK_HIL_CAPTURE a directory that packets are kept in.
  */
 import assert from "node:assert/strict";
-import { glob, readFile } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { glob } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { before, test } from "node:test";
 import { missingForLab } from "../namespaces.ts";
 import { StoryTeller } from "../story.ts";
-import { perform, planScenarios } from "./gherkin/plan.ts";
+import { perform } from "./gherkin/plan.ts";
 import { NamespaceTarget } from "./namespace-target.ts";
-import { vocabulary } from "./steps/all-steps.ts";
+import { readScenarios } from "./read-scenarios.ts";
 import { CAPTURE_VARIABLE, FEATURES_VARIABLE } from "./variables.ts";
 import { World } from "./world.ts";
 
-const ROOM = resolve(import.meta.dirname, "../..");
 const LIMIT = { timeout: 300_000 };
 /** Of 255 bytes, some are for the uplink and the ending. */
 const FILE_NAME_MAX = 200;
@@ -26,10 +25,7 @@ const CAPTURES = process.env[CAPTURE_VARIABLE];
 const missing = missingForLab(["nft", "ip", "chrt", "ping", "bfdd", "dumpcap", "tshark"]);
 before(() => assert.deepEqual(missing, []));
 
-const files = await Promise.all(
-  (await featureFiles()).map(async (path) => ({ file: relative(ROOM, path), text: await readFile(path, "utf8") })),
-);
-const scenarios = planScenarios(files, vocabulary());
+const scenarios = await readScenarios(await featureFiles());
 assert.ok(scenarios.length > 0, "there is no scenario");
 
 for (const planned of scenarios) {

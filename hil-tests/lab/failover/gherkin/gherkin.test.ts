@@ -28,7 +28,7 @@ const PARAMETERS: readonly Parameter[] = [
 ];
 const STEPS: readonly StepDefinition<string[]>[] = [
   { words: "sensors send {int} frames", does: "", run: (log, frames: number) => void log.push(`send ${frames + 1}`) },
-  { words: "{uplink} is cut", does: "", run: async (log, uplink: string) => void log.push(`cut ${uplink}`) },
+  { words: "{uplink} is/are cut", does: "", run: async (log, uplink: string) => void log.push(`cut ${uplink}`) },
   {
     words: "nothing is lost",
     does: "",
@@ -76,7 +76,8 @@ describe("a step", () => {
   });
 
   test.each([
-    ["fibre is cutt", "{uplink} is cut"],
+    ["fibre is cutt", "{uplink} is/are cut"],
+    ["fibre and lte are cut", "{uplink} is/are cut"],
     ["sensor send 10 frames", "sensors send {int} frames"],
     ["nothing was ever lost", "nothing is lost"],
   ])('misspelt as "%s" is refused with its line and the nearest one', (wrong, near) => {
@@ -98,7 +99,7 @@ describe("a step", () => {
 
   test("that can be read in two ways is refused", () => {
     const twice = new Vocabulary(PARAMETERS, [...STEPS, { words: "fibre is cut", does: "", run: () => {} }]);
-    expect(() => twice.meaningOf("fibre is cut")).toThrow('"{uplink} is cut" and "fibre is cut"');
+    expect(() => twice.meaningOf("fibre is cut")).toThrow('"{uplink} is/are cut" and "fibre is cut"');
   });
 });
 

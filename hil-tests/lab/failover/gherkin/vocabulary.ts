@@ -26,9 +26,11 @@ interface Known<World> {
 /** Every step that can be said. */
 export class Vocabulary<World> {
   readonly #known: readonly Known<World>[];
+  readonly #parameters: readonly Parameter[];
 
   /** Throws when a wording is not a Cucumber expression or uses an unknown parameter. */
   constructor(parameters: readonly Parameter[], definitions: readonly StepDefinition<World>[]) {
+    this.#parameters = parameters;
     const registry = new ParameterTypeRegistry();
     for (const { name, pattern, read } of parameters) {
       registry.defineParameterType(new ParameterType(name, pattern, null, read));
@@ -62,19 +64,39 @@ export class Vocabulary<World> {
 
   /** The wording that needs the fewest changes to become `text`. */
   nearest(text: string): string {
-    const wordings = this.#known.map(({ definition }) => definition.words);
-    return wordings.toSorted((a, b) => distance(text, a) - distance(text, b))[0]!;
+    const words = this.#wordsOf(text);
+    const distances = this.#known.map(({ definition }) => ({
+      wording: definition.words,
+      changes: changesBetween(words, this.#wordsOf(definition.words)),
+    }));
+    return distances.toSorted((a, b) => a.changes - b.changes)[0]!.wording;
+  }
+
+  /** The words of a step or a wording, with a value and the name of its parameter alike. */
+  #wordsOf(text: string): string[] {
+    let named = text;
+    for (const { name, pattern } of this.#parameters) {
+      named = named.replaceAll(new RegExp(`(?<!\\w)(?:${pattern.source})(?!\\w)`, "gu"), `{${name}}`);
+    }
+    return named.replaceAll(/(?<!\w)\d+(?:\.\d+)?(?!\w)|\{int\}|\{float\}/gu, "{number}").split(" ");
   }
 }
 
-/** Of two wordings in words: how many have to be put in, taken out or replaced, a misspelt word counting half. */
-function distance(left: string, right: string): number {
-  const [from, to] = [left.split(" "), right.split(" ")];
-  return editDistance(from, to, (a, b) => {
-    if (a === b) return 0;
-    if (b.startsWith("{")) return 0.25;
-    return editDistance(Array.from(a), Array.from(b), () => 1) <= Math.max(a.length, b.length) / 3 ? 0.5 : 1;
+/** How many words have to be put in, taken out or replaced, a misspelt word counting half. */
+function changesBetween(text: readonly string[], wording: readonly string[]): number {
+  return editDistance(text, wording, (said, meant) => {
+    const distances = spellingsOf(meant).map((spelling) => ({
+      letters: editDistance(Array.from(said), Array.from(spelling), () => 1),
+      most: Math.max(said.length, spelling.length) / 3,
+    }));
+    if (distances.some(({ letters }) => letters === 0)) return 0;
+    return distances.some(({ letters, most }) => letters <= most) ? 0.5 : 1;
   });
+}
+
+/** `is/are` may be either, `frame(s)` with or without. */
+function spellingsOf(word: string): string[] {
+  return word.split("/").flatMap((each) => [each.replaceAll(/\(\w+\)/gu, ""), each.replaceAll(/[()]/gu, "")]);
 }
 
 /** Levenshtein's distance, with the price of replacing one element by another. */

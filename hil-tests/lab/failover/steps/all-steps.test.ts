@@ -26,6 +26,19 @@ test("every scenario says only what the steps know, and every step is said by so
   expect(unsaid.map(({ step }) => step.words)).toEqual([]);
 });
 
+test.each([
+  ["the active uplink is cutt", "{uplinks} is/are cut"],
+  ["the active uplink looses 5 % of all packets", "{uplinks} lose(s) {float} % of all packets"],
+  ["fibre lost its address", "{uplinks} loses its address"],
+  ["sensors send 2000 frames per secnd", "sensors send {int} frames per second"],
+  [
+    "every frame is answered 2.04 and in the ledger once",
+    "every frame is answered 2.04 and is in the ledger exactly once",
+  ],
+])('who writes "%s" is pointed to "%s"', (wrong, near) => {
+  expect(vocabulary().nearest(wrong)).toBe(near);
+});
+
 test("the scenario that hil-tests/README.md shows can be run", async () => {
   const [, shown] = /```gherkin\n(.*?)```/su.exec(await readFile(README, "utf8"))!;
   const planned = planScenarios([{ file: "README.md", text: `Feature: shown\n${shown}` }], vocabulary());
