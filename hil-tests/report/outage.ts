@@ -13,29 +13,6 @@ export async function arrivalsOf(logFile: string): Promise<number[]> {
   return [...times].toSorted((a, b) => a - b);
 }
 
-/**
- * From the cut to the first batch that the collector takes after the silence, in ms: the end of the longest pause
- * between arrivals that begins at most `settleMs` after the cut (what was past it still arrives and has to be written)
- * and ends before `untilMs`. Undefined when nothing arrived after the cut.
- */
-export function resumedAfterMs(
-  arrivals: readonly number[],
-  cutMs: number,
-  { settleMs = 500, untilMs = cutMs + 30_000 } = {},
-): number | undefined {
-  let longest = -1;
-  let end: number | undefined;
-  for (let index = 1; index < arrivals.length; index++) {
-    const [before, after] = [arrivals[index - 1]!, arrivals[index]!];
-    if (after <= cutMs || before > cutMs + settleMs || after > untilMs) continue;
-    if (after - before > longest) {
-      longest = after - before;
-      end = after;
-    }
-  }
-  return end === undefined ? undefined : end - cutMs;
-}
-
 export function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;

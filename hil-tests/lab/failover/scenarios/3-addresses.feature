@@ -8,18 +8,32 @@ Feature: Addresses that come and go
     And the paths are configured by <naming>
     And sensors send 2000 frames per second
     When every uplink but the active one is cut
-    And the provider of the active uplink hands out a new prefix and deprecates the old one
+    Then BFD has called every uplink but the active one down
+    When the provider of the active uplink hands out a new prefix and deprecates the old one
     Then that uplink sends from its new address
     And traffic goes on over that uplink
     When the provider of that uplink withdraws the old prefix
     Then 2000 more frames go over that uplink
     And every frame is answered 2.04 and is in the ledger exactly once
-    And the report tells how long nothing arrived
+    And the report tells how soon frames arrived from the new address
 
     Examples:
       | naming    |
       | interface |
       | prefix    |
+
+  Scenario: a provider renumbers the active uplink while others are there: traffic steps aside for the handshake and comes back
+    Given BFD watches every uplink at 300 ms x3
+    And the paths are configured by interface
+    And sensors send 2000 frames per second
+    When the provider of the active uplink hands out a new prefix and deprecates the old one
+    Then that uplink sends from its new address
+    And traffic goes on over that uplink
+    When the provider of that uplink withdraws the old prefix
+    Then 2000 more frames go over that uplink
+    And that uplink is usable again
+    And traffic has moved 2 times
+    And every frame is answered 2.04 and is in the ledger exactly once
 
   Scenario: the active uplink loses its address and gets it back: traffic leaves it at once
     Given BFD watches every uplink at 300 ms x3

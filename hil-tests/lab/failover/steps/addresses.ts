@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../namespaces.ts";
+import { arrivalsOf } from "../../../report/outage.ts";
 import type { StepDefinition } from "../gherkin/vocabulary.ts";
+import type { LoggedEvent, Uplink } from "../target.ts";
 import { LIMIT_MS, type Which, type World } from "../world.ts";
+import { proofOf } from "./ledger.ts";
 
 /** Addresses that come and go. */
 export const ADDRESS_STEPS: readonly StepDefinition<World>[] = [
@@ -41,12 +44,20 @@ export const ADDRESS_STEPS: readonly StepDefinition<World>[] = [
         },
         LIMIT_MS,
       );
-      const opened = world.target
-        .gatewayEvents("session-open")
-        .find(({ atMs, fields }) => atMs >= world.changedAtMs && fields["path"] === uplink);
-      assert.ok(opened !== undefined, "the session was not opened anew");
-      world.story.at(`${uplink} has a session from ${address}`, opened.atMs);
-      world.story.figure("new address usable to session from it", `${opened.atMs - world.changedAtMs} ms`);
+      const { atMs } = sessionOpenedAgain(world, uplink);
+      world.story.at(`${uplink} has a session from ${address}`, atMs);
+      world.story.figure("new address usable to session from it", `${atMs - world.changedAtMs} ms`);
+    },
+  },
+  {
+    words: "the report tells how soon frames arrived from the new address",
+    does: "Needs the ledger, and that no other uplink carried anything: the first batch that the collector kept after the session was open.",
+    run: async (world) => {
+      const arrivals = await arrivalsOf(proofOf(world).logFile);
+      const openedMs = sessionOpenedAgain(world, world.that).atMs;
+      const keptMs = arrivals.find((arrivalMs) => arrivalMs >= openedMs);
+      assert.ok(keptMs !== undefined, "nothing arrived afterwards");
+      world.story.figure("new address usable to first batch kept from it", `${keptMs - world.changedAtMs} ms`);
     },
   },
   {
@@ -77,6 +88,15 @@ export const ADDRESS_STEPS: readonly StepDefinition<World>[] = [
     },
   },
 ];
+
+/** The first session of the path since the last change of addresses. */
+function sessionOpenedAgain({ target, changedAtMs }: World, uplink: Uplink): LoggedEvent {
+  const opened = target
+    .gatewayEvents("session-open")
+    .find(({ atMs, fields }) => atMs >= changedAtMs && fields["path"] === uplink);
+  assert.ok(opened !== undefined, `the session over ${uplink} was not opened anew`);
+  return opened;
+}
 
 /** The source with which the path began. */
 function sourceAtFirst(world: World, uplink: string): unknown {

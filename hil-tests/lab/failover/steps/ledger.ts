@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { arrivalsOf, resumedAfterMs } from "../../../report/outage.ts";
 import { latenessOf, type Lateness } from "../../../report/lateness.ts";
 import type { StepDefinition } from "../gherkin/vocabulary.ts";
 import { UPLINKS } from "../target.ts";
@@ -19,15 +18,6 @@ export const LEDGER_STEPS: readonly StepDefinition<World>[] = [
     words: "every frame answered 2.04 is in the ledger exactly once",
     does: "The same where sensors may have to go without an answer.",
     run: async (world) => void (await proveNothingLost(world)),
-  },
-  {
-    words: "the report tells how long nothing arrived",
-    does: "From the last fault or new address to the first batch that the collector kept after the pause, by its log.",
-    run: async (world) => {
-      const pauseMs = resumedAfterMs(await arrivalsOf(proofOf(world).logFile), world.changedAtMs);
-      assert.ok(pauseMs !== undefined, "nothing arrived afterwards");
-      world.story.figure("change to first batch kept after the pause", `${pauseMs} ms`);
-    },
   },
   {
     words: "no alarm had to wait until BFD had found the fault",
