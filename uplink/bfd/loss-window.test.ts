@@ -24,6 +24,8 @@ test("only the last minute counts, and an answer too many is no credit", () => {
   loss.due(91 * S, 10);
   for (let count = 0; count < 11; count++) loss.arrived(91 * S);
   expect(loss.lostShare(91 * S)).toBe(0);
+  loss.clear();
+  expect(loss.lostShare(91 * S)).toBeUndefined();
 });
 
 test.each([

@@ -34,6 +34,11 @@ export class LossWindow {
     return due < DUE_MIN ? undefined : Math.max(0, 1 - arrived / due);
   }
 
+  /** Begins anew: what a failure swallowed is told by the failure. */
+  clear(): void {
+    this.#seconds.length = 0;
+  }
+
   #at(nowUs: number): Second {
     const second = Math.floor(nowUs / SECOND_US);
     const newest = this.#seconds.at(-1);

@@ -127,6 +127,12 @@ test.each([
   expect(loop.run(3 * S).state.rttUs).toBe(usualUs);
 });
 
+test("a pace that slows before the first packet does not put that off", () => {
+  const loop = new Loop({}, 5 * MS);
+  loop.step({ kind: "change", timers: { desiredMinTxUs: 10 * S, requiredMinRxUs: 10 * S, detectMult: 3 } });
+  expect(loop.run(1100 * MS).state.state).toBe("up");
+});
+
 test("a poll whose answer is lost is repeated", () => {
   const loop = new Loop({}, 5 * MS).run(20 * S);
   loop.run(loop.state.pollAtUs - loop.nowUs - MS);

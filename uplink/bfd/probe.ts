@@ -194,11 +194,11 @@ function plan(before: ProbeState, draft: Draft, nowUs: number, random: Random): 
   }
   draft.detectAtUs = draft.silentSinceUs === undefined ? undefined : draft.silentSinceUs + probeDetectionTimeUs(draft);
   if (before.state !== draft.state) draft.transmitAtUs = nowUs;
-  else if (draft.transmitAtUs === undefined || intervalUs !== probeIntervalUs(before)) {
-    draft.transmitAtUs = Math.max(
-      nowUs,
-      (draft.lastSentUs ?? nowUs) + jitteredUs(intervalUs, draft.detectMult, random),
-    );
+  else if (draft.transmitAtUs === undefined)
+    draft.transmitAtUs = nowUs + jitteredUs(intervalUs, draft.detectMult, random);
+  // The first packet of all is not put off by a slower pace: nothing is known until it is answered.
+  else if (intervalUs !== probeIntervalUs(before) && draft.lastSentUs !== undefined) {
+    draft.transmitAtUs = Math.max(nowUs, draft.lastSentUs + jitteredUs(intervalUs, draft.detectMult, random));
   }
 }
 

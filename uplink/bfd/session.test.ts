@@ -184,6 +184,15 @@ describe("handshake", () => {
     expect(Math.max(...gaps) - Math.min(...gaps)).toBeGreaterThan(0.2 * S);
   });
 
+  test("a pace that slows before the first packet does not put that off", () => {
+    const bench = new Bench();
+    bench.step({ kind: "change", timers: { desiredMinTxUs: 10 * S, requiredMinRxUs: 10 * S, detectMult: 3 } });
+    expect(wakeAtUs(bench.state)).toBeLessThan(S);
+    bench.nowUs = wakeAtUs(bench.state)!;
+    bench.step({ kind: "tick" });
+    expect(wakeAtUs(bench.state)! - bench.nowUs).toBeGreaterThan(7 * S);
+  });
+
   test("with Detect Mult 1 the gaps stay below 90 %", () => {
     const bench = new Bench({ detectMult: 1 }).up();
     bench.hear("up", { final: true });

@@ -341,9 +341,11 @@ function plan(draft: Draft, nowUs: number, random: Random): void {
   }
   const intervalUs = transmitIntervalUs(draft);
   if (draft.transmitAtUs !== undefined && draft.plannedIntervalUs === intervalUs) return;
+  draft.plannedIntervalUs = intervalUs;
+  // The first packet of all is not put off by a slower pace: nothing is known until it is answered.
+  if (draft.transmitAtUs !== undefined && draft.lastSentUs === undefined) return;
   const dueUs = (draft.lastSentUs ?? nowUs) + jitteredUs(intervalUs, draft.timers.detectMult, random);
   draft.transmitAtUs = Math.max(nowUs, dueUs);
-  draft.plannedIntervalUs = intervalUs;
 }
 
 /** Whether periodic packets are allowed at all (RFC 5880 §6.8.7). */

@@ -41,7 +41,7 @@ export class SpeakerSession {
   socketProblem: string | undefined;
   readonly refused = new Map<string, number>();
   readonly socketErrors = new Map<string, number>();
-  readonly #loss = new LossWindow();
+  readonly loss = new LossWindow();
   /** From when on answers to probes count; Infinity while none is expected. */
   #answersDueUs = 0;
   /** Of the newest packet sent: authentication makes it longer. */
@@ -102,8 +102,8 @@ export class SpeakerSession {
     this.bytes += billedBytes(datagramBytes);
     const { state, lastReceivedUs, receiveIntervalUs } = this.machine.view();
     if (state !== "up" || lastReceivedUs === undefined || nowUs < this.#answersDueUs) return;
-    if (!this.#probes) this.#loss.due(nowUs, dueInGap(nowUs - lastReceivedUs, receiveIntervalUs));
-    this.#loss.arrived(nowUs);
+    if (!this.#probes) this.loss.due(nowUs, dueInGap(nowUs - lastReceivedUs, receiveIntervalUs));
+    this.loss.arrived(nowUs);
   }
 
   /** While Up, each packet has its answer one round trip later: one is due for each that is sent from then on. */
@@ -111,7 +111,7 @@ export class SpeakerSession {
     const { state, rttUs = 0 } = this.machine.view();
     if (state !== "up") this.#answersDueUs = Infinity;
     else if (this.#answersDueUs === Infinity) this.#answersDueUs = nowUs + rttUs;
-    else if (nowUs >= this.#answersDueUs) this.#loss.due(nowUs, 1);
+    else if (nowUs >= this.#answersDueUs) this.loss.due(nowUs, 1);
   }
 
   liveness(): SessionLiveness {
@@ -152,7 +152,7 @@ export class SpeakerSession {
       received: this.received,
       bytes: this.bytes,
       bytesPerDay: this.#bytesPerDay(view),
-      lossLastMinute: this.#loss.lostShare(nowUs) ?? null,
+      lossLastMinute: this.loss.lostShare(nowUs) ?? null,
       refused: Object.fromEntries(this.refused),
       socketErrors: Object.fromEntries(this.socketErrors),
       ups: this.ups,

@@ -27,6 +27,7 @@ export function recordChange(
     session.ups++;
   }
   const lost = from === "up" && to === "down";
+  if (lost) session.loss.clear();
   const event: StateEvent = {
     event: "state",
     name: session.spec.name,
