@@ -102,7 +102,12 @@ export function decide(draft: Draft, fact: PathFact): void {
   if (step.switched === undefined) return;
   report(draft, { event: "path-switch", framesResent, ...step.switched });
   const { active } = step.state;
-  if (active !== undefined) patchSession(draft, active, { switches: draft.sessions.get(active)!.switches + 1 });
+  if (active !== undefined) {
+    const { switches } = draft.sessions.get(active)!;
+    // One small request is answered soonest, and shows that the path works; what waits follows its receipt.
+    const atFirst = before === undefined ? {} : { requestBytes: input.settings.requestBytesMin, unproven: true };
+    patchSession(draft, active, { switches: switches + 1, ...atFirst });
+  }
   // After a time without any session it is unknown which acknowledgements were lost.
   else for (const chain of draft.chains.values()) patchChain(draft, chain, { resume: "due" });
 }

@@ -122,18 +122,23 @@ export function roomOn(draft: Draft, path: string): Room {
   const session = draft.sessions.get(path)!;
   let requests = 0;
   let bytes = 0;
+  let others = 0;
   let backlog = 0;
   for (const flight of draft.flights.values()) {
     if (flight.path !== path || flight.stage === "delivered") continue;
     requests++;
     bytes += flight.bytes;
-    if (flight.kind === "backlog" && flight.lane !== 0) backlog++;
+    if (flight.lane === 0) continue;
+    others++;
+    if (flight.kind === "backlog") backlog++;
   }
   const fits = requests === 0 || bytes + session.requestBytes <= settings.bytesInFlight;
   const ceiling = Math.max(1, Math.floor(settings.requestsInFlight * settings.backfillCeiling));
   const { config, usage } = draft.paths.paths.find((candidate) => candidate.config.name === path)!;
   return {
     requests: fits ? settings.requestsInFlight - requests : 0,
+    // An alarm waits for nobody's answer.
+    otherRequests: (session.unproven ? 1 : settings.requestsInFlight) - others,
     backlogRequests: ceiling - backlog,
     requestBytes: session.requestBytes,
     pipelineDepth: Math.min(settings.requestsInFlight, 1 + Math.floor(session.rttMs / settings.pipelineStepMs)),

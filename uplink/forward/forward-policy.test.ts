@@ -191,6 +191,22 @@ describe("failover", () => {
     expect(simulation.pending()).toBe(0);
   });
 
+  test("the path that traffic moves to gets one small request; the rest follows its receipt, and alarms do not wait", () => {
+    const simulation = new PolicySimulation([FIBRE, LTE]).store(1, 20_000);
+    for (const path of simulation.paths.values()) path.delayMs = 50;
+    simulation.start().pass(500);
+    const before = sendsOf(simulation).length;
+    simulation.liveness("fibre", "down").pass(1);
+    const first = sendsOf(simulation).slice(before);
+    expect(first).toMatchObject([{ path: "lte", lane: 1, maxBytes: simulation.settings.requestBytesMin }]);
+    simulation.seal(0).pass(20);
+    expect(sendsOf(simulation).slice(before + 1)).toMatchObject([{ path: "lte", lane: 0 }]);
+    simulation.pass(100);
+    expect(sendsOf(simulation).length).toBeGreaterThan(before + 4);
+    simulation.pass(20_000);
+    expect(simulation.pending()).toBe(0);
+  });
+
   test("a path that comes up is tried at once, whatever its back-off", () => {
     const simulation = new PolicySimulation([FIBRE, LTE]).start().pass(100);
     simulation.liveness("fibre", "up").cut("fibre", "hole");

@@ -233,7 +233,13 @@ function applyDelivered(draft: Draft, flight: Flight): void {
 
 /** A receipt came over this path, so it, its session and the collector are well. */
 function applyAnswer(draft: Draft, path: string): void {
-  patchSession(draft, path, { retry: RESTED, sendAfterMs: 0, sendRetry: RESTED, lastError: undefined });
+  patchSession(draft, path, {
+    retry: RESTED,
+    sendAfterMs: 0,
+    sendRetry: RESTED,
+    unproven: false,
+    lastError: undefined,
+  });
   draft.collector = { ...draft.collector, busyRetry: RESTED, enrolRetry: RESTED };
   decide(draft, { kind: "answer", path, receipt: true });
 }

@@ -118,6 +118,8 @@ export interface SessionState {
   readonly rttMs: number;
   /** Most bytes of one backlog request; adapts to the speed of the path. */
   readonly requestBytes: number;
+  /** Traffic moved here, and nothing has been answered since. */
+  readonly unproven: boolean;
   readonly lastError: string | undefined;
   readonly switches: number;
 }
@@ -297,6 +299,7 @@ export function freshSession(settings: ForwardSettings): SessionState {
     baseMs: 0,
     rttMs: 0,
     requestBytes: Math.min(settings.requestBytesMax, 4 * settings.requestBytesMin),
+    unproven: false,
     lastError: undefined,
     switches: 0,
   };

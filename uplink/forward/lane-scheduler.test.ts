@@ -6,6 +6,7 @@ import { chooseNext, creditAfter, type ChainView, type Room } from "./lane-sched
 
 const ROOM: Room = {
   requests: 4,
+  otherRequests: 4,
   backlogRequests: 3,
   requestBytes: 1000,
   pipelineDepth: 1,
@@ -61,6 +62,12 @@ describe("order of lanes", () => {
     const newer = view(1, [[0, 10]], { epoch: 1 });
     expect(chooseNext([newer, older], ROOM, "live-first")).toMatchObject({ epoch: 0, first: 500 });
   });
+});
+
+test("where other lanes have to wait, alarms do not", () => {
+  const full = { ...ROOM, otherRequests: 0, backlogCredit: 10_000 };
+  expect(chooseNext([view(1, [[0, 99]], { liveFrom: 90 }), view(2, [[0, 9]])], full, "live-first")).toBeUndefined();
+  expect(chooseNext([view(1, [[0, 99]]), view(0, [[7, 9]])], full, "live-first")).toMatchObject({ lane: 0 });
 });
 
 describe("shares", () => {
@@ -149,6 +156,7 @@ test("a choice is always one run of sendable seqs of an admitted lane", () => {
   });
   const room = fc.record({
     requests: fc.nat(4),
+    otherRequests: fc.nat(4),
     backlogRequests: fc.nat(4),
     requestBytes: fc.integer({ min: 1, max: 5000 }),
     pipelineDepth: fc.integer({ min: 1, max: 4 }),
@@ -164,6 +172,7 @@ test("a choice is always one run of sendable seqs of an admitted lane", () => {
         const choice = chooseNext(chains, space, order);
         if (choice === undefined) return;
         expect(space.requests).toBeGreaterThan(0);
+        expect(choice.lane === 0 || space.otherRequests > 0).toBe(true);
         expect(space.lanes).toContain(choice.lane);
         expect(choice.last).toBeGreaterThanOrEqual(choice.first);
         const holds = chains.some(

@@ -28,7 +28,9 @@ export interface ChainView extends ChainName {
 export interface Room {
   /** Requests that may still be started. */
   readonly requests: number;
-  /** Of these, how many may carry backlog. */
+  /** Of these, how many may carry other lanes than alarm. */
+  readonly otherRequests: number;
+  /** Of those, how many may carry backlog. */
   readonly backlogRequests: number;
   /** Most bytes of one request. */
   readonly requestBytes: number;
@@ -54,7 +56,7 @@ export function chooseNext(chains: readonly ChainView[], room: Room, order: Forw
   const admitted = chains.filter((chain) => room.lanes.includes(chain.lane) && chain.sendable.length > 0);
   admitted.sort((a, b) => a.lane - b.lane || a.epoch - b.epoch);
   const alarms = admitted.filter((chain) => chain.lane === 0);
-  const others = admitted.filter((chain) => chain.lane !== 0);
+  const others = room.otherRequests > 0 ? admitted.filter((chain) => chain.lane !== 0) : [];
   const backlog = (): Choice | undefined =>
     room.backlogRequests > 0 ? firstOf(others, (chain) => takeBacklog(chain, room, order)) : undefined;
   return (
