@@ -7,6 +7,8 @@ export class FakeNetwork implements Transport {
   readonly #listeners = new Map<string, OnDatagram>();
   /** Whether a datagram arrives; default all do. */
   passes: (from: string, to: string, datagram: Buffer) => boolean = () => true;
+  /** How long a datagram is under way, in ms. */
+  delayMs: () => number = () => 0.2;
   /** Answers datagrams to ports on which no speaker listens, as a reflector does. */
   answer: (datagram: Buffer, route: Route) => Buffer | undefined = () => undefined;
   readonly sent: { route: Route; datagram: Buffer }[] = [];
@@ -28,7 +30,7 @@ export class FakeNetwork implements Transport {
         const datagram = Buffer.from(packet);
         this.sent.push({ route, datagram });
         if (!open || !this.passes(route.local, route.remote, datagram)) return;
-        this.#clock.after(0.2, () => {
+        this.#clock.after(this.delayMs(), () => {
           const listener = this.#listeners.get(`${route.remote} ${route.remotePort}`);
           if (listener !== undefined) return listener(datagram, route.local);
           const answer = this.answer(datagram, route);

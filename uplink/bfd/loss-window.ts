@@ -13,7 +13,7 @@ interface Second {
 export class LossWindow {
   readonly #seconds: Second[] = [];
 
-  /** `count` packets should have come by `nowUs`. */
+  /** `count` packets should have come by `nowUs`; need not be whole. */
   due(nowUs: number, count: number): void {
     this.#at(nowUs).due += count;
   }
@@ -53,15 +53,4 @@ export class LossWindow {
     const oldest = Math.floor(nowUs / SECOND_US) - WINDOW_SECONDS;
     while (this.#seconds.length > 0 && this.#seconds[0]!.second <= oldest) this.#seconds.shift();
   }
-}
-
-/** Lateness of a packet that is no loss, as a share of the interval. */
-const LATE_SHARE = 0.1;
-
-/**
- * Packets that a peer which sends at least every `intervalUs` must have sent in a gap of `gapUs` between two that came,
- * the second one included. A lower bound: jitter (RFC 5880 §6.8.7) may have made it send up to a third more.
- */
-export function dueInGap(gapUs: number, intervalUs: number): number {
-  return Math.max(1, Math.ceil(gapUs / intervalUs - LATE_SHARE));
 }

@@ -133,6 +133,16 @@ test("a pace that slows before the first packet does not put that off", () => {
   expect(loop.run(1100 * MS).state.state).toBe("up");
 });
 
+test.each([200 * MS, 600 * MS])("a lost first packet does not make a path of %i us flap when it comes Up", (rttUs) => {
+  const loop = new Loop({}, rttUs);
+  loop.whole = false;
+  while (loop.state.lastSentUs === undefined) loop.run(MS);
+  loop.whole = true;
+  loop.run(20 * S);
+  expect(loop.changes).toEqual(["up handshake 0"]);
+  expect(loop.state.rttUs).toBe(rttUs);
+});
+
 test("a poll whose answer is lost is repeated", () => {
   const loop = new Loop({}, 5 * MS).run(20 * S);
   loop.run(loop.state.pollAtUs - loop.nowUs - MS);

@@ -204,8 +204,9 @@ function plan(before: ProbeState, draft: Draft, nowUs: number, random: Random): 
 
 /** Whether the packet that leaves now is to measure the round trip; notes when it left. */
 function isPollDue(draft: Draft, nowUs: number): boolean {
+  // While not Up packets are a second apart and each may be the first to be answered: that answer has to tell.
   const awaited = draft.polledUs !== undefined && nowUs - draft.polledUs < POLL_LOST_US;
-  if (awaited || nowUs < draft.pollAtUs) return false;
+  if (draft.state === "up" && (awaited || nowUs < draft.pollAtUs)) return false;
   draft.polledUs = nowUs;
   return true;
 }

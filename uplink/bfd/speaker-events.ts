@@ -95,7 +95,10 @@ export interface SessionReport {
   readonly bytes: number;
   /** The same in a day at the pace of now. */
   readonly bytesPerDay: number;
-  /** Share of the packets due in the last minute that did not come while Up, 0 to 1; null when fewer than ten were due. */
+  /**
+   * Share of the packets due in the last minute that did not come while Up, 0 to 1; null when fewer than ten were due. Of
+   * an asynchronous session a lower bound, as jitter leaves open how many its peer sent.
+   */
   readonly lossLastMinute: number | null;
   /** Datagrams refused, by cause. */
   readonly refused: Readonly<Record<string, number>>;

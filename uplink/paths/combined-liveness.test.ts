@@ -5,8 +5,8 @@ import { combineLiveness, type SessionFinding } from "./combined-liveness.ts";
 function findings(firstHop?: Liveness, endToEnd?: Liveness, detectionTimeMs?: number): SessionFinding[] {
   const common = { sinceMs: 1000, detectionTimeMs };
   return [
-    ...(firstHop === undefined ? [] : [{ ...common, scope: "firstHop" as const, liveness: firstHop, why: "router" }]),
     ...(endToEnd === undefined ? [] : [{ ...common, scope: "endToEnd" as const, liveness: endToEnd, why: "far" }]),
+    ...(firstHop === undefined ? [] : [{ ...common, scope: "firstHop" as const, liveness: firstHop, why: "router" }]),
   ];
 }
 
@@ -45,6 +45,15 @@ test("a first hop that goes down takes the path with it, until packets from end 
     decidedBy: "endToEnd",
     wakeAtMs: undefined,
   });
+});
+
+test.each<[Liveness, Liveness, string]>([
+  ["up", "up", "end to end: far, although the first hop is down (router)"],
+  ["unknown", "unknown", "end to end: far"],
+  ["down", "down", "end to end: far"],
+])("a first hop that was outlived has no say while it is down: end to end %s", (endToEnd, liveness, why) => {
+  const [far, router] = findings("down", endToEnd, 900);
+  expect(combineLiveness([far!, { ...router!, outlived: true }], 1000)).toMatchObject({ liveness, why });
 });
 
 test("an end-to-end session that has negotiated nothing outlives nothing", () => {

@@ -13,6 +13,8 @@ export interface SessionFinding {
   readonly sinceMs: number;
   /** Silence that it takes for a failure, in ms; undefined while not negotiated. */
   readonly detectionTimeMs: number | undefined;
+  /** A first hop that is down, while packets came from end to end for longer than it takes to miss them. */
+  readonly outlived?: boolean;
 }
 
 export interface CombinedLiveness {
@@ -30,14 +32,17 @@ const GRACE_MS = 100;
 /**
  * What the sessions of one path say together. Any that finds it down takes it down at once, as the first hop usually
  * notices before the far end can. But packets that keep coming from end to end for longer than it takes to miss them
- * prove the path, whatever its router says of itself: then only the router's BFD has failed. Otherwise the session that
- * sees the whole path decides. Pure.
+ * prove the path, whatever its router says of itself: then only the router's BFD has failed, and it has no say until it
+ * is up again (the caller remembers that as `outlived`). Otherwise the session that sees the whole path decides. Pure.
  */
 export function combineLiveness(findings: readonly SessionFinding[], nowMs: number): CombinedLiveness {
   const firstHop = findings.find(({ scope }) => scope === "firstHop");
   const endToEnd = findings.find(({ scope }) => scope === "endToEnd");
+  const outlived = firstHop?.liveness === "down" && firstHop.outlived === true;
   if (firstHop?.liveness === "down" && endToEnd?.liveness === "up") {
-    const provenAtMs = firstHop.sinceMs + (endToEnd.detectionTimeMs ?? Number.POSITIVE_INFINITY) + GRACE_MS;
+    const provenAtMs = outlived
+      ? nowMs
+      : firstHop.sinceMs + (endToEnd.detectionTimeMs ?? Number.POSITIVE_INFINITY) + GRACE_MS;
     if (nowMs < provenAtMs) {
       const wakeAtMs = Number.isFinite(provenAtMs) ? provenAtMs : undefined;
       return { liveness: "down", why: sentence(firstHop, findings), decidedBy: "firstHop", wakeAtMs };
@@ -45,7 +50,9 @@ export function combineLiveness(findings: readonly SessionFinding[], nowMs: numb
     const why = `${sentence(endToEnd, findings)}, although the first hop is down (${firstHop.why})`;
     return { liveness: "up", why, decidedBy: "endToEnd", wakeAtMs: undefined };
   }
-  const decides = findings.find(({ liveness }) => liveness === "down") ?? endToEnd ?? firstHop;
+  // Of two that are down, the first hop says where it broke.
+  const firstDown = firstHop?.liveness === "down" && !outlived ? firstHop : undefined;
+  const decides = firstDown ?? endToEnd ?? firstHop;
   if (decides === undefined)
     return { liveness: "unknown", why: "not watched", decidedBy: undefined, wakeAtMs: undefined };
   const { liveness, scope } = decides;
