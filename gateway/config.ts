@@ -382,6 +382,15 @@ const RULES: readonly {
   },
   {
     at: ["paths"],
+    holds: ({ paths }) =>
+      paths.every(({ nextHop: hop, interface: on }) => {
+        const zone = hop?.split("%")[1];
+        return zone === undefined || on === null || zone === on;
+      }),
+    message: "expected the same interface behind the % of nextHop as in interface",
+  },
+  {
+    at: ["paths"],
     holds: ({ paths }) => paths.every(({ endpoint, fallbackEndpoints }) => distinct([endpoint, ...fallbackEndpoints])),
     message: "expected every endpoint of a path once, fallbackEndpoints included",
   },

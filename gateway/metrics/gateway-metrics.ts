@@ -126,8 +126,16 @@ export function gatewayMetrics(status: GatewayStatus, commitSeconds: HistogramSn
     bytes(
       "counter",
       "path_used_bytes",
-      "Bytes on the wire in both directions.",
+      "Bytes of sessions with the collector on the wire, in both directions.",
       perPath((path) => path.usedBytes),
+    ),
+    bytes(
+      "gauge",
+      "path_budget_left_bytes",
+      "Of a metered path: what is left until the next billing day, BFD's packets taken off.",
+      uplinks.paths.flatMap(({ name, metered }): Sample[] =>
+        metered === null ? [] : [[{ path: name }, metered.leftBytes]],
+      ),
     ),
     ...(uplinks.lastReceiptS === null
       ? []

@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 import { PaddockError } from "@paddock/base/errors.ts";
 import { PROFILES, type ProfileName } from "@paddock/uplink/bfd/profiles.ts";
 import { isLinkLocal, parseSession, SESSION_SCHEMA, type SessionSpecInput } from "@paddock/uplink/bfd/session-spec.ts";
@@ -103,12 +103,14 @@ export function endpointAddress(endpoint: string): string | undefined {
 }
 
 /**
- * Where a session goes; undefined where the configuration does not say it, and for echo. `endpoint` is the one in use.
+ * Where a session goes; undefined where the configuration does not say it, and for echo. `endpoint` is the one in use: a
+ * configured `remote` stands for the first one only.
  */
 export function sessionRemote(session: WatchedSession, endpoint = session.path.endpoint): string | undefined {
   const { path, scope, config } = session;
   if (config.mode === "echo") return undefined;
-  if (config.remote !== undefined) return config.remote;
+  if (config.remote !== undefined)
+    return scope === "endToEnd" && endpoint !== path.endpoint ? undefined : config.remote;
   return scope === "endToEnd" ? endpointAddress(endpoint) : nextHopAddress(path);
 }
 
@@ -127,9 +129,20 @@ export function sessionLocal(session: WatchedSession): string | undefined {
   return followsAddresses(path) ? undefined : (path.source ?? undefined);
 }
 
-/** Whether the session sends from the source of its path, and moves with it. */
-export function usesSource(session: WatchedSession): boolean {
-  return session.config.local === undefined && !isLinkLocal(sessionRemote(session) ?? "");
+/** Who knows the address that a session sends from. */
+export type LocalOrigin = "configuration" | "path" | "kernel";
+
+/** `path`: the source of a path that follows the kernel's addresses, and moves with it. */
+export function localOrigin(session: WatchedSession): LocalOrigin {
+  if (sessionLocal(session) !== undefined) return "configuration";
+  return followsAddresses(session.path) && !isLinkLocal(sessionRemote(session) ?? "") ? "path" : "kernel";
+}
+
+/** Whether a session can be had between these ends: not toward an endpoint with a name, or of another IP version. */
+export function isWatchable(session: WatchedSession, local: string, endpoint?: string): boolean {
+  if (session.config.mode === "echo") return true;
+  const remote = sessionRemote(session, endpoint);
+  return remote !== undefined && isIPv6(remote) === isIPv6(local);
 }
 
 /** The session in the speaker's words. */
@@ -166,6 +179,8 @@ function sessionProblem(session: WatchedSession): string | undefined {
   const { path, scope, config } = session;
   const remote = sessionRemote(session);
   if (config.mode === "echo") {
+    if (config.remote !== undefined || config.remotePort !== undefined)
+      return "expected neither remote nor remotePort: an echo comes back to where it left";
     if (sessionLocal(session) === undefined && !followsAddresses(path))
       return "expected local, or a source of the path: an echo is addressed to it";
   } else if (remote === undefined) {

@@ -59,3 +59,24 @@ test("an attempt that was called off is nobody's failure", async () => {
   await open(FIBRE, new AbortController().signal);
   expect(asked).toEqual([A, A]);
 });
+
+test("a path that was found dead goes to its next endpoint, and one that came back to the one it had", async () => {
+  const { endpoints, reachable, asked, open } = rig([B, C]);
+  reachable.add(A).add(B);
+  await open();
+  expect(endpoints.passTurn("fibre")).toBe(true);
+  endpoints.keepTurn("fibre");
+  await open();
+  expect(asked).toEqual([A, A]);
+  endpoints.passTurn("fibre");
+  await open();
+  expect(asked.at(-1)).toBe(B);
+  reachable.clear();
+  endpoints.passTurn("fibre");
+  await open();
+  await open();
+  expect(asked.slice(3)).toEqual([C, A]);
+  expect(new PathEndpoints([{ name: "one", endpoint: A, fallbackEndpoints: [] }], silentLog).passTurn("one")).toBe(
+    false,
+  );
+});

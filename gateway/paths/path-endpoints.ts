@@ -29,6 +29,23 @@ export class PathEndpoints {
     return this.#used.get(path) ?? this.#endpoints.get(path)?.[0];
   }
 
+  /** The path was found dead: the endpoint after the one in use is tried next. False where there is no other. */
+  passTurn(path: string): boolean {
+    const all = this.#endpoints.get(path) ?? [];
+    if (all.length < 2) return false;
+    this.#next.set(path, (this.#indexInUse(path) + 1) % all.length);
+    return true;
+  }
+
+  /** The path was found alive as far as the endpoint in use, which is tried next. */
+  keepTurn(path: string): void {
+    this.#next.set(path, this.#indexInUse(path));
+  }
+
+  #indexInUse(path: string): number {
+    return Math.max(0, this.#endpoints.get(path)?.indexOf(this.current(path)!) ?? 0);
+  }
+
   /** Opens sessions at the endpoint whose turn it is. */
   inTurn(openLink: OpenLink): OpenLink {
     return async (path, signal) => {
@@ -37,7 +54,9 @@ export class PathEndpoints {
       const endpoint = all[turn % all.length]!;
       const outcome = await openLink({ ...path, endpoint }, signal);
       if (outcome.ok) this.#keep(path.name, endpoint);
-      else if (!signal.aborted) this.#next.set(path.name, (turn + 1) % all.length);
+      // Unless somebody who knows better has given the turn meanwhile.
+      else if (!signal.aborted && (this.#next.get(path.name) ?? 0) === turn)
+        this.#next.set(path.name, (turn + 1) % all.length);
       return outcome;
     };
   }

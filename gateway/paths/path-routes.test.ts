@@ -68,6 +68,8 @@ test("a route that is not as configured is told once, and so is that it is right
   answer.text = routeBy("wan1");
   routes.consider();
   await settle();
+  expect(routes.finding("fibre")).toBeNull();
+  await settle(2000);
   await settle(60_000);
   expect(log.warn.mock.calls).toEqual([["path-route", { path: "fibre", detail: routes.finding("fibre")!.problem }]]);
   expect(routes.finding("fibre")!.problem).toMatch(
@@ -79,6 +81,7 @@ test("a route that is not as configured is told once, and so is that it is right
   answer.text = "";
   answer.problem = "exit 2";
   await settle(60_000);
+  await settle(2000);
   expect(routes.finding("fibre")).toMatchObject({ device: null, problem: expect.stringMatching(/^there is no route/) });
 });
 
@@ -104,4 +107,15 @@ test("a source that changes while it is asked about is asked about again at once
   await settle();
   expect(routes.finding("fibre")).toBeNull();
   expect(asked.length).toBe(2);
+});
+
+test("a rule that follows its address a moment later is no problem", async () => {
+  const { routes, answer, log, settle } = rig();
+  answer.text = routeBy("wan1");
+  routes.consider();
+  await settle();
+  answer.text = routeBy("wan0");
+  await settle(2000);
+  expect(routes.finding("fibre")).toMatchObject({ device: "wan0", problem: null });
+  expect(log.warn).not.toHaveBeenCalled();
 });

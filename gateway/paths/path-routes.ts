@@ -28,15 +28,20 @@ export interface RouteFinding {
 
 /** Routes change without telling us. */
 const ASK_AGAIN_MS = 60_000;
+/** Addresses, rules and routes are changed one after the other: a problem counts when it is still there after this. */
+const CONFIRM_MS = 2000;
 const ANSWER_LIMIT_MS = 5000;
 
 /** Knows by which interface and router the packets of each path leave, and warns when it is not the one that is meant. */
 export class PathRoutes {
   readonly #options: PathRoutesOptions;
   readonly #findings = new Map<string, RouteFinding>();
+  /** Problems that have been seen once. */
+  readonly #suspected = new Map<string, string>();
   #timer: Timer | undefined;
   #asking = false;
   #askAgain = false;
+  #askAgainInMs = ASK_AGAIN_MS;
   #stopped = false;
 
   constructor(options: PathRoutesOptions) {
@@ -64,12 +69,13 @@ export class PathRoutes {
 
   async #considerAll(): Promise<void> {
     this.#asking = true;
+    this.#askAgainInMs = ASK_AGAIN_MS;
     await this.#askAll();
     this.#asking = false;
     if (this.#stopped) return;
-    const again = this.#askAgain;
+    const againInMs = this.#askAgain ? 0 : this.#askAgainInMs;
     this.#askAgain = false;
-    this.#timer = this.#options.clock.after(again ? 0 : ASK_AGAIN_MS, () => this.consider());
+    this.#timer = this.#options.clock.after(againInMs, () => this.consider());
   }
 
   async #askAll(): Promise<void> {
@@ -87,6 +93,12 @@ export class PathRoutes {
   #found(path: RoutedPath, source: string, route: KernelRoute | undefined): void {
     const problem = routeProblem(path, source, route) ?? null;
     const before = this.#findings.get(path.name);
+    if (problem === null) this.#suspected.delete(path.name);
+    else if (before?.problem !== problem && this.#suspected.get(path.name) !== problem) {
+      this.#suspected.set(path.name, problem);
+      this.#askAgainInMs = CONFIRM_MS;
+      return;
+    }
     this.#findings.set(path.name, { device: route?.device ?? null, nextHop: route?.nextHop ?? null, problem });
     if (problem !== null && before?.problem !== problem) {
       this.#options.log.warn("path-route", { path: path.name, detail: problem });

@@ -8,7 +8,7 @@ import { serveControl } from "@paddock/uplink/bfd/control-server.ts";
 import { FakeNetwork } from "@paddock/uplink/bfd/fake-network.ts";
 import { reflect } from "@paddock/uplink/bfd/reflect.ts";
 import { Speaker } from "@paddock/uplink/bfd/speaker.ts";
-import { parseGatewayConfig } from "../config.ts";
+import { parseGatewayConfig, type GatewayConfig } from "../config.ts";
 import { RecordingSink } from "../testing/recording-sink.ts";
 import { PathWatch } from "./path-watch.ts";
 
@@ -20,7 +20,10 @@ const [FIRST, SECOND] = ["https://[fd00::c]:9", "https://[fd00::d]:9"] as const;
 const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 20_000, interval: 10 });
 const cleanUps: (() => unknown)[] = [];
 
+let config: GatewayConfig;
 let network: FakeNetwork;
+let speaker: Speaker;
+let served: { discriminators: Set<number>; requiredMinRxUs: number; disabled: boolean };
 let sink: RecordingSink;
 let watch: PathWatch;
 
@@ -28,14 +31,14 @@ beforeEach(async () => {
   const directory = await mkdtemp(join(tmpdir(), "paddock-sessions-"));
   cleanUps.push(() => rm(directory, { recursive: true, force: true }));
   network = new FakeNetwork(systemClock);
-  const served = { discriminators: new Set([900]), requiredMinRxUs: 10_000, disabled: false };
+  served = { discriminators: new Set([900]), requiredMinRxUs: 10_000, disabled: false };
   network.answer = (datagram) => (reflect(datagram, served) === undefined ? datagram : undefined);
   const router = new Speaker({ transport: network });
   router.add({ name: "gateway", kind: "single-hop", local: ROUTER, remote: US, intervalMs: 50 });
   cleanUps.push(() => router.close(0));
-  const speaker = new Speaker({ transport: network });
+  speaker = new Speaker({ transport: network });
   cleanUps.push(() => speaker.close(0));
-  const config = parseGatewayConfig({
+  config = parseGatewayConfig({
     dataDir: directory,
     bfd: { socket: join(directory, "bfd.sock") },
     collector: { publicKey: "ab".repeat(32) },
@@ -64,6 +67,11 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
 });
+
+/** Bytes of everything that the speaker has. */
+function carried(): number {
+  return speaker.report().sessions.reduce((sum, { bytes }) => sum + bytes, 0);
+}
 
 function sessions() {
   return watch.status("fibre")!.sessions;
@@ -102,12 +110,67 @@ test("with another endpoint the session from end to end goes there, and what the
   expect(sessions()[1]!.liveness).toBe("up");
 });
 
-test("the speaker's figures stand in the status, and what watching cost is handed on", async () => {
+test("the speaker's figures stand in the status", async () => {
   await watch.refresh();
   const [endToEnd, firstHop] = sessions();
   expect(endToEnd!.report).toMatchObject({ state: "up", remoteState: null, transmitIntervalMs: 100 });
   expect(firstHop!.report).toMatchObject({ state: "up", remoteState: "up", detectionTimeMs: 150 });
-  const seen = endToEnd!.report!.bytes + firstHop!.report!.bytes;
+});
+
+test("what watching cost is handed on once, also when the speaker was there before and goes on", async () => {
+  const before = carried();
+  await until(() => expect(carried()).toBeGreaterThan(before + 5000));
   await watch.stop();
-  expect(sink.bytes.get("fibre")).toBeGreaterThanOrEqual(seen);
+  const first = sink.bytes.get("fibre")!;
+  expect(first).toBeGreaterThan(1000);
+  sink = new RecordingSink();
+  watch = (await PathWatch.start({ config, sink, clock: systemClock, log: silentLog }))!;
+  cleanUps.push(() => watch.stop());
+  const again = carried();
+  await until(() => expect(carried()).toBeGreaterThan(again + 5000));
+  await watch.stop();
+  expect(sink.bytes.get("fibre")).toBeGreaterThan(1000);
+  expect(first + sink.bytes.get("fibre")!).toBeLessThanOrEqual(carried());
+});
+
+test("a first hop that was dead before this gateway came is outlived all the same", async () => {
+  network.passes = (from) => from !== ROUTER;
+  await until(() => expect(sink.told.slice(-2)).toEqual(["fibre down", "fibre up"]));
+  await watch.stop();
+  sink = new RecordingSink();
+  watch = (await PathWatch.start({ config, sink, clock: systemClock, log: silentLog }))!;
+  cleanUps.push(() => watch.stop());
+  await until(() => expect(sink.told.at(-1)).toBe("fibre up"));
+  expect(sink.why.get("fibre")).toMatch(/although the first hop is down/);
+});
+
+test("a first hop that was outlived does not take the path down when the collector says goodbye", async () => {
+  network.passes = (from) => from !== ROUTER;
+  await until(() => expect(sink.told.slice(-2)).toEqual(["fibre down", "fibre up"]));
+  served.disabled = true;
+  await until(() => expect(sink.told.at(-1)).toBe("fibre unknown"));
+  served.disabled = false;
+  await until(() => expect(sink.told.at(-1)).toBe("fibre up"));
+  expect(watch.status("fibre")!.downs).toBe(1);
+});
+
+test("an endpoint that BFD cannot go to is not watched, and leaves the decision to the receipts", async () => {
+  watch.setEndpoint("fibre", "https://collector.example:9");
+  expect(sink.told.at(-1)).toBe("fibre unknown");
+  expect(sessions()[0]).toMatchObject({ remote: null, why: expect.stringMatching(/^not watched at https:/) });
+  watch.setEndpoint("fibre", "https://192.0.2.1:9");
+  expect(sessions()[0]!.why).toMatch(/^not watched at https:\/\/192/);
+  watch.setEndpoint("fibre", FIRST);
+  await until(() => expect(sink.told.at(-1)).toBe("fibre up"));
+});
+
+test("loss from end to end is handed on", async () => {
+  let count = 0;
+  network.passes = (_from, to) => to !== "fd00::c" || count++ % 3 !== 0;
+  await until(async () => {
+    await watch.refresh();
+    expect(sessions()[0]!.report!.lossLastMinute).toBeGreaterThan(0.1);
+  });
+  await watch.stop();
+  expect(sink.loss.get("fibre")).toBeGreaterThan(0.1);
 });

@@ -4,15 +4,15 @@ import type { Log } from "@paddock/base/log.ts";
 import { BfdClient, type LivenessChange } from "@paddock/uplink/bfd/client.ts";
 import type { SessionReport, SpeakerEvent, StateEvent } from "@paddock/uplink/bfd/speaker-events.ts";
 import { combineLiveness, type SessionFinding } from "@paddock/uplink/paths/combined-liveness.ts";
-import { followsAddresses } from "@paddock/uplink/paths/source-address.ts";
 import type { WatchPace } from "@paddock/uplink/paths/watch-pace.ts";
 import type { GatewayConfig } from "../config.ts";
 import type { PathWatchStatus } from "../status/status.ts";
 import {
+  isWatchable,
+  localOrigin,
   sessionLocal,
   sessionRemote,
   speakerSession,
-  usesSource,
   watchedSessions,
   type WatchedSession,
 } from "./bfd-config.ts";
@@ -45,10 +45,14 @@ export interface PathWatchOptions {
   readonly sources?: { choice(path: string): { readonly address: string | undefined } | undefined } | undefined;
 }
 
-/** A session whose local address the kernel cannot tell yet is asked about again after this. */
+/** While a session whose address the kernel chooses is not up, the kernel is asked again after this. */
 const ADDRESS_RETRY_MS = 5000;
 /** How often loss and cost of watching are taken over. */
 const METER_MS = 10_000;
+/** The first time, soon: until then it is not known what a shared speaker had counted before. */
+const METER_FIRST_MS = 500;
+/** What it takes to tell a speaker that nothing is wanted of it any more. */
+const FORGET_MS = 2000;
 /** A speaker that is stopped must not hold up whoever asks for the status. */
 const REPORT_LIMIT_MS = 250;
 
@@ -61,7 +65,10 @@ interface Watcher {
   /** Of its newest Down. */
   detectedInMs: number | null;
   report: SessionReport | undefined;
-  bytesMetered: number;
+  /** Of the bytes in the report, those that have been handed on; undefined: whatever was before us. */
+  bytesMetered: number | undefined;
+  /** Nobody has been told yet that it has no address. */
+  complains: boolean;
 }
 
 /** One path and what its watchers say together. */
@@ -112,13 +119,22 @@ export class PathWatch {
   /** Undefined when no path asks for it. Throws BFD_INVALID. */
   static async start(options: PathWatchOptions): Promise<PathWatch | undefined> {
     const watch = new PathWatch(options);
-    if (watch.#paths.size === 0) return undefined;
+    if (watch.#paths.size === 0) {
+      if (options.config.bfd.socket !== null) await watch.#forgetSessions();
+      return undefined;
+    }
     watch.#client.onLiveness((change) => watch.#changed(change));
     watch.#client.onEvent((event) => watch.#notePace(event));
     await watch.#findLocals();
     await watch.#client.start();
-    watch.#meterLater();
+    watch.#meterLater(METER_FIRST_MS);
     return watch;
+  }
+
+  /** What an earlier configuration asked of somebody else's speaker would go on for ever. */
+  async #forgetSessions(): Promise<void> {
+    await this.#client.start();
+    this.#options.clock.after(FORGET_MS, () => void this.#client.close());
   }
 
   /** Of the speaker that this gateway started; undefined while none runs. */
@@ -156,26 +172,24 @@ export class PathWatch {
   /** Asks the speaker how its sessions are; gives up after a quarter of a second. */
   async refresh(): Promise<void> {
     this.#refreshing ??= this.#readReport().finally(() => (this.#refreshing = undefined));
-    const { promise: limit, resolve } = Promise.withResolvers<void>();
-    const timer = this.#options.clock.after(REPORT_LIMIT_MS, resolve);
-    await Promise.race([this.#refreshing, limit]);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = this.#options.clock.after(REPORT_LIMIT_MS, () => resolve(false));
+    void this.#refreshing.then(() => resolve(true));
+    const answered = await promise;
     timer.cancel();
+    // An old report would pass for what is.
+    if (!answered) for (const watcher of this.#watchers.values()) watcher.report = undefined;
   }
 
   /** Watches a path that follows the kernel's addresses from another one; undefined: not at all until there is one. */
   setSource(name: string, address: string | undefined): void {
     const path = this.#paths.get(name);
     if (path === undefined) return;
-    const moved = path.watchers.filter(
-      ({ session, local }) => followsAddresses(session.path) && usesSource(session) && local !== address,
-    );
+    const moved = path.watchers.filter(({ session, local }) => localOrigin(session) === "path" && local !== address);
     if (moved.length > 0) {
       const why = address === undefined ? "no address to watch from" : `watched from ${address}, no answer yet`;
       this.#startAnew(path, moved, why, address);
     }
-    // The link-local address to a router may have come or gone with the link.
-    const others = path.watchers.filter(({ session }) => !usesSource(session) && sessionLocal(session) === undefined);
-    if (others.length > 0) this.#findLocalsSoon();
     // Whoever moved the path has said so; what other sessions still find has to be said again.
     path.liveness = "unknown";
     if (address !== undefined) this.#judge(path);
@@ -191,10 +205,17 @@ export class PathWatch {
       ({ session }) => sessionRemote(session, before) !== sessionRemote(session, endpoint),
     );
     for (const watcher of moved) {
-      const why = `watched toward ${sessionRemote(watcher.session, endpoint) ?? "nothing"}, no answer yet`;
-      this.#startAnew(path, [watcher], why, watcher.local);
+      const { session, local } = watcher;
+      const watchable = isWatchable(session, local ?? "::", endpoint);
+      const why = watchable
+        ? `watched toward ${sessionRemote(session, endpoint)}, no answer yet`
+        : `not watched at ${endpoint}: BFD goes to an address of the same IP version that the configuration names`;
+      // The kernel may choose another address toward another endpoint.
+      this.#startAnew(path, [watcher], why, localOrigin(session) === "kernel" ? undefined : local);
     }
-    if (moved.length > 0) this.#judge(path);
+    if (moved.length === 0) return;
+    this.#judge(path);
+    this.#findLocalsIn(0);
   }
 
   /** Changes intervals of running sessions; a path that is left out is watched as configured. */
@@ -216,31 +237,48 @@ export class PathWatch {
     await this.#client.close();
   }
 
-  /** Asks the kernel for the addresses that the configuration leaves to it. */
+  /** Asks the kernel for the addresses that are left to it, of sessions that are not up: it may choose others by now. */
   async #findLocals(): Promise<void> {
-    const { log } = this.#options;
-    let missing = false;
-    for (const watcher of this.#watchers.values()) {
-      const { session, local } = watcher;
-      // A session that moves with its path waits for setSource.
-      if (local !== undefined || (followsAddresses(session.path) && usesSource(session))) continue;
-      watcher.local = sessionLocal(session) ?? (await kernelSourceFor(sessionRemote(session)!));
-      if (watcher.local !== undefined) continue;
-      missing = true;
-      log.warn("bfd-no-address", { path: session.path.name, detail: "no route to the remote address" });
+    for (const path of this.#paths.values()) {
+      for (const watcher of path.watchers) {
+        const { session, finding } = watcher;
+        const remote = sessionRemote(session, path.endpoint);
+        if (localOrigin(session) !== "kernel" || finding.liveness === "up" || remote === undefined) continue;
+        const found = await kernelSourceFor(remote);
+        if (this.#stopped) return;
+        if (found === undefined) this.#complain(watcher);
+        else if (watcher.local === undefined) watcher.local = found;
+        else if (watcher.local !== found) {
+          this.#startAnew(path, [watcher], `watched from ${found}, no answer yet`, found);
+          this.#judge(path);
+        }
+      }
     }
-    if (this.#stopped) return;
     this.#apply();
-    if (missing) this.#findLocalsSoon();
+    this.#findLocalsIn(ADDRESS_RETRY_MS);
   }
 
-  #findLocalsSoon(): void {
+  #findLocalsIn(delayMs: number): void {
     const { clock, log } = this.#options;
+    const waits = [...this.#watchers.values()].some(
+      ({ session, finding }) => localOrigin(session) === "kernel" && finding.liveness !== "up",
+    );
     this.#retry?.cancel();
-    this.#retry = clock.after(ADDRESS_RETRY_MS, () => {
+    if (!waits || this.#stopped) return;
+    this.#retry = clock.after(delayMs, () => {
       this.#findLocals().catch((error: unknown) => {
         log.error("bfd-sessions-failed", { detail: messageOf(error) });
       });
+    });
+  }
+
+  #complain(watcher: Watcher): void {
+    if (watcher.local !== undefined || !watcher.complains) return;
+    watcher.complains = false;
+    const { path } = watcher.session;
+    this.#options.log.warn("bfd-no-address", {
+      path: path.name,
+      detail: "no route to the remote address, tried again",
     });
   }
 
@@ -250,8 +288,10 @@ export class PathWatch {
     this.#apply();
     for (const watcher of watchers) {
       const sinceMs = this.#nowMs();
-      watcher.finding = { ...watcher.finding, liveness: "unknown", why, sinceMs, detectionTimeMs: undefined };
+      const { scope } = watcher.finding;
+      watcher.finding = { scope, liveness: "unknown", why, sinceMs, detectionTimeMs: undefined };
       watcher.report = undefined;
+      watcher.bytesMetered = 0;
       watcher.local = local;
     }
     path.why = why;
@@ -262,9 +302,10 @@ export class PathWatch {
   #apply(): void {
     this.#client.setSessions(
       [...this.#paths.values()].flatMap(({ name, endpoint, watchers }) =>
-        watchers.flatMap(({ session, local }) =>
-          local === undefined ? [] : [speakerSession(session, local, { pace: this.#paces.get(name), endpoint })],
-        ),
+        watchers.flatMap(({ session, local }) => {
+          if (local === undefined || !isWatchable(session, local, endpoint)) return [];
+          return [speakerSession(session, local, { pace: this.#paces.get(name), endpoint })];
+        }),
       ),
     );
   }
@@ -274,10 +315,12 @@ export class PathWatch {
     if (watcher === undefined || this.#stopped) return;
     const state = event?.event === "state" ? event : undefined;
     const why = state === undefined ? whyWithoutEvent(this.#client.connected) : whyOf(state);
-    watcher.finding = { ...watcher.finding, liveness, why, sinceMs: this.#nowMs() };
+    const { scope, detectionTimeMs } = watcher.finding;
+    watcher.finding = { scope, liveness, why, sinceMs: this.#nowMs(), detectionTimeMs };
     if (state?.to === "up" && state.detectionTimeMs !== null) this.#noteDetectionTime(watcher, state.detectionTimeMs);
     if (liveness === "down") watcher.detectedInMs = state?.detectedInMs ?? null;
     this.#judge(this.#paths.get(watcher.session.path.name)!);
+    if (liveness !== "up" && localOrigin(watcher.session) === "kernel") this.#findLocalsIn(ADDRESS_RETRY_MS);
   }
 
   /** What its sessions say together, to whoever decides about the path. */
@@ -291,6 +334,7 @@ export class PathWatch {
     const { liveness, why, decidedBy, wakeAtMs } = combineLiveness(findings, nowMs);
     if (wakeAtMs !== undefined) path.wake = clock.after(Math.ceil(wakeAtMs - nowMs), () => this.#judge(path));
     path.why = why;
+    if (liveness === "up") for (const watcher of path.watchers) markOutlived(watcher);
     if (liveness === path.liveness) return;
     const by = path.watchers.find(({ session }) => session.scope === decidedBy);
     const detectedInMs = liveness === "down" ? (by?.detectedInMs ?? null) : null;
@@ -314,7 +358,9 @@ export class PathWatch {
   }
 
   #noteDetectionTime(watcher: Watcher, detectionTimeMs: number): void {
+    if (watcher.finding.detectionTimeMs === detectionTimeMs) return;
     watcher.finding = { ...watcher.finding, detectionTimeMs };
+    this.#judge(this.#paths.get(watcher.session.path.name)!);
   }
 
   async #readReport(): Promise<void> {
@@ -326,13 +372,13 @@ export class PathWatch {
     }
   }
 
-  #meterLater(): void {
-    this.#meter = this.#options.clock.after(METER_MS, () => void this.#meterAgain());
+  #meterLater(delayMs: number): void {
+    this.#meter = this.#options.clock.after(delayMs, () => void this.#meterAgain());
   }
 
   async #meterAgain(): Promise<void> {
     await this.#takeReadings();
-    if (!this.#stopped) this.#meterLater();
+    if (!this.#stopped) this.#meterLater(METER_MS);
   }
 
   /** Hands on what watching cost and how much it lost. */
@@ -343,8 +389,9 @@ export class PathWatch {
       for (const watcher of watchers) {
         const total = watcher.report?.bytes;
         if (total === undefined) continue;
+        const before = watcher.bytesMetered ?? total;
         // A speaker that started again counts from zero.
-        const bytes = total < watcher.bytesMetered ? total : total - watcher.bytesMetered;
+        const bytes = total < before ? total : total - before;
         watcher.bytesMetered = total;
         if (bytes > 0) sink.addUsage(name, bytes);
       }
@@ -364,11 +411,13 @@ function watchedPath(name: string, sessions: readonly WatchedSession[], options:
   const source = options.sources?.choice(name)?.address;
   const watchers = sessions.map((session): Watcher => ({
     session,
-    local: followsAddresses(session.path) && usesSource(session) ? source : sessionLocal(session),
+    local: localOrigin(session) === "path" ? source : sessionLocal(session),
     finding: { scope: session.scope, liveness: "unknown", why: "not seen yet", sinceMs, detectionTimeMs: undefined },
     detectedInMs: null,
     report: undefined,
-    bytesMetered: 0,
+    // What a speaker of somebody else's counted before us has been counted then.
+    bytesMetered: options.config.bfd.socket === null ? 0 : undefined,
+    complains: true,
   }));
   return {
     name,
@@ -383,6 +432,12 @@ function watchedPath(name: string, sessions: readonly WatchedSession[], options:
   };
 }
 
+/** A first hop that is down on a path that is up has been outlived by what came from end to end. */
+function markOutlived(watcher: Watcher): void {
+  const { scope, liveness } = watcher.finding;
+  if (scope === "firstHop" && liveness === "down") watcher.finding = { ...watcher.finding, outlived: true };
+}
+
 function paceIn(paces: ReadonlyMap<string, WatchPace>, name: string): WatchPace {
   return paces.get(name) ?? "configured";
 }
@@ -393,5 +448,5 @@ function whyOf({ reason, diagnostic, stalledMs }: StateEvent): string {
 }
 
 function whyWithoutEvent(connected: boolean): string {
-  return connected ? "BFD speaker found again" : "BFD speaker is gone";
+  return connected ? "as the BFD speaker found before" : "BFD speaker is gone";
 }

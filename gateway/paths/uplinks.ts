@@ -2,6 +2,7 @@ import { isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
+import { canonicalAddress } from "@paddock/uplink/bfd/session-directory.ts";
 import { isLinkLocal } from "@paddock/uplink/bfd/session-spec.ts";
 import type { Forwarder } from "@paddock/uplink/forward/forwarder.ts";
 import type { BatchSource } from "@paddock/uplink/forward/ports.ts";
@@ -70,6 +71,7 @@ export class Uplinks implements PathFacts {
     const history = new PathHistory(clock);
     const endpoints = new PathEndpoints(config.paths, log);
     const sources = await PathSources.start({ config, clock, log });
+    if (sources !== undefined) closing.add(() => sources.stop());
     let pace: StandbyPace | undefined;
     const forwarder = await makeForwarder(config.collector, {
       ...options,
@@ -101,7 +103,10 @@ export class Uplinks implements PathFacts {
     const sink: WatchSink & SourceSink = {
       setLiveness(path, liveness, detail = {}) {
         history.noteLiveness(path, liveness, detail);
+        if (liveness === "up") endpoints.keepTurn(path);
         forwarder.setLiveness(path, liveness, detail);
+        // The endpoint may be what died. A new session is opened at the next one, not when the old one has timed out.
+        if (liveness === "down" && endpoints.passTurn(path)) forwarder.updatePath(forwarder.pathConfig(path));
         pace?.consider();
       },
       setLoss: (path, share) => forwarder.setLoss(path, share),
@@ -112,8 +117,11 @@ export class Uplinks implements PathFacts {
       },
     };
     const watch = await PathWatch.start({ config, sink, sources, clock, log });
+    endpoints.onMoved = (path, endpoint) => {
+      watch?.setEndpoint(path, endpoint);
+      routes.consider();
+    };
     if (watch !== undefined) {
-      endpoints.onMoved = (path, endpoint) => watch.setEndpoint(path, endpoint);
       const paced = new StandbyPace({ forwarder, watch, clock });
       pace = paced;
       closing.add(() => watch.stop());
@@ -169,7 +177,7 @@ function sourceStatus(local: LocalAddress): SourceStatus {
 /** Of an address that the configuration names; its lifetime is then its administrator's business. */
 function interfaceOf(address: string): SourceStatus | null {
   for (const [name, infos = []] of Object.entries(networkInterfaces())) {
-    const found = infos.find((info) => info.address === address);
+    const found = infos.find((info) => canonicalAddress(info.address) === canonicalAddress(address.split("%")[0]!));
     if (found === undefined) continue;
     const prefixLength = Number(found.cidr?.split("/")[1] ?? 128);
     const always = { temporary: false, deprecated: false, preferredForS: null, validForS: null };

@@ -18,7 +18,7 @@ const ALERTS: Readonly<Record<string, string>> = {
   paddock_gateway_store_used_bytes: "above 0.8 of the limit",
   paddock_gateway_write_amplification_ratio: "above 5: batches are too small for this flash",
   paddock_gateway_path_session_open: "all 0 for a minute: no uplink",
-  paddock_gateway_path_used_bytes: "the plan's volume is near",
+  paddock_gateway_path_budget_left_bytes: "below a tenth of `metered.bytesPerMonth`",
   paddock_gateway_last_receipt_age_seconds: "above 60 while records are pending",
   paddock_gateway_event_loop_delay_p99_seconds: "above 0.1: the processor is too slow for the load",
   paddock_gateway_resident_memory_bytes: "above what the unit allows",
@@ -44,6 +44,7 @@ export function gatewayMetricRows(): Row[] {
   const status = gatewayStatus();
   const paths = status.uplinks.paths.map((path) => ({
     ...path,
+    metered: { usedBytes: 0, leftBytes: 1, budgetBytes: 1, resetsWallMs: 0 },
     watch: { pace: "configured", why: "", detectedInMs: 1, sinceWallMs: null, downs: 0, sessions: [] } as const,
   }));
   const everything = { ...status, uplinks: { ...status.uplinks, speaker: "connected" as const, paths } };

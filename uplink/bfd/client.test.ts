@@ -96,6 +96,28 @@ describe("a speaker that somebody else runs", () => {
     expect(changes.map(({ liveness }) => liveness)).toEqual(["up", "unknown", "up"]);
   });
 
+  test("sessions of an earlier connection go on, and those that looked elsewhere begin anew", async () => {
+    const { path, speaker, stop } = await inProcess();
+    cleanUps.push(stop);
+    const first = new BfdClient({ socket: path, owner: "gateway" });
+    first.setSessions([session, { ...session, name: "moved", remotePort: session.remotePort! + 1 }]);
+    await first.start();
+    await until(() => expect(first.liveness("path-a")).toBe("up"));
+    await first.close();
+    const discriminators = () =>
+      Object.fromEntries(speaker.report().sessions.map((each) => [each.name, each.localDiscriminator]));
+    const before = discriminators();
+    const { client: second, changes } = client({ socket: path });
+    second.setSessions([session, { ...session, name: "moved" }]);
+    await second.start();
+    await until(() => expect([second.liveness("path-a"), second.liveness("moved")]).toEqual(["up", "up"]));
+    expect(changes.find(({ name }) => name === "path-a")).toMatchObject({ liveness: "up", event: undefined });
+    expect(changes.find(({ name }) => name === "moved")).toMatchObject({ event: { event: "state", to: "up" } });
+    const after = discriminators();
+    expect(after["path-a"]).toBe(before["path-a"]);
+    expect(after["moved"]).not.toBe(before["moved"]);
+  });
+
   test("answers bad requests with a reason and drops what is not its protocol", async () => {
     const { path, stop } = await inProcess();
     cleanUps.push(stop);
@@ -119,6 +141,20 @@ describe("a speaker that somebody else runs", () => {
     socket.write("GET / HTTP/1.1\n");
     await ended;
   });
+});
+
+test("a child that hangs counts as gone, and is started again", { timeout: 40_000 }, async () => {
+  const { client: gateway, changes } = client();
+  gateway.setSessions([session]);
+  await gateway.start();
+  await until(() => expect(gateway.liveness("path-a")).toBe("up"));
+  const pid = gateway.childPid!;
+  process.kill(pid, "SIGSTOP");
+  void gateway.report();
+  await until(() => expect(gateway.liveness("path-a")).toBe("unknown"));
+  await until(() => expect(gateway.liveness("path-a")).toBe("up"));
+  expect(gateway.childPid).not.toBe(pid);
+  expect(changes.map(({ liveness }) => liveness)).toEqual(["up", "unknown", "up"]);
 });
 
 test("without a socket a child process is started, and started again when it is killed", async () => {

@@ -13,6 +13,8 @@ import type { SessionLiveness, SpeakerEvent, SpeakerReport } from "./speaker-eve
 
 const BACK_OFF_FIRST_MS = 100;
 const BACK_OFF_LAST_MS = 10_000;
+/** A speaker that answers nothing for this long hangs: it is as good as gone. */
+const ANSWER_LIMIT_MS = 5000;
 
 export interface BfdClientOptions {
   /** The control socket of a speaker that a service manager runs; left out, a child process is started and kept alive. */
@@ -166,12 +168,33 @@ export class BfdClient {
       for (const { name, owner } of sessions) {
         if (owner === this.#options.owner && !this.#wanted.has(name)) this.#tell({ do: "remove", name });
       }
-      const known = new Map(sessions.map((session) => [session.name, session]));
+      const known = new Map(sessions.map((session) => [session.name, session.liveness]));
       for (const session of this.#wanted.values()) {
-        this.#add(session);
-        this.#set(session.name, known.get(session.name)?.liveness ?? "unknown", undefined);
+        const liveness = known.get(session.name);
+        if (liveness === undefined) this.#add(session);
+        else this.#adopt(session, liveness);
       }
       this.#log.info("bfd-speaker-connected", { sessions: this.#wanted.size });
+    });
+  }
+
+  /**
+   * Goes on with a session that an earlier connection made. One that looks elsewhere than is wanted now proves nothing;
+   * the speaker refuses to turn it, so it begins anew.
+   */
+  #adopt(session: SessionSpec, liveness: SessionLiveness): void {
+    let heard = false;
+    const stop = this.onEvent((event) => (heard ||= event.name === session.name));
+    this.#send({ do: "add", session }, ({ ok }) => {
+      stop();
+      if (!this.#connected || this.#wanted.get(session.name) !== session) return;
+      if (ok) {
+        // What happened since the report is newer than it.
+        if (!heard) this.#set(session.name, liveness, undefined);
+        return;
+      }
+      this.#tell({ do: "remove", name: session.name });
+      this.#add(session);
     });
   }
 
@@ -206,6 +229,14 @@ export class BfdClient {
     this.#backOffMs = Math.min(BACK_OFF_LAST_MS, this.#backOffMs * 2);
   }
 
+  #hangs(socket: Socket): void {
+    if (socket !== this.#socket) return;
+    this.#log.warn("bfd-speaker-hangs", { detail: `no answer for ${ANSWER_LIMIT_MS / 1000} s` });
+    // A child of ours is started again; somebody else's speaker is its owner's to mend.
+    this.#child?.kill("SIGKILL");
+    socket.destroy();
+  }
+
   #heard(message: ControlResponse | SpeakerEvent): void {
     if ("event" in message) {
       if (message.event === "state" && this.#wanted.has(message.name))
@@ -235,7 +266,14 @@ export class BfdClient {
     const socket = this.#socket;
     if (socket === undefined || !this.#connected) return false;
     const id = this.#nextId++;
-    this.#waiting.set(id, onResponse);
+    const limit = this.#clock.after(ANSWER_LIMIT_MS, () => {
+      // Timers run before sockets are read: the answer may wait there after a stall of our own.
+      setImmediate(() => this.#waiting.has(id) && this.#hangs(socket));
+    });
+    this.#waiting.set(id, (response) => {
+      limit.cancel();
+      onResponse(response);
+    });
     writeJsonLine(socket, { id, ...request });
     return true;
   }
