@@ -6,6 +6,7 @@ import { systemClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
 import { BfdReflector } from "@paddock/uplink/bfd/reflector.ts";
 import { FakeCollector } from "@paddock/uplink/forward/testing/fake-collector.ts";
+import { TcpRelay } from "@paddock/uplink/forward/testing/tcp-relay.ts";
 import { CODE_CHANGED } from "@paddock/wire/coap-codes.ts";
 import { openGateway } from "../compose.ts";
 import { parseGatewayConfig, socketPath, type GatewayConfig } from "../config.ts";
@@ -112,6 +113,38 @@ test("a cut moves the traffic, with its detection time, and frames are taken thr
     expect(await sender.post(["i"], senmlFrame("thermo", 1), 10_000)).toBe(CODE_CHANGED);
   } finally {
     sender.close();
+    await gateway.stop();
+  }
+});
+
+test("an endpoint that does not answer gives way to the next, and one that BFD finds dead does so at once", async () => {
+  const collector = new FakeCollector();
+  await collector.listen();
+  cleanUps.push(() => collector.stop());
+  const relays = [new TcpRelay(() => collector.port), new TcpRelay(() => collector.port)] as const;
+  for (const relay of relays) {
+    await relay.listen();
+    cleanUps.push(() => relay.close());
+  }
+  const [second, third] = relays.map(({ endpoint }) => endpoint);
+  config = {
+    ...config,
+    collector: { ...config.collector!, publicKey: Buffer.from(collector.identity.publicKeyRaw).toString("hex") },
+    paths: [{ ...config.paths[0]!, fallbackEndpoints: [second!, third!] }],
+  };
+  const gateway = await openGateway(config, { clock: systemClock, log: silentLog });
+  try {
+    const path = async () => (await askGateway<"status">(socketPath(config), { get: "status" })).uplinks.paths[0]!;
+    await until(async () =>
+      expect(await path()).toMatchObject({ endpoint: second, session: "open", liveness: "up", role: "active" }),
+    );
+    relays[0].silence();
+    const beganMs = Date.now();
+    await cutFibre();
+    await until(async () => expect(await path()).toMatchObject({ endpoint: third, session: "open", liveness: "down" }));
+    // A silent connection is given up after 15 s and more, an attempt to open one after 10.
+    expect(Date.now() - beganMs).toBeLessThan(9000);
+  } finally {
     await gateway.stop();
   }
 });
