@@ -61,6 +61,8 @@ if (values.interop) verdicts.push(...(await runInterop(join(RESULTS, "interop.js
 verdicts.push(...(await runLab(lab, join(RESULTS, "stories.ndjson"), values.only)));
 sweepAbandoned();
 
+if (verdicts.length === 0) process.stdout.write(`Nothing was run: no name matches ${JSON.stringify(values.only)}.\n`);
+
 const failed = verdicts.filter(({ passed }) => !passed);
 const report: HilReport = {
   startedAt: startedAt.toISOString(),

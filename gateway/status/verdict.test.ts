@@ -98,6 +98,13 @@ test.each<[string, Parameters<typeof gatewayStatus>[0], VerdictLevel, string]>([
     "attention",
     "Forwarding live on fibre; backlog 0.",
   ],
+  ["a BFD speaker that is gone", { uplinks: { speaker: "gone" } }, "attention", "Forwarding live on fibre; backlog 0."],
+  [
+    "a path that is down beside one that carries",
+    { uplinks: { paths: [{ ...gatewayStatus().uplinks.paths[0]!, name: "lte", liveness: "down", why: "no answer" }] } },
+    "attention",
+    "Forwarding live on fibre; backlog 0.",
+  ],
   ["drops in the kernel", { ingest: { kernelDrops: 3 } }, "attention", "Forwarding live on fibre; backlog 0."],
   ["a clock that was never set", { clock: { quality: "unset" } }, "attention", "Forwarding live on fibre; backlog 0."],
 ])("%s", (_what, patch, level, sentence) => {

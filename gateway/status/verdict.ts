@@ -121,6 +121,13 @@ function* attention(status: GatewayStatus): Iterable<Problem> {
     const text = `Path ${uplinks.active} is up, yet no receipt comes.`;
     yield { level: "attention", text, next: "paddock gateway uplinks" };
   }
+  if (uplinks.speaker === "gone") {
+    const text = "The BFD speaker cannot be reached: nobody watches the paths, and receipts alone decide.";
+    yield { level: "attention", text, next: "paddock gateway uplinks" };
+  }
+  for (const { name, why } of uplinks.paths.filter(({ liveness }) => liveness === "down")) {
+    yield { level: "attention", text: `Path ${name}: ${why}.`, next: "paddock gateway uplinks" };
+  }
   for (const { name, route } of uplinks.paths) {
     if (typeof route?.problem !== "string") continue;
     yield { level: "attention", text: `Path ${name}: ${route.problem}.`, next: "paddock gateway uplinks" };

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { silentLog } from "@paddock/base/log.ts";
 import { askSpeaker } from "./ask.ts";
 import { BfdClient, type LivenessChange } from "./client.ts";
 import { serveControl } from "./control-server.ts";
@@ -116,6 +117,23 @@ describe("a speaker that somebody else runs", () => {
     const after = discriminators();
     expect(after["path-a"]).toBe(before["path-a"]);
     expect(after["moved"]).not.toBe(before["moved"]);
+  });
+
+  test("is missed in the log once, until it was there again", async () => {
+    const warn = vi.fn<(event: string, fields?: object) => void>();
+    const path = join(directory, "bfd.sock");
+    const { client: gateway } = client({ socket: path, log: { ...silentLog, warn } });
+    gateway.setSessions([session]);
+    await gateway.start();
+    await until(() =>
+      expect(warn.mock.calls).toMatchObject([
+        ["bfd-speaker-gone", { detail: expect.stringMatching(/nothing answers at/) }],
+      ]),
+    );
+    const { stop } = await inProcess();
+    await until(() => expect(gateway.liveness("path-a")).toBe("up"));
+    await stop();
+    await until(() => expect(warn).toHaveBeenCalledTimes(2));
   });
 
   test("answers bad requests with a reason and drops what is not its protocol", async () => {

@@ -55,6 +55,7 @@ export class BfdClient {
   #backOffMs = BACK_OFF_FIRST_MS;
   #retry: Timer | undefined;
   #closed = false;
+  #toldGone = false;
 
   constructor(options: BfdClientOptions) {
     this.#options = options;
@@ -164,6 +165,7 @@ export class BfdClient {
     this.#send({ do: "subscribe" }, (response) => {
       if (!response.ok) return;
       this.#backOffMs = BACK_OFF_FIRST_MS;
+      this.#toldGone = false;
       const { sessions } = response.result as SpeakerReport;
       for (const { name, owner } of sessions) {
         if (owner === this.#options.owner && !this.#wanted.has(name)) this.#tell({ do: "remove", name });
@@ -218,6 +220,12 @@ export class BfdClient {
   }
 
   #lost(): void {
+    // A child tells by its end. Somebody else's speaker is told of once, until it is there again.
+    if (!this.#closed && this.#options.socket !== undefined && !this.#toldGone) {
+      this.#toldGone = true;
+      const again = "tried again until it answers; receipts decide about its paths meanwhile";
+      this.#log.warn("bfd-speaker-gone", { detail: `nothing answers at ${this.#options.socket}: ${again}` });
+    }
     this.#connected = false;
     this.#socket = undefined;
     for (const settle of this.#waiting.values())

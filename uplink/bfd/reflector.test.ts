@@ -76,3 +76,23 @@ test("counts what it refuses by cause and answers the next question", async () =
   await ask(QUESTION);
   expect(reflector.report()).toMatchObject({ reflected: 1, refused: { malformed: 2, "unknown-discriminator": 1 } });
 });
+
+test("closed, it lets go of the port that passive sessions came in by", async () => {
+  const bound = async (port: number) => {
+    const socket = createSocket("udp6");
+    const listening = once(socket, "listening");
+    socket.bind({ address: "::1", port, exclusive: true });
+    await listening;
+    const address = socket.address();
+    socket.close();
+    await once(socket, "close");
+    return address.port;
+  };
+  const port = await bound(0);
+  const reflector = new BfdReflector({ passive: { addresses: ["::1"], port } });
+  await reflector.start();
+  await new Promise((done) => setImmediate(done));
+  await expect(bound(port)).rejects.toThrow("EADDRINUSE");
+  await reflector.close(0);
+  expect(await bound(port)).toBe(port);
+});

@@ -7,6 +7,7 @@ import { BFD_PACKET_BYTES, BFD_PORTS } from "@paddock/wire/bfd-packet.ts";
 import { reflect, type Reflector, type ReflectProblem } from "./reflect.ts";
 import type { SessionReport, SpeakerEvent } from "./speaker-events.ts";
 import { Speaker } from "./speaker.ts";
+import type { Listener } from "./transport.ts";
 
 /** Sessions of peers that have been silent this long are forgotten. */
 const FORGET_AFTER_MS = 60_000;
@@ -55,6 +56,7 @@ export class BfdReflector {
   readonly #clock: Clock;
   readonly #speaker: Speaker;
   readonly #sockets: Socket[] = [];
+  readonly #listeners: Listener[] = [];
   readonly #refused: Partial<Record<ReflectProblem, number>> = {};
   /** One for all packets: nothing is made for one of them but what node:dgram makes. */
   readonly #seamless: Reflector;
@@ -106,6 +108,7 @@ export class BfdReflector {
   async close(lingerMs?: number): Promise<void> {
     this.#sweep?.cancel();
     await this.#speaker.close(lingerMs);
+    for (const listener of this.#listeners) listener.close();
     for (const socket of this.#sockets) socket.close();
   }
 
@@ -148,7 +151,7 @@ export class BfdReflector {
 
   #acceptAt(address: string): void {
     const { port, remotePort, intervalMs, detectMult, sessionsMax = 4096, allow = () => true } = this.#options.passive!;
-    this.#speaker.acceptPeers(
+    const listener = this.#speaker.acceptPeers(
       "multihop",
       address,
       ({ local, localPort, remote }) => {
@@ -167,6 +170,7 @@ export class BfdReflector {
       },
       port,
     );
+    this.#listeners.push(listener);
   }
 
   #sweepLater(): void {

@@ -1,4 +1,6 @@
 import { once } from "node:events";
+import { rmdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Log } from "@paddock/base/log.ts";
 import { serveControl } from "./control-server.ts";
 import type { ProcessConfig } from "./process-config.ts";
@@ -52,6 +54,8 @@ export async function runSpeaker(options: RunOptions): Promise<void> {
   await control?.close();
   await speaker.close();
   await reflector?.close();
+  // A parent that was killed cannot tidy up; with the socket gone, its directory is empty.
+  if (options.endWithParent && socket !== undefined) await rmdir(dirname(socket)).catch(() => {});
 }
 
 async function stopRequested(endWithParent: boolean): Promise<void> {

@@ -34,7 +34,9 @@ export function plan(draft: Draft): void {
   // What a metered path does not take may use the next one.
   const others = ALL_LANES.filter((lane) => !admitted.includes(lane));
   const standing = standby === undefined ? undefined : draft.paths.standings.get(standby);
-  if (others.length > 0 && standby !== undefined && standing === "healthy") sendOver(draft, standby, others);
+  // A path that is held back for its past works, and lanes that nobody else takes would wait.
+  const works = standing === "healthy" || standing === "suppressed";
+  if (others.length > 0 && standby !== undefined && works) sendOver(draft, standby, others);
 }
 
 function sendOver(draft: Draft, path: string, lanes: readonly Lane[], copy = false): void {

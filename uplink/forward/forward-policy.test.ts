@@ -116,6 +116,20 @@ describe("sending", () => {
     expect(simulation.pending()).toBe(0);
   });
 
+  test("and over one that is held back for its failures, as nobody else takes them", () => {
+    const metered = { bytesPerMonth: 1e9, billingDay: 1, lanes: [0, 1] as const };
+    const simulation = new PolicySimulation([{ ...FIBRE, metered }, LTE]).start().pass(100);
+    for (let flap = 0; flap < 3; flap++) {
+      simulation.liveness("lte", "up").pass(20_000);
+      simulation.liveness("lte", "down").pass(1000);
+    }
+    simulation.liveness("lte", "up").pass(5000);
+    expect(simulation.state.paths.standings.get("lte")).toBe("suppressed");
+    simulation.seal(2).pass(100);
+    expect(sendsOf(simulation).map(({ lane, path }) => [lane, path])).toEqual([[2, "lte"]]);
+    expect(simulation.pending()).toBe(0);
+  });
+
   test("batches that cannot be read are passed over, reported once, and tried again later", () => {
     const simulation = new PolicySimulation([FIBRE]).store(1, 100);
     simulation.unreadable = (_chain, seq) => seq >= 30 && seq < 33;

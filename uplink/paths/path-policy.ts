@@ -208,11 +208,11 @@ function choose(
   if (rival === undefined) return { path: active, why: "" };
   const reason =
     rank(rival, standings) < activeRank
-      ? `${active.config.name} is ${standings.get(active.config.name)}`
-      : "it is preferred";
+      ? `${active.config.name} is ${standings.get(active.config.name)}, ${rival.config.name}`
+      : "it is preferred and";
   return {
     path: rival,
-    why: `${reason} and was sound for ${formatSeconds(now.nowMs - (rival.soundSinceMs ?? now.nowMs))}`,
+    why: `${reason} was sound for ${formatSeconds(now.nowMs - (rival.soundSinceMs ?? now.nowMs))}`,
   };
 }
 

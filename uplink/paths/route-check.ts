@@ -49,7 +49,7 @@ export function routeProblem(wish: RouteWish, source: string, route: KernelRoute
 function remedy({ interface: device, nextHop }: RouteWish, source: string): string {
   const via = nextHop === null ? "via ROUTER" : `via ${withoutZone(nextHop)}`;
   const dev = device ?? nextHop?.split("%")[1] ?? "DEVICE";
-  return `add "ip -6 rule add from ${source} lookup TABLE" and "ip -6 route add default ${via} dev ${dev} table TABLE"`;
+  return `add "ip -6 rule add from ${source} lookup TABLE pref 1000" and "ip -6 route add default ${via} dev ${dev} table TABLE"`;
 }
 
 function withoutZone(address: string): string {
