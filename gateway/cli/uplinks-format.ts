@@ -102,7 +102,15 @@ function formatStates(report: SessionReport): string {
     report.remoteState === null ? "" : `, remote ${report.remoteState} (${report.remoteDiagnostic ?? "no diagnostic"})`;
   const heard =
     report.sinceLastPacketMs === null ? "no packet yet" : `last packet ${formatDuration(report.sinceLastPacketMs)} ago`;
-  return `local ${report.state} (${report.diagnostic})${remote}; ${heard}`;
+  const troubles = [
+    ["refused", report.refused],
+    ["socket", report.socketErrors],
+  ] as const;
+  const told = troubles.map(([what, counts]) => {
+    const list = Object.entries(counts).map(([cause, count]) => `${cause} ${formatCount(count)}`);
+    return list.length === 0 ? "" : `; ${what}: ${list.join(", ")}`;
+  });
+  return `local ${report.state} (${report.diagnostic})${remote}; ${heard}${told.join("")}`;
 }
 
 function formatPace(report: SessionReport): string {

@@ -77,17 +77,19 @@ test("counts what it refuses by cause and answers the next question", async () =
   expect(reflector.report()).toMatchObject({ reflected: 1, refused: { malformed: 2, "unknown-discriminator": 1 } });
 });
 
+/** Binds a port of ::1 (0: a free one), lets go of it, and says which it was. Throws when somebody has it. */
+async function bound(port: number): Promise<number> {
+  const socket = createSocket("udp6");
+  const listening = once(socket, "listening");
+  socket.bind({ address: "::1", port, exclusive: true });
+  await listening;
+  const address = socket.address();
+  socket.close();
+  await once(socket, "close");
+  return address.port;
+}
+
 test("closed, it lets go of the port that passive sessions came in by", async () => {
-  const bound = async (port: number) => {
-    const socket = createSocket("udp6");
-    const listening = once(socket, "listening");
-    socket.bind({ address: "::1", port, exclusive: true });
-    await listening;
-    const address = socket.address();
-    socket.close();
-    await once(socket, "close");
-    return address.port;
-  };
   const port = await bound(0);
   const reflector = new BfdReflector({ passive: { addresses: ["::1"], port } });
   await reflector.start();

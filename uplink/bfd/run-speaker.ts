@@ -26,7 +26,9 @@ export async function runSpeaker(options: RunOptions): Promise<void> {
   speaker.subscribe((event) => {
     if (options.printEvents) process.stdout.write(`${JSON.stringify(event)}\n`);
     const { event: kind, ...fields } = event;
-    log[kind === "state" && event.liveness === "down" ? "warn" : "info"](`bfd-${kind}`, fields);
+    const isTrouble =
+      event.event === "state" ? event.liveness === "down" : event.event === "transport" && event.code !== null;
+    log[isTrouble ? "warn" : "info"](`bfd-${kind}`, fields);
   });
   const warned = new Set<string>();
   const warnAbout = (session: SessionSpecInput): void => {
