@@ -100,6 +100,7 @@ test("a cut moves the traffic, with its detection time, and frames are taken thr
     expect(text).toMatch(
       /end to end +down, BFD seamless, ::1 to ::1\n +local down \(control-detection-expired\); last packet/,
     );
+    expect(text).toMatch(/last packet .* ago; socket: ECONNREFUSED \d/);
     expect(text).toMatch(
       /sends every 100 ms, expects every 100 ms, down after 300 ms; round trip .*; [0-9.]+ MB a day/,
     );
