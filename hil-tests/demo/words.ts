@@ -5,7 +5,7 @@ import type { DemoOptions } from "./options.ts";
 import type { Check } from "./proof.ts";
 import type { Screen } from "./screen.ts";
 import type { CutResult } from "./story.ts";
-import { UPLINKS } from "./uplinks.ts";
+import { UPLINKS, WATCH } from "./uplinks.ts";
 
 /** What one is about to see. */
 export function introduce(
@@ -20,7 +20,8 @@ export function introduce(
   screen.say(`
   ${formatCount(sensors)} sensors, four of which replay what real motes measured, send frames to a gateway. The gateway seals
   each frame into a hash chain on its disk before it answers the sensor, and forwards the same bytes to a collector
-  over the best of three emulated uplinks: ${uplinks}.
+  over the best of three emulated uplinks: ${uplinks}. BFD watches each of them from end to end,
+  every ${WATCH.intervalMs} ms.
 
   After ${formatDuration(cutAtS * 1000)} the best uplink is cut under load. Watch the gateway notice, move on, and later come back.
   At the end every frame that was sent is looked for in the collector's ledger, and all signatures are checked.
