@@ -110,7 +110,10 @@ void test("packets that leave by the wrong uplink are told with the remedy, and 
   await startGateway();
   const lte = await pathWhere("lte", "has a route", (path) => path.route !== null);
   assert.deepEqual([lte.route?.device, lte.route?.nextHop], ["u0", router.linkLocalOf("g0")]);
-  assert.match(lte.route?.problem ?? "", /leave by u0, not by u1; add "ip -6 rule add from fd00:a1::2 lookup TABLE pref 1000"/);
+  assert.match(
+    lte.route?.problem ?? "",
+    /leave by u0, not by u1; add "ip -6 rule add from fd00:a1::2 lookup TABLE pref 1000"/,
+  );
   const fibre = await pathWhere("fibre", "has a route", (path) => path.route !== null);
   assert.equal(fibre.route?.problem, null);
   gateway.run("ip", "-6", "route", "del", "default", "table", "101");
