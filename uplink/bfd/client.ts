@@ -189,14 +189,16 @@ export class BfdClient {
     const stop = this.onEvent((event) => (heard ||= event.name === session.name));
     this.#send({ do: "add", session }, ({ ok }) => {
       stop();
-      if (!this.#connected || this.#wanted.get(session.name) !== session) return;
+      const wanted = this.#wanted.get(session.name);
+      // Another pace or key asked for meanwhile is still the same session; other ends are not, and were sent since.
+      if (!this.#connected || wanted === undefined || lastingDifference(session, wanted) !== undefined) return;
       if (ok) {
         // What happened since the report is newer than it.
         if (!heard) this.#set(session.name, liveness, undefined);
         return;
       }
       this.#tell({ do: "remove", name: session.name });
-      this.#add(session);
+      this.#add(wanted);
     });
   }
 
