@@ -20,6 +20,7 @@ import { startIngestServer, type IngestServer, type ListenAddress } from "./inge
 import { Receipts } from "./ingest/receipts.ts";
 import { Consumers } from "./log/consumers.ts";
 import { collectorMetrics } from "./metrics.ts";
+import { KeptReceipts } from "./proof/kept-receipts.ts";
 import { operatorHandler } from "./operator/operator-routes.ts";
 import { startOperatorServer, type OperatorServer } from "./operator/operator-server.ts";
 import { GatewayRegistry } from "./registry/gateway-registry.ts";
@@ -32,6 +33,8 @@ export interface Collector {
   readonly bfd: BfdAnswerer["seamless"];
   /** Rejects when the ledger cannot be written any more: the process has to end and find the truth on disk. */
   readonly failed: Promise<never>;
+  /** Resolves when the work that goes on in the background is done for now. */
+  settled(): Promise<void>;
   /** Finishes the uploads in flight, ends the readers and closes the ledger. Calling it again waits for the same end. */
   close(): Promise<void>;
 }
@@ -69,6 +72,8 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
     const bfd = await startBfdAnswerer(config.bfd, clock);
     if (bfd !== undefined) cleanUp.push(() => bfd.close());
     const receipts = new Receipts(identity, clock);
+    const keptReceipts = await KeptReceipts.open({ ledger, registry, identity, clock, log });
+    cleanUp.push(() => keptReceipts.close());
     let server: IngestServer | undefined;
     const follow = { count: noFollowers };
     const metrics = collectorMetrics({
@@ -95,6 +100,7 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
       activity,
       admission,
       receipts,
+      keptReceipts,
       metrics,
       limits,
       clock,
@@ -137,6 +143,7 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
       operator: operatorServer,
       bfd: bfd?.seamless ?? [],
       failed: failure.promise,
+      settled: () => keptReceipts.settled(),
       close: () => (closing ??= closeAll()),
     };
   } catch (error) {

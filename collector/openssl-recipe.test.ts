@@ -6,13 +6,14 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Sealer, testIdentity, testPayload } from "@paddock/store/testing/sealer.ts";
-import { verifyProof } from "@paddock/wire/proof.ts";
+import { encodeProof, verifyProof } from "@paddock/wire/proof.ts";
+import { signReceipt } from "@paddock/wire/receipt.ts";
 import { ask } from "./operator/operator-client.ts";
 import { writeProofParts } from "./proof/proof-parts.ts";
 import { CLAIM, TestCollector } from "./testing/test-collector.ts";
 
 /** All that the recipe in docs/proof.md may use. */
-const TOOLS = ["sh", "openssl", "sha256sum", "head", "tail", "od", "tr", "wc", "cut", "mktemp", "rm"];
+const TOOLS = ["sh", "openssl", "sha256sum", "head", "tail", "od", "tr", "wc", "cut", "mktemp", "rm", "awk"];
 
 let work: string;
 let proof: Buffer;
@@ -59,9 +60,10 @@ async function makeProof(): Promise<Buffer> {
 /** Runs the recipe over the exported parts, after `alter` had its way with them. */
 async function runRecipe(
   alter: (directory: string) => Promise<void> = async () => {},
+  exported = proof,
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   const directory = await mkdtemp(join(work, "parts-"));
-  await writeProofParts(proof, directory);
+  await writeProofParts(exported, directory);
   await alter(directory);
   const options = { cwd: directory, env: { PATH: join(work, "bin"), TMPDIR: work } };
   try {
@@ -93,6 +95,29 @@ describe("the recipe in docs/proof.md, with nothing but openssl, sha256sum and c
     expect(stdout).toContain(Buffer.from(verified.value.collector).toString("hex"));
   });
 
+  test("takes a thousand headers in one pass", async () => {
+    const [sealer, collector] = [new Sealer({ identity: testIdentity(3) }), testIdentity(4)];
+    const batches = sealer.sealMany(1000);
+    const receipt = signReceipt(collector, {
+      ...sealer.chain,
+      held: [[0, 999]],
+      linked: 1000,
+      head: sealer.previous,
+      received: 0,
+    });
+    const long = encodeProof({
+      gatewayKey: sealer.identity.publicKeyRaw,
+      collectorKey: collector.publicKeyRaw,
+      headers: batches.map(({ header }) => header),
+      payload: batches[0]!.payload,
+      index: 0,
+      receipt,
+    });
+    expect(await runRecipe(async () => {}, long)).toMatchObject({ code: 0, stdout: /the proof holds/u });
+    const altered = flipByte("header-500.cose", 80);
+    expect((await runRecipe(altered, long)).stderr).toMatch(/header-50[01].cose (does not follow|is of another)/u);
+  }, 60_000);
+
   const alterations: [what: string, alter: (directory: string) => Promise<void>, finding: RegExp][] = [
     ["a byte of the payload", flipByte("payload.cborseq", 50), /payload is not what/u],
     ["a byte of the frame", flipByte("frame.bin", 10), /frame is not in the payload/u],
@@ -102,7 +127,8 @@ describe("the recipe in docs/proof.md, with nothing but openssl, sha256sum and c
       /signature of header-001|another gateway|follow/u,
     ],
     ["the payload hash of a header", flipByte("header-000.cose", -80), /payload is not what/u],
-    ["the payload hash of a later header", flipByte("header-002.cose", -80), /signature of header-002/u],
+    ["the payload hash of a later header", flipByte("header-002.cose", -80), /header-003.cose does not follow/u],
+    ["the signature of a header in between", flipByte("header-001.cose", -1), /header-002.cose does not follow/u],
     ["the signature of a header", flipByte("header-003.cose", -1), /signature of header-003/u],
     ["a byte of the receipt", flipByte("receipt.cose", 60), /signature of receipt/u],
     ["the signature of the receipt", flipByte("receipt.cose", -5), /signature of receipt/u],

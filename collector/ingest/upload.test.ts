@@ -23,7 +23,14 @@ beforeEach(async () => {
   const options = { maxBytes: 1_000_000, minFreeBytes: 0, ballastBytes: 0, arrivalLog: true, clock };
   ledger = await ChainStore.open({ database: memoryDatabase(), ...options });
   const evidence = await EvidenceRoom.open(directory);
-  context = { ledger, evidence, activity: await ActivityBook.open(ledger), clock, log: silentLog };
+  context = {
+    ledger,
+    evidence,
+    activity: await ActivityBook.open(ledger),
+    keptReceipts: { note() {} },
+    clock,
+    log: silentLog,
+  };
 });
 
 afterEach(async () => {

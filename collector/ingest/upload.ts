@@ -11,6 +11,7 @@ import { chainTitle } from "../chain-name.ts";
 import type { EvidenceRoom } from "../evidence.ts";
 import { activityEntries, activityOf, type ActivityBook } from "../fleet/activity.ts";
 import type { Ledger } from "../ledger.ts";
+import type { KeptReceipts } from "../proof/kept-receipts.ts";
 import { walkRecords } from "./walk-records.ts";
 
 /** Why an upload is refused, as HTTP status and as the stable code of the error body. docs/protocol.md §3.1. */
@@ -39,6 +40,7 @@ export interface UploadContext {
   readonly ledger: Ledger;
   readonly evidence: EvidenceRoom;
   readonly activity: ActivityBook;
+  readonly keptReceipts: Pick<KeptReceipts, "note">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -83,6 +85,7 @@ export async function takeUpload(
   const written = await context.ledger.append({ chain, batches, side });
   if (!written.ok) return refuseWrite(context, chain, batches, written);
   context.activity.note(chain, activity, own);
+  context.keptReceipts.note(chain);
   let storedRecords = 0;
   let storedBytes = 0;
   let stored = 0;

@@ -14,9 +14,9 @@ import { LOG_CONTENT_TYPES, type LogFormat } from "../log/log-line.ts";
 import { readLogLines } from "../log/log-reader.ts";
 import type { CollectorMetrics } from "../metrics.ts";
 import { buildProof } from "../proof/build-proof.ts";
+import type { KeptReceipts } from "../proof/kept-receipts.ts";
 import type { GatewayRegistry } from "../registry/gateway-registry.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
-import type { Receipts } from "../ingest/receipts.ts";
 import { readConsumerPlace, readLogQuery, readOffset } from "./queries.ts";
 
 export interface OperatorContext extends FleetSources {
@@ -24,7 +24,7 @@ export interface OperatorContext extends FleetSources {
   readonly ledger: Ledger;
   readonly registry: GatewayRegistry;
   readonly consumers: Consumers;
-  readonly receipts: Receipts;
+  readonly keptReceipts: KeptReceipts;
   readonly metrics: CollectorMetrics;
   readonly limits: CollectorLimits;
   readonly clock: Clock;

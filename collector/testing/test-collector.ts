@@ -82,7 +82,13 @@ export class TestCollector {
   }
 
   async restart(): Promise<void> {
+    await this.whileStopped(async () => {});
+  }
+
+  /** Stops the collector, lets `change` have its way with the directory, and starts it again. */
+  async whileStopped(change: (directory: string) => Promise<void>): Promise<void> {
     await this.#stop();
+    await change(this.directory);
     const { more, clock, log } = this.#options;
     this.#collector = await startCollector(testConfig(this.directory, more), clock, log);
   }
