@@ -4,6 +4,7 @@ import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { countOf } from "@paddock/base/ranges.ts";
+import { Shutdown } from "@paddock/base/shutdown.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
 import { identityToPem, type SigningIdentity } from "@paddock/wire/identity.ts";
 import { startBfdAnswerer, type BfdAnswerer } from "./bfd-answerer.ts";
@@ -56,10 +57,8 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
     clock,
   });
   for (const note of ledger.recovery) log.warn("ledger-repaired", { ...note });
-  const cleanUp: (() => Promise<void>)[] = [() => ledger.close()];
-  const closeAll = async (): Promise<void> => {
-    for (const step of cleanUp.toReversed()) await step();
-  };
+  const closing = new Shutdown();
+  closing.add(() => ledger.close());
   try {
     const registry = await GatewayRegistry.open(join(dataDir, "gateways"), {
       claims: config.claims,
@@ -70,10 +69,10 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
     const activity = await ActivityBook.open(ledger);
     const admission = new Admission(limits);
     const bfd = await startBfdAnswerer(config.bfd, clock);
-    if (bfd !== undefined) cleanUp.push(() => bfd.close());
+    if (bfd !== undefined) closing.add(() => bfd.close());
     const receipts = new Receipts(identity, clock);
     const keptReceipts = await KeptReceipts.open({ ledger, registry, identity, clock, log });
-    cleanUp.push(() => keptReceipts.close());
+    closing.add(() => keptReceipts.close());
     let server: IngestServer | undefined;
     const follow = { count: noFollowers };
     const metrics = collectorMetrics({
@@ -115,12 +114,12 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
       operatorSocketPath(config),
       config.operator.listen,
     );
-    cleanUp.push(() => operatorServer.close());
+    closing.add(() => operatorServer.close());
 
     const ingest = ingestHandler(shared);
     server = await startIngestServer({ listen: config.listen, tls, limits, metrics, log, handle: ingest.handle });
     const { addresses, close: closeServer } = server;
-    cleanUp.push(async () => {
+    closing.add(async () => {
       bfd?.leave();
       operator.stopFollowers();
       await ingest.drain(limits.drainMs);
@@ -136,7 +135,6 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
       chains: [...ledger.chains()].length,
       logEnd: ledger.logEnd(),
     });
-    let closing: Promise<void> | undefined;
     return {
       identity,
       listen: addresses,
@@ -144,10 +142,10 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
       bfd: bfd?.seamless ?? [],
       failed: failure.promise,
       settled: () => keptReceipts.settled(),
-      close: () => (closing ??= closeAll()),
+      close: () => closing.run(),
     };
   } catch (error) {
-    await closeAll();
+    await closing.abandon((second) => log.error("close-failed", { message: messageOf(second) }));
     throw error;
   }
 }

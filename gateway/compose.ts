@@ -4,7 +4,9 @@ import { join } from "node:path";
 import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
+import { Shutdown } from "@paddock/base/shutdown.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
+import type { KeyValueDatabase } from "@paddock/store/database.ts";
 import { PAYLOAD_BYTES_MAX } from "@paddock/wire/limits.ts";
 import { ChainBatchSource } from "./batch-source.ts";
 import { countBoot } from "./boot-counter.ts";
@@ -23,7 +25,6 @@ import { Sensors, STATE_PREFIX } from "./ingest/sensors.ts";
 import { UdpListeners } from "./ingest/udp-listener.ts";
 import { serveMetrics } from "./metrics/metrics-server.ts";
 import { Uplinks } from "./paths/uplinks.ts";
-import { Shutdown } from "./shutdown.ts";
 import { StatusServer } from "./status/status-server.ts";
 import { StatusSource } from "./status/status-source.ts";
 
@@ -44,153 +45,167 @@ export interface Gateway {
 export interface GatewayEnvironment {
   readonly clock: Clock;
   readonly log: Log;
+  /** The store's database, for faults; by default LevelDB in the data directory. */
+  readonly database?: KeyValueDatabase;
 }
 
 /** Epochs lost to a disk that forgot what it had confirmed. */
 const EPOCH_ROLLED_BACK = "rolled-back";
 
 /**
- * The whole gateway: every object, in the order in which they need each other. Throws PaddockError when it cannot start;
- * whatever was opened until then is closed again.
+ * The whole gateway. Throws PaddockError when it cannot start: whatever was opened until then is closed again, and how
+ * that goes is logged, so that what is thrown is the cause.
  */
-export async function openGateway(config: GatewayConfig, { clock, log }: GatewayEnvironment): Promise<Gateway> {
-  const { dataDir } = config;
+export async function openGateway(config: GatewayConfig, environment: GatewayEnvironment): Promise<Gateway> {
   const closing = new Shutdown();
-  const { promise: failed, reject: fatal } = Promise.withResolvers<never>();
+  const failure = Promise.withResolvers<never>();
   // Whoever runs the gateway looks at it; until then a failure must not end the process unexplained.
-  failed.catch(() => {});
+  failure.promise.catch(() => {});
+  const assembled = assemble(config, environment, closing, failure);
+  assembled.catch(() => {});
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    const store = await ChainStore.open({
-      directory: join(dataDir, "store"),
-      ...config.store,
-      arrivalLog: false,
-      clock,
-    });
-    closing.add(() => store.close());
-    const { identity } = await identityFor(config, store, log);
-    const boot = await countBoot(dataDir, { atLeast: await newestBoot(store) });
-    const clockQuality = new LinuxClockQuality(clock);
-    closing.add(() => clockQuality.stop());
-    await clockQuality.start();
-
-    const commitLoop = new CommitLoop({
-      identity,
-      store: commitStoreOf(store),
-      lanes: config.lanes,
-      epochStarts: await epochStartsAfter(store, EPOCH_ROLLED_BACK, log),
-      evictionBytesMin: Math.min(4 * PAYLOAD_BYTES_MAX, Math.floor(config.store.maxBytes / 16)),
-      boot: boot.count,
-      clock,
-      clockQuality,
-      log,
-      defer: setImmediate,
-      fatal,
-    });
-    await commitLoop.start();
-
-    const divergence = new Divergence({ store, commitLoop, gateway: identity.id, clock, fatal });
-    const source = new ChainBatchSource({
-      store,
-      gateway: identity.id,
-      onSealed: (callback) => commitLoop.onSealed(callback),
-      roomFreed: () => commitLoop.roomFreed(),
-      onDiverged: (...found) => void divergence.found(...found),
-      clock,
-      log,
-      fatal,
-    });
-    closing.add(() => source.stop());
-    const uplinks = await Uplinks.open({
-      config,
-      identity,
-      source,
-      onFork: (lane, epoch) => void divergence.found(lane, epoch, "fork"),
-      closing,
-      clock,
-      log,
-    });
-
-    const sensors = new Sensors({ unknown: config.sensors.unknown, restored: await store.side(STATE_PREFIX) });
-    if (config.sensors.file !== null) sensors.load(await readSensorsFile(config.sensors.file));
-    const states = await store.side(EXCHANGE_PREFIX);
-    const earlier = earlierExchanges(states, boot.count, Math.floor(clock.monotonicUs() / 1_000_000));
-    await store.append({ chain: { gateway: identity.id, lane: 1, epoch: 0 }, batches: [], side: [earlier] });
-    const ingest = new Ingest({
-      sink: commitLoop,
-      sensors,
-      clock,
-      rateFramesPerS: config.sensors.rateFramesPerS,
-      exchanges: { secret: identity.privateKey, boot: boot.count, states },
-    });
-    const multicast = config.discovery.enabled ? multicastInterfaces(networkInterfaces()) : [];
-    const { listen, plainListen } = config;
-    const listeners = await UdpListeners.open({
-      ingest,
-      clock,
-      log,
-      listen,
-      plainListen,
-      multicastInterfaces: multicast,
-    });
-    closing.add(async () => {
-      // First the frames, then the sockets: the last answers still have to leave.
-      await commitLoop.stop();
-      await listeners.close();
-    });
-
-    const status = new StatusSource({
-      config,
-      identity,
-      boot: boot.count,
-      clock,
-      clockQuality,
-      store,
-      commitLoop,
-      ingest,
-      listeners,
-      uplinks,
-    });
-    closing.add(() => status.stop());
-    const statusServer = await StatusServer.listen(socketPath(config), status.answerers());
-    closing.add(() => statusServer.close());
-    if (config.metrics.listen !== null) {
-      const metrics = await serveMetrics(config.metrics.listen, () => status.metrics());
-      closing.add(() => metrics.close());
-      log.info("metrics", { address: config.metrics.listen.address, port: metrics.port });
-    }
-    const addresses = listeners.addresses();
-    const id = Buffer.from(identity.id).toString("hex");
-    const coap = addresses.find(({ kind }) => kind === "coap");
-    if (config.discovery.enabled && coap !== undefined) {
-      const name = config.discovery.name ?? `paddock-${id.slice(0, 12)}`;
-      const discovery = new Discovery({ name, port: coap.port, id }, log, clock);
-      closing.add(() => discovery.stop());
-      void discovery.start();
-    }
-    uplinks?.start();
-    const reloadSensors = async (): Promise<void> => {
-      const { file } = config.sensors;
-      if (file === null) return log.info("sensors-reload", { detail: "no sensors file is configured" });
-      try {
-        const document = await readSensorsFile(file);
-        ingest.reload(document);
-        log.info("sensors-reloaded", { file, sensors: Object.keys(document.sensors).length });
-      } catch (error) {
-        log.error("sensors-reload-failed", { file, message: messageOf(error), remedy: "The old ones stay in force." });
-      }
-    };
-    const stop = async (): Promise<void> => {
-      status.stopping = true;
-      // The status stays to be asked while the last frames become durable.
-      await commitLoop.stop();
-      await closing.run();
-    };
-    return { id, addresses, status, failed, reloadSensors, stop };
+    // Whatever the start waits for, it does not wait for a gateway that cannot go on.
+    return await Promise.race([assembled, failure.promise]);
   } catch (error) {
-    await closing.run();
+    const { log } = environment;
+    await closing.abandon((second) => log.error("close-failed", { message: messageOf(second) }));
     throw error;
   }
+}
+
+/** Every object, in the order in which they need each other. */
+async function assemble(
+  config: GatewayConfig,
+  { clock, log, database }: GatewayEnvironment,
+  closing: Shutdown,
+  { promise: failed, reject: fatal }: PromiseWithResolvers<never>,
+): Promise<Gateway> {
+  const { dataDir } = config;
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const store = await ChainStore.open({
+    ...(database === undefined ? { directory: join(dataDir, "store") } : { database }),
+    ...config.store,
+    arrivalLog: false,
+    clock,
+  });
+  closing.add(() => store.close());
+  const { identity } = await identityFor(config, store, log);
+  const boot = await countBoot(dataDir, { atLeast: await newestBoot(store) });
+  const clockQuality = new LinuxClockQuality(clock);
+  closing.add(() => clockQuality.stop());
+  await clockQuality.start();
+
+  const commitLoop = new CommitLoop({
+    identity,
+    store: commitStoreOf(store),
+    lanes: config.lanes,
+    epochStarts: await epochStartsAfter(store, EPOCH_ROLLED_BACK, log),
+    evictionBytesMin: Math.min(4 * PAYLOAD_BYTES_MAX, Math.floor(config.store.maxBytes / 16)),
+    boot: boot.count,
+    clock,
+    clockQuality,
+    log,
+    defer: setImmediate,
+    fatal,
+  });
+  await commitLoop.start();
+
+  const divergence = new Divergence({ store, commitLoop, gateway: identity.id, clock, fatal });
+  const source = new ChainBatchSource({
+    store,
+    gateway: identity.id,
+    onSealed: (callback) => commitLoop.onSealed(callback),
+    roomFreed: () => commitLoop.roomFreed(),
+    onDiverged: (...found) => void divergence.found(...found),
+    clock,
+    log,
+    fatal,
+  });
+  closing.add(() => source.stop());
+  const uplinks = await Uplinks.open({
+    config,
+    identity,
+    source,
+    onFork: (lane, epoch) => void divergence.found(lane, epoch, "fork"),
+    closing,
+    clock,
+    log,
+  });
+
+  const sensors = new Sensors({ unknown: config.sensors.unknown, restored: await store.side(STATE_PREFIX) });
+  if (config.sensors.file !== null) sensors.load(await readSensorsFile(config.sensors.file));
+  const states = await store.side(EXCHANGE_PREFIX);
+  const earlier = earlierExchanges(states, boot.count, Math.floor(clock.monotonicUs() / 1_000_000));
+  await store.append({ chain: { gateway: identity.id, lane: 1, epoch: 0 }, batches: [], side: [earlier] });
+  const ingest = new Ingest({
+    sink: commitLoop,
+    sensors,
+    clock,
+    rateFramesPerS: config.sensors.rateFramesPerS,
+    exchanges: { secret: identity.privateKey, boot: boot.count, states },
+  });
+  const multicast = config.discovery.enabled ? multicastInterfaces(networkInterfaces()) : [];
+  const { listen, plainListen } = config;
+  const listeners = await UdpListeners.open({
+    ingest,
+    clock,
+    log,
+    listen,
+    plainListen,
+    multicastInterfaces: multicast,
+  });
+  // First the frames, then the sockets: the last answers still have to leave.
+  closing.add(() => listeners.close());
+  closing.add(() => commitLoop.stop());
+
+  const status = new StatusSource({
+    config,
+    identity,
+    boot: boot.count,
+    clock,
+    clockQuality,
+    store,
+    commitLoop,
+    ingest,
+    listeners,
+    uplinks,
+  });
+  closing.add(() => status.stop());
+  const statusServer = await StatusServer.listen(socketPath(config), status.answerers());
+  closing.add(() => statusServer.close());
+  if (config.metrics.listen !== null) {
+    const metrics = await serveMetrics(config.metrics.listen, () => status.metrics());
+    closing.add(() => metrics.close());
+    log.info("metrics", { address: config.metrics.listen.address, port: metrics.port });
+  }
+  const addresses = listeners.addresses();
+  const id = Buffer.from(identity.id).toString("hex");
+  const coap = addresses.find(({ kind }) => kind === "coap");
+  if (config.discovery.enabled && coap !== undefined) {
+    const name = config.discovery.name ?? `paddock-${id.slice(0, 12)}`;
+    const discovery = new Discovery({ name, port: coap.port, id }, log, clock);
+    closing.add(() => discovery.stop());
+    void discovery.start();
+  }
+  uplinks?.start();
+  const reloadSensors = async (): Promise<void> => {
+    const { file } = config.sensors;
+    if (file === null) return log.info("sensors-reload", { detail: "no sensors file is configured" });
+    try {
+      const document = await readSensorsFile(file);
+      ingest.reload(document);
+      log.info("sensors-reloaded", { file, sensors: Object.keys(document.sensors).length });
+    } catch (error) {
+      log.error("sensors-reload-failed", { file, message: messageOf(error), remedy: "The old ones stay in force." });
+    }
+  };
+  const stop = async (): Promise<void> => {
+    status.stopping = true;
+    // The status stays to be asked while the last frames become durable. How that ends is seen by the closing, too.
+    await commitLoop.stop().catch(() => {});
+    await closing.run();
+  };
+  return { id, addresses, status, failed, reloadSensors, stop };
 }
 
 async function identityFor(config: GatewayConfig, store: ChainStore, log: Log) {

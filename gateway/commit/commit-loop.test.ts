@@ -357,6 +357,22 @@ describe("CommitLoop", () => {
     expect(store.writes).toHaveLength(0);
   });
 
+  test("a failed write ends every wait, of this lane and of one that waits for its room", async () => {
+    const { store, loop, submit, pass } = world({ maxBytes: 20_000 });
+    for (let index = 0; index < 17; index++) {
+      submit(2, numbered(index, 800), () => {});
+      await pass(5);
+    }
+    store.failWith = new PaddockError("STORE_WRITE_FAILED", "the disk is gone.");
+    submit(0, numbered(1, 900), () => {});
+    submit(2, numbered(2), () => {});
+    const changed = loop.changeEpoch(1, 0, "fork", undefined);
+    const stopped = loop.stop();
+    const ends = Promise.allSettled([changed, stopped, loop.stop()]);
+    await pass(20);
+    expect(await ends).toEqual(Array.from({ length: 3 }, () => ({ status: "rejected", reason: store.failWith })));
+  });
+
   test("stopping: new frames are refused with 5.03's reason, open batches are written", async () => {
     const { loop, submit, pass, frames } = world();
     submit(2, numbered(1));

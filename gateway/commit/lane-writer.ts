@@ -46,9 +46,18 @@ export interface ChainEnd {
   readonly hash: Uint8Array;
 }
 
-interface WantedEpoch {
+/** A promise that is still to be settled, by its functions. */
+interface Waiting<Value> {
+  readonly resolve: (value: Value) => void;
+  readonly reject: (failure: unknown) => void;
+}
+
+interface WantedEpoch extends Waiting<boolean> {
   readonly start: EpochStart;
-  readonly done: (begun: boolean) => void;
+}
+
+interface EvictionDemand extends Waiting<boolean> {
+  readonly bytes: number;
 }
 
 export interface LaneWriterOptions {
@@ -102,9 +111,11 @@ export class LaneWriter {
   #refusingUntilUs: number | undefined;
   /** Wall minus monotonic clock in ms when the newest batch was begun, and the quality then. */
   #drift: { readonly ms: number; readonly quality: ClockQuality } | undefined;
-  #evictionDemand: { readonly bytes: number; readonly done: (freed: boolean) => void }[] = [];
+  #evictionDemand: EvictionDemand[] = [];
   #asking = false;
-  #idle: (() => void)[] = [];
+  #idle: Waiting<void>[] = [];
+  /** Why this lane writes no more: what is on disk is unknown. */
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(options: LaneWriterOptions) {
     this.#options = options;
@@ -185,8 +196,8 @@ export class LaneWriter {
       lastSeq: end?.seq ?? null,
       previous: end?.hash ?? Buffer.alloc(HASH_BYTES),
     };
-    return new Promise((done) => {
-      this.#wantedEpoch = { start, done };
+    return this.#wait((waiting) => {
+      this.#wantedEpoch = { start, ...waiting };
       this.#pump();
     });
   }
@@ -201,8 +212,8 @@ export class LaneWriter {
   /** Gives up `bytes` of this lane's oldest payloads with its next write, which happens at once. False: nothing left. */
   evict(bytes: number): Promise<boolean> {
     if (this.#asking) return Promise.resolve(false);
-    return new Promise((done) => {
-      this.#evictionDemand.push({ bytes, done });
+    return this.#wait((waiting) => {
+      this.#evictionDemand.push({ bytes, ...waiting });
       this.#pump();
     });
   }
@@ -213,7 +224,7 @@ export class LaneWriter {
    */
   async askOther(other: LaneWriter, bytes: number): Promise<boolean> {
     this.#asking = true;
-    for (const demand of this.#evictionDemand.splice(0)) demand.done(false);
+    for (const demand of this.#evictionDemand.splice(0)) demand.resolve(false);
     try {
       return await other.evict(bytes);
     } finally {
@@ -221,13 +232,29 @@ export class LaneWriter {
     }
   }
 
-  /** Writes what is open; resolves when everything accepted is durable or was refused. */
+  /** Writes what is open; resolves when everything accepted is durable or was refused. Rejects after a failed write. */
   flush(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#idle.push(resolve);
+    return this.#wait((waiting) => {
+      this.#idle.push(waiting);
       if (!this.#open.empty) this.#open.due = true;
       this.#pump();
     });
+  }
+
+  /** A wait that ends with this lane at the latest: nobody waits for a lane that writes no more. */
+  #wait<Value>(begin: (waiting: Waiting<Value>) => void): Promise<Value> {
+    return new Promise<Value>((resolve, reject) => {
+      if (this.#failure === undefined) begin({ resolve, reject });
+      else reject(this.#failure.error);
+    });
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = { error };
+    this.#options.fatal(error);
+    const waiting = [...this.#idle.splice(0), ...this.#evictionDemand.splice(0)];
+    for (const { reject } of waiting) reject(error);
+    this.#wantedEpoch?.reject(error);
   }
 
   #begin(receivedUs: number): void {
@@ -283,7 +310,7 @@ export class LaneWriter {
     }
     const batch = this.#nextBatch();
     if (batch === undefined) {
-      if (this.#open.empty) for (const resolve of this.#idle.splice(0)) resolve();
+      if (this.#open.empty) for (const { resolve } of this.#idle.splice(0)) resolve();
       return;
     }
     this.#writing = true;
@@ -295,7 +322,7 @@ export class LaneWriter {
     try {
       failure = await this.#write(batch);
     } catch (error) {
-      this.#options.fatal(error);
+      this.#fail(error);
       return;
     }
     this.#writing = false;
@@ -327,8 +354,8 @@ export class LaneWriter {
     return dependents;
   }
 
-  async #runEpochChange({ start, done }: WantedEpoch): Promise<void> {
-    const { clock, clockQuality, takeBatch, giveBack, fatal, log } = this.#options;
+  async #runEpochChange({ start, resolve }: WantedEpoch): Promise<void> {
+    const { clock, clockQuality, takeBatch, giveBack, log } = this.#options;
     const before = { chain: this.#chain, head: this.#head, start: this.#epochStart };
     const { reason, previousEpoch, lastSeq } = start;
     const batch = takeBatch();
@@ -341,7 +368,7 @@ export class LaneWriter {
     try {
       failure = await this.#write(batch);
     } catch (error) {
-      fatal(error);
+      this.#fail(error);
       return;
     }
     if (failure === undefined) {
@@ -357,7 +384,7 @@ export class LaneWriter {
     batch.reset();
     giveBack(batch);
     this.#pump();
-    done(failure === undefined);
+    resolve(failure === undefined);
   }
 
   #nextBatch(): OpenBatch | undefined {
@@ -375,6 +402,15 @@ export class LaneWriter {
   /** Seals the batch at the head of the chain and makes it durable; resolves with the pressure when there is no room. */
   async #write(batch: OpenBatch): Promise<Pressure | undefined> {
     const demands = this.#evictionDemand.splice(0);
+    try {
+      return await this.#writeFor(batch, demands);
+    } catch (error) {
+      for (const { reject } of demands) reject(error);
+      throw error;
+    }
+  }
+
+  async #writeFor(batch: OpenBatch, demands: EvictionDemand[]): Promise<Pressure | undefined> {
     let demanded = demands.reduce((sum, demand) => sum + demand.bytes, 0);
     let evictions: readonly PlannedEviction[] = [];
     if (demanded > 0) {
@@ -383,7 +419,7 @@ export class LaneWriter {
     }
     for (let round = 0; round < ROOM_ROUNDS_MAX && !batch.empty; round++) {
       if (await this.#append(batch, evictions)) {
-        for (const demand of demands) demand.done(evictions.length > 0);
+        for (const demand of demands) demand.resolve(evictions.length > 0);
         return undefined;
       }
       for (const demand of this.#evictionDemand.splice(0)) {
@@ -396,7 +432,7 @@ export class LaneWriter {
       evictions = room;
       batch.setLoss(room.map(lossRecord));
     }
-    for (const demand of demands) demand.done(false);
+    for (const demand of demands) demand.resolve(false);
     return this.#refuse(batch);
   }
 

@@ -10,7 +10,7 @@ import { FOREVER_S, type LocalAddress } from "@paddock/uplink/paths/source-addre
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import type { GatewayConfig } from "../config.ts";
-import type { Shutdown } from "../shutdown.ts";
+import type { Shutdown } from "@paddock/base/shutdown.ts";
 import type { SourceStatus } from "../status/status.ts";
 import type { PathFacts } from "../status/uplinks-status.ts";
 import { endpointAddress } from "./bfd-config.ts";
