@@ -7,7 +7,7 @@ import type { Endpoint } from "./endpoints.ts";
 import type { ExchangeKey } from "./exchange-memory.ts";
 import type { Committed, FrameSink, Pressure } from "./frame-sink.ts";
 import type { Refusal } from "./refusals.ts";
-import type { PendingFrame } from "./replay-guard.ts";
+import { WAITERS_MAX, type PendingFrame } from "./replay-guard.ts";
 import { TAG_HEAD_BYTES } from "./replay-state.ts";
 import type { Sensor, Sensors } from "./sensors.ts";
 import type { SenderStats } from "./stats.ts";
@@ -65,6 +65,7 @@ export class Admission {
     frame: Uint8Array;
     receivedUs: number;
     side: { key: string; value: Uint8Array } | undefined;
+    waits: boolean;
     exchange: Readonly<ExchangeKey> | undefined;
   };
   #keyed: { readonly sensor: Sensor; readonly parts: Mac0; readonly tag: string } | undefined;
@@ -82,6 +83,7 @@ export class Admission {
       frame: nothing,
       receivedUs: 0,
       side: undefined,
+      waits: false,
       exchange: undefined,
     };
   }
@@ -114,9 +116,9 @@ export class Admission {
 
   /**
    * Hands the frame of the last `check` to the commit loop. False when that refuses it now: see `reason`. Else
-   * `committed`, if given, is called once.
+   * `committed`, if given, is called once. `waits`: the sender waits for that.
    */
-  submit(frame: Uint8Array, context: FrameContext, committed: Committed | undefined): boolean {
+  submit(frame: Uint8Array, context: FrameContext, committed: Committed | undefined, waits: boolean): boolean {
     const keyed = this.#keyed;
     const sensor = keyed?.sensor ?? context.from.host.sensor;
     const lane = context.lane >= 0 ? (context.lane as Lane) : (sensor?.lane ?? DEFAULT_LANE);
@@ -125,6 +127,7 @@ export class Admission {
     next.format = context.format;
     next.frame = frame;
     next.receivedUs = context.receivedUs;
+    next.waits = waits;
     const { stats } = this;
     let refused: Pressure | undefined;
     if (keyed === undefined) {
@@ -136,6 +139,8 @@ export class Admission {
       next.encodedSource = keyed.sensor.encodedSource;
       // The sequence window tells its copies.
       next.exchange = undefined;
+      // A copy that asks for an answer may still come.
+      next.waits = true;
       refused = this.#submitKeyed(keyed, lane, committed);
     }
     if (refused !== undefined) return this.refusePressure(refused);
@@ -146,7 +151,12 @@ export class Admission {
     return true;
   }
 
-  /** After "pending": `committed` is called with the outcome of the write that is under way. */
+  /** After "pending": whether one more copy may wait for the write that is under way. */
+  get mayAwait(): boolean {
+    return this.#copyOf !== undefined && this.#copyOf.waiters.length < WAITERS_MAX;
+  }
+
+  /** After "pending", where `mayAwait`: `committed` is called with the outcome of the write that is under way. */
   await(committed: Committed): void {
     this.#copyOf?.waiters.push(committed);
   }
@@ -158,7 +168,7 @@ export class Admission {
 
   refusePressure(pressure: Pressure): false {
     this.retryAfterS = pressure.retryAfterS;
-    return this.#refuse("pressure", PRESSURE_TEXT[pressure.reason]);
+    return this.#refuse("pressure", pressureText(pressure));
   }
 
   refuseRate(retryAfterS: number): false {
@@ -222,6 +232,11 @@ export class Admission {
     this.detail = detail;
     return false;
   }
+}
+
+/** Why a frame finds no room, as a sentence. */
+export function pressureText({ reason }: Pressure): string {
+  return PRESSURE_TEXT[reason];
 }
 
 const PRESSURE_TEXT: Readonly<Record<Pressure["reason"], string>> = {

@@ -38,6 +38,10 @@ export class Answers {
   }
 
   sendBytes(bytes: Uint8Array, from: Endpoint, reply: Reply): void {
+    if (!from.answerable) {
+      this.#counters.unanswerable++;
+      return;
+    }
     this.#counters.answers++;
     reply(bytes, from);
   }

@@ -31,6 +31,23 @@ describe("copies by endpoint, Message-ID and content", () => {
     expect(world.sink.frames).toHaveLength(2);
   });
 
+  test("the copy of a NON that wants no answer and whose write failed is stored, not dropped", () => {
+    const world = new World();
+    world.sink.slow = true;
+    const quiet = world.encode({ type: TYPE_NON, noResponse: 26 });
+    world.sendBytes(quiet);
+    expect(world.sink.waiting[0]!.frame.waits).toBe(false);
+    world.sink.commit(FULL);
+    expect(world.ingest.counters.commitFailed).toBe(1);
+    expect(world.ingest.senders()).toMatchObject([{ refusedBy: { pressure: 1 }, lastRefusal: "pressure" }]);
+    world.sendBytes(quiet);
+    world.sink.commit();
+    world.sendBytes(quiet);
+    expect(world.sink.frames).toHaveLength(1);
+    expect(world.ingest.counters.duplicates).toBe(1);
+    expect(world.answers).toEqual([]);
+  });
+
   test("a sensor that reboots and reuses its Message-IDs loses nothing", () => {
     const world = new World();
     for (const boot of [0, 1]) {
@@ -135,6 +152,9 @@ describe("copies after a restart", () => {
     expect(begin(740)).toEqual([true, true, true, false]);
     expect(begin(760)).toEqual([false, false, true, true]);
     expect(earlierExchanges(new Map(), 1, 5).value).toBeNull();
+    const one = new Map([["exchange:bulk", encodeExchanges(1, 500, [5, 6])]]);
+    expect(earlierExchanges(one, 1, 747).value).toEqual(one.get("exchange:bulk"));
+    expect(earlierExchanges(one, 1, 748).value).toBeNull();
     for (let lane = 0; lane < 40; lane++) states.set(`exchange:${lane}`, encodeExchanges(1, 760, Array(4096).fill(1)));
     expect(earlierExchanges(states, 1, 760).value!.length).toBeLessThanOrEqual(256 * 1024);
   });
@@ -179,6 +199,22 @@ describe("copies by sequence number", () => {
     world.sink.slow = false;
     expect(reply(world, 1)).toBe("2.04");
     expect(world.sink.frames).toHaveLength(1);
+  });
+
+  test("of 200,000 copies in one stalled write 16 wait, and no more than 17 answers come of it", () => {
+    const world = new World({ sensors });
+    world.sink.slow = true;
+    const bytes = world.encode(keyed(1));
+    for (let copy = 0; copy <= 200_000; copy++) {
+      bytes.writeUInt16BE(copy & 0xffff, 2);
+      world.sendBytes(bytes, "2001:db8::1", 1 + (copy >> 16));
+    }
+    expect(world.ingest.counters.sequenceDuplicates).toBe(200_000);
+    expect(world.answers).toEqual([]);
+    world.sink.commit();
+    expect(world.answers.map(({ code }) => code)).toEqual(Array(17).fill("2.04"));
+    expect(world.sink.frames).toHaveLength(1);
+    expect(reply(world, 1)).toBe("2.04");
   });
 
   test("a number that the sink refused at once is free too", () => {

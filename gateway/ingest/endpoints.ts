@@ -36,6 +36,8 @@ export class Endpoint {
   /** 64 bits that stand for the endpoint in the keys of duplicates and block transfers. */
   readonly keyLow: number;
   readonly keyHigh: number;
+  /** Whether an answer can be sent there at all; false for port 0, which means "nobody" (RFC 768), and for no host's address. */
+  readonly answerable: boolean;
 
   constructor(host: Host, port: number, encodedSource: Uint8Array, keyLow: number, keyHigh: number) {
     this.host = host;
@@ -43,8 +45,17 @@ export class Endpoint {
     this.encodedSource = encodedSource;
     this.keyLow = keyLow;
     this.keyHigh = keyHigh;
+    this.answerable = port !== 0 && isUnicast(host.address);
   }
 }
+
+/** Neither unspecified nor a group's: an answer there would go to this machine itself, or to many. */
+function isUnicast(address: Uint8Array): boolean {
+  return address[0] !== MULTICAST_FIRST && address.some((byte) => byte !== 0);
+}
+
+/** The first byte of every multicast address (RFC 4291 §2.7). */
+const MULTICAST_FIRST = 0xff;
 
 interface CachedHost {
   host: Host;

@@ -38,7 +38,7 @@ export class TestSink implements FrameSink {
 
   submit(frame: IncomingFrame, committed?: Committed): Pressure | undefined {
     if (this.refuseWith !== undefined) return this.refuseWith;
-    const { lane, format, receivedUs, side, encodedSource } = frame;
+    const { lane, format, receivedUs, side, encodedSource, waits } = frame;
     const exchange = frame.exchange === undefined ? undefined : { ...frame.exchange };
     const kept = {
       lane,
@@ -46,6 +46,7 @@ export class TestSink implements FrameSink {
       receivedUs,
       side,
       encodedSource,
+      ...(waits !== undefined && { waits }),
       exchange,
       frame: Buffer.from(frame.frame),
       source: Buffer.from(encodedSource),

@@ -3,7 +3,7 @@ import { CODE_CHANGED, CODE_CONTINUE, CODE_SERVICE_UNAVAILABLE, TYPE_CON } from 
 import type { CoapView } from "@paddock/wire/coap-message.ts";
 import { OPTION_REQUEST_TAG, OPTION_URI_PATH, OPTION_URI_QUERY } from "@paddock/wire/coap-options.ts";
 import { laneName, type Lane } from "@paddock/wire/lanes.ts";
-import type { Admission } from "./admission.ts";
+import { pressureText, type Admission } from "./admission.ts";
 import type { Answers } from "./answers.ts";
 import type { BlockTransfers } from "./block-transfers.ts";
 import type { ContentHash } from "./content-hash.ts";
@@ -93,7 +93,7 @@ export class FramePost {
         this.#countSequenceDuplicate(receivedUs);
         return;
       }
-      if (checked === "valid" && admission.submit(frame, this.#context, undefined)) {
+      if (checked === "valid" && admission.submit(frame, this.#context, undefined, false)) {
         this.#countAccepted(frame.length);
         return;
       }
@@ -139,6 +139,8 @@ export class FramePost {
     if (checked !== "valid") {
       if (transfer !== undefined) this.#transfers.drop(transfer);
       this.#countSequenceDuplicate(datagram.receivedUs);
+      // A copy beyond the bound is left without an answer, as if it were lost: those that wait get theirs.
+      if (checked === "pending" && !admission.mayAwait) return;
       const committed = this.#whenCommitted(datagram, 0, block1, transfer);
       if (checked === "pending") admission.await(committed);
       else committed(undefined);
@@ -151,8 +153,8 @@ export class FramePost {
       this.#exchange.high = this.#high;
       this.#context.exchange = this.#exchange;
     }
-    const committed = waits ? this.#whenCommitted(datagram, ticket, block1, transfer) : undefined;
-    if (!admission.submit(frame, this.#context, committed)) {
+    const committed = waits ? this.#whenCommitted(datagram, ticket, block1, transfer) : this.#forgetUnless(ticket);
+    if (!admission.submit(frame, this.#context, committed, waits)) {
       this.#ring.forget(ticket);
       if (transfer !== undefined) this.#transfers.keepLast(transfer);
       this.#refuse(datagram);
@@ -231,6 +233,17 @@ export class FramePost {
     };
   }
 
+  /** Nobody is told of a failed write, but the copy of a frame that is not stored must be a new try. */
+  #forgetUnless(ticket: number): Committed {
+    const { stats } = this.#admission;
+    return (failure) => {
+      if (failure === undefined) return;
+      this.#ring.forget(ticket);
+      this.#counters.commitFailed++;
+      stats.refused("pressure", pressureText(failure));
+    };
+  }
+
   /** Answers with the admission's refusal. */
   #refuse(datagram: Datagram): void {
     this.#answers.refuse(datagram, this.#admission, this.#admission.stats);
@@ -248,7 +261,7 @@ export class FramePost {
   }
 }
 
-/** A NON whose success and failure are both left out has nobody waiting for the write. */
+/** A NON whose success and failure are both left out has nobody who waits for the write. */
 function wantsAnswer(noResponse: number): boolean {
   return !isSuppressed(noResponse, CODE_CHANGED) || !isSuppressed(noResponse, CODE_SERVICE_UNAVAILABLE);
 }

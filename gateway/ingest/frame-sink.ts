@@ -18,6 +18,8 @@ export interface IncomingFrame {
   readonly receivedUs: number;
   /** State that must become durable in the same write, for example the sensor's replay window. */
   readonly side?: SideEntry | undefined;
+  /** Whether somebody waits for the write; absent: whether there is a `committed`. */
+  readonly waits?: boolean;
   /** Set where a copy of the message may come after a restart; valid during the call only. exchange-memory.ts. */
   readonly exchange?: Readonly<ExchangeKey> | undefined;
 }
@@ -36,9 +38,9 @@ export type Committed = (failure: Pressure | undefined) => void;
 export interface FrameSink {
   /**
    * Adds a frame to the open batch of its lane. Returns undefined when it was taken, and then calls `committed` (if
-   * given) exactly once, later; returns the pressure when it was refused, and then never calls it.
-   * A frame with `committed` has somebody waiting: the batch closes as soon as the disk is free. One without may
-   * linger for the lane's configured time.
+   * given) exactly once, later; returns the pressure when it was refused, and then never calls it. Where somebody
+   * waits for the write, the batch closes as soon as the disk is free; a frame for which nobody does may linger for the
+   * lane's configured time, also with `committed`.
    */
   submit(frame: IncomingFrame, committed?: Committed): Pressure | undefined;
 }

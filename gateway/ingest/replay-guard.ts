@@ -14,9 +14,15 @@ export interface PendingFrame {
   readonly sequence: number;
   readonly lane: Lane;
   readonly tag: string;
-  /** Copies that wait for the same write. */
+  /** Copies that wait for the same write, WAITERS_MAX at most. */
   readonly waiters: Committed[];
 }
+
+/**
+ * Copies that wait for one write. A sensor sends a message five times at most (MAX_RETRANSMIT, RFC 7252 §4.8), from a
+ * few addresses perhaps; whoever sends more of them is no sensor, and a stalled disk must not make an answer of each.
+ */
+export const WAITERS_MAX = 16;
 
 export type ReplayVerdict =
   | "new"

@@ -10,7 +10,7 @@ export interface IngestCounters {
   readonly accepted: Record<LaneName, number>;
   /** Bytes of these frames. */
   acceptedBytes: number;
-  /** Frames that were taken and then not stored, with somebody told so. */
+  /** Frames that were taken and then not stored, with whoever waits told so. */
   commitFailed: number;
   /** Copies by endpoint, Message-ID and content. */
   duplicates: number;
@@ -24,8 +24,12 @@ export interface IngestCounters {
   ignored: number;
   /** Datagrams sent. */
   answers: number;
+  /** Answers left out because the sender's port is 0, or its address no host's: there is nobody to send them to. */
+  unanswerable: number;
   /** Datagrams that could not be sent. */
   sendErrors: number;
+  /** Datagrams that a fault of this program kept from being handled: each is a line in the log. */
+  handlerFailures: number;
   /** Requests that came by multicast. */
   multicast: number;
   readonly refused: Record<Refusal, number>;
@@ -44,7 +48,9 @@ export function newCounters(): IngestCounters {
     pings: 0,
     ignored: 0,
     answers: 0,
+    unanswerable: 0,
     sendErrors: 0,
+    handlerFailures: 0,
     multicast: 0,
     refused: zeroes(REFUSAL_NAMES),
   };

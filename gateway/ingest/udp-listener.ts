@@ -53,6 +53,7 @@ export class UdpListeners {
     const interfaces = options.multicastInterfaces ?? [];
     const opened: UdpSocket[] = [];
     const sendFailed = (): void => void ingest.counters.sendErrors++;
+    const handlerFailed = (): void => void ingest.counters.handlerFailures++;
     const open = async (
       { address, port }: ListenAddress,
       handle: DatagramHandler,
@@ -60,8 +61,8 @@ export class UdpListeners {
     ): Promise<UdpSocket> => {
       // Of the unicast sockets only a wildcard stands in the way of the groups' own.
       const wildcard = interfaces.length > 0 && address === "::";
-      const shared = group ? "group" : wildcard ? "wildcard" : undefined;
-      const socket = await UdpSocket.open({ address, port, clock, log, handle, sendFailed, shared });
+      const shared = group ? "beside" : wildcard ? "wildcard" : undefined;
+      const socket = await UdpSocket.open({ address, port, clock, log, handle, sendFailed, handlerFailed, shared });
       opened.push(socket);
       return socket;
     };

@@ -23,11 +23,17 @@ export interface UdpSocketOptions {
   readonly handle: DatagramHandler;
   /** Called for each answer that could not be sent. */
   readonly sendFailed: () => void;
+  /** Called for each datagram whose handling threw: a fault of this program, of which the log has the stack. */
+  readonly handlerFailed: () => void;
+  /** Makes the socket beneath; for tests. */
+  readonly createSocket?: typeof createSocket;
   /**
-   * Set where sockets of multicast groups are bound to the same port: "wildcard" for the one on `::`, which must be
-   * this process's alone, "group" for those of the groups, which any process may join.
+   * Set where several sockets are bound to the same port: "wildcard" for the one on `::`, which must be this process's
+   * alone, "beside" for those of single addresses and of multicast groups beside it.
    */
-  readonly shared?: "wildcard" | "group" | undefined;
+  readonly shared?: "wildcard" | "beside" | undefined;
+  /** Says nothing about a small receive buffer, where another socket has said it. */
+  readonly quiet?: boolean;
 }
 
 /**
@@ -54,7 +60,13 @@ export class UdpSocket {
     this.#log = options.log;
     const { handle, clock } = options;
     socket.on("message", (bytes, remote) => {
-      handle(bytes, remote.address, remote.port, clock.monotonicUs(), this.reply);
+      // Whatever one datagram meets, the next ones must be taken: an exception here would end the process.
+      try {
+        handle(bytes, remote.address, remote.port, clock.monotonicUs(), this.reply);
+      } catch (error) {
+        options.handlerFailed();
+        this.#noteError(error, "datagram-failed");
+      }
     });
     socket.on("error", (error) => this.#noteError(error));
   }
@@ -63,10 +75,11 @@ export class UdpSocket {
   static async open(options: UdpSocketOptions): Promise<UdpSocket> {
     const { address, port, log } = options;
     // A shared address would silently be shared with another gateway too; a socket that does not share finds that out.
-    if (options.shared === "wildcard" && port !== 0) (await bindSocket(address, port, false)).close();
-    const socket = await bindSocket(address, port, options.shared !== undefined);
+    const create = options.createSocket ?? createSocket;
+    if (options.shared === "wildcard" && port !== 0) (await bindSocket(create, address, port, false)).close();
+    const socket = await bindSocket(create, address, port, options.shared !== undefined);
     const opened = new UdpSocket(socket, options);
-    if (opened.recvBufferBytes < RECV_BUFFER_BYTES) {
+    if (options.quiet !== true && opened.recvBufferBytes < RECV_BUFFER_BYTES) {
       log.warn("receive-buffer-small", {
         address,
         port: opened.port,
@@ -91,13 +104,20 @@ export class UdpSocket {
     return this.#socket.getRecvBufferSize() / (process.platform === "linux" ? 2 : 1);
   }
 
-  /** Sends an answer from this socket; dropped when the socket is closed or cannot keep up. */
+  /** Sends an answer from this socket; dropped when the socket is closed or cannot keep up. Never throws. */
   readonly reply: Reply = (bytes, to) => {
-    if (this.#closed || this.#socket.getSendQueueSize() > SEND_QUEUE_BYTES_MAX) {
+    if (this.#closed) {
       this.#sendFailed();
       return;
     }
-    this.#socket.send(bytes, to.port, to.host.text, this.#sent);
+    // node:dgram tells part of what goes wrong by throwing: a port that it does not take, a socket that has ended.
+    try {
+      if (this.#socket.getSendQueueSize() > SEND_QUEUE_BYTES_MAX) this.#sendFailed();
+      else this.#socket.send(bytes, to.port, to.host.text, this.#sent);
+    } catch (error) {
+      this.#sendFailed();
+      this.#noteError(error);
+    }
   };
 
   /** Joins a group on an interface. */
@@ -131,18 +151,26 @@ export class UdpSocket {
   };
 
   /** One line for the first error of a kind, then at every doubling: an unreachable sender must not fill the log. */
-  #noteError(error: Error): void {
-    const code = (error as NodeJS.ErrnoException).code ?? error.name;
-    const count = (this.#errors.get(code) ?? 0) + 1;
-    this.#errors.set(code, count);
-    if ((count & (count - 1)) === 0) this.#log.warn("udp-error", { code, count, message: error.message });
+  #noteError(error: unknown, event: "udp-error" | "datagram-failed" = "udp-error"): void {
+    const code = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : "thrown";
+    const kind = `${event} ${code}`;
+    const count = (this.#errors.get(kind) ?? 0) + 1;
+    this.#errors.set(kind, count);
+    if ((count & (count - 1)) !== 0) return;
+    if (event === "udp-error") this.#log.warn(event, { code, count, message: messageOf(error) });
+    else this.#log.error(event, { code, count, stack: (error as Error).stack ?? messageOf(error) });
   }
 }
 
 const DISCARD_ADDRESS = "100::1";
 
-async function bindSocket(address: string, port: number, reuseAddr: boolean): Promise<Socket> {
-  const socket = createSocket({
+async function bindSocket(
+  create: typeof createSocket,
+  address: string,
+  port: number,
+  reuseAddr: boolean,
+): Promise<Socket> {
+  const socket = create({
     type: "udp6",
     ipv6Only: true,
     reuseAddr,

@@ -29,6 +29,13 @@ export function gatewayMetrics(status: GatewayStatus, commitSeconds: HistogramSn
       [{ by: "message" }, ingest.duplicateFrames],
       [{ by: "sequence" }, ingest.duplicateSequences],
     ]),
+    counter("unsent_answers", "Answers that did not leave, by reason: the sender's port is 0, or the socket failed.", [
+      [{ reason: "nobody" }, ingest.answersUnanswerable],
+      [{ reason: "socket" }, ingest.answersFailed],
+    ]),
+    counter("failed_datagrams", "Datagrams that a fault of the gateway's own kept from being handled.", [
+      [{}, ingest.failedDatagrams],
+    ]),
     counter("kernel_dropped_datagrams", "Datagrams that the kernel dropped for want of receive buffer.", [
       [{}, ingest.kernelDrops],
     ]),

@@ -36,6 +36,11 @@ export interface IngestStatus {
   readonly refused: Readonly<Record<string, number>>;
   readonly duplicateFrames: number;
   readonly duplicateSequences: number;
+  /** Answers that did not leave: there was nobody to send them to, or the socket could not. */
+  readonly answersUnanswerable: number;
+  readonly answersFailed: number;
+  /** Datagrams that a fault of the gateway's own kept from being handled; the log has each kind. */
+  readonly failedDatagrams: number;
   /** Datagrams that the kernel dropped because a receive buffer was full. */
   readonly kernelDrops: number;
   /** What the kernel granted, the smallest of all sockets. */

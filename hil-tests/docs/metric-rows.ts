@@ -7,6 +7,7 @@ import type { Row } from "./config-rows.ts";
 /** What an alert would ask of a metric; the other metrics are for graphs and investigations. */
 const ALERTS: Readonly<Record<string, string>> = {
   paddock_gateway_refused_messages: "a rise: a sensor with a fault, a wrong key, or an attack",
+  paddock_gateway_failed_datagrams: "any: a fault of the gateway's own; report it with the log's `datagram-failed`",
   paddock_gateway_kernel_dropped_datagrams: "any: raise `net.core.rmem_max`",
   paddock_gateway_commit_duration_seconds: "p99 above 0.5 s: the disk is failing or too slow",
   paddock_gateway_refused_frames: "any: sensors are being turned away",
