@@ -1,4 +1,4 @@
-import { createSocket, type Socket } from "node:dgram";
+import type { Socket } from "node:dgram";
 import { EventEmitter } from "node:events";
 import { expect, test } from "vitest";
 import { systemClock } from "@paddock/base/clock.ts";
@@ -62,7 +62,7 @@ async function open(world: World) {
       world.ingest.handleDatagram(bytes, world.ingest.endpoint(from, port), receivedUs, reply),
     sendFailed: () => counters.sendErrors++,
     handlerFailed: () => counters.handlerFailures++,
-    createSocket: (() => fake as unknown as Socket) as unknown as typeof createSocket,
+    createSocket: () => fake as unknown as Socket,
   });
   const receive = (bytes: Uint8Array, address: string, port: number): void =>
     void fake.emit("message", bytes, { address, port, family: "IPv6", size: bytes.length });
