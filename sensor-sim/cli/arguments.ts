@@ -38,6 +38,11 @@ export function parseWhole(text: string, option: string, min: number, max: numbe
   return value;
 }
 
+/** A count, or the word any: no limit. */
+export function parseCountOrAny(text: string, option: string): number {
+  return text === "any" ? Number.POSITIVE_INFINITY : parseWhole(text, option, 0, 1e12);
+}
+
 export function parseDuration(text: string, option: string): number {
   const parsed = parseDurationMs(text);
   if (!parsed.ok) throw usage(`${option}: ${parsed.detail}`);

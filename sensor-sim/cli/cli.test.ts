@@ -84,7 +84,7 @@ test("run writes a ledger that verify joins with a log", async () => {
     JSON.stringify({
       offset,
       lane: "alarm",
-      source: "a-0",
+      source: sensorOf(message.payload),
       format: 17,
       received: Date.now(),
       frame: Buffer.from(message.payload).toString("base64url"),
@@ -101,6 +101,39 @@ test("run writes a ledger that verify joins with a log", async () => {
   const failed = await sim("verify", "--sent", sent, "--log", log, "--json");
   expect(JSON.parse(failed.stdout)).toMatchObject({ verdict: "FAIL", lost: 1 });
   expect(failed.code).toBe(1);
+});
+
+/** The kid of a frame of this scenario (RFC 9052 §3.1). */
+function sensorOf(frame: Uint8Array): string {
+  return /a-[0-2]/.exec(Buffer.from(frame).toString("latin1"))![0];
+}
+
+test("a run that nobody answers is no success, and neither is its verification", async () => {
+  const gateway = await FakeGateway.open(() => "silence");
+  const sent = join(folder, "sent.ndjson");
+  const target = `[::1]:${gateway.target.port}`;
+  const send = (...more: string[]) =>
+    sim("run", writeScenario(), "--seed", "4", "--target", target, "--out", sent, "--drain", "100ms", ...more);
+  const run = await send();
+  expect(run.stdout).toMatch(/^No good frame was acknowledged, and 3 had no answer at all: check --target/);
+  expect(run.code).toBe(1);
+  expect((await send("--allow-unanswered", "3")).code).toBe(0);
+  expect((await send("--allow-unanswered", "2")).code).toBe(1);
+  gateway.close();
+
+  const log = join(folder, "log.ndjson");
+  writeFileSync(log, "");
+  const verified = await sim("verify", "--sent", sent, "--log", log, "--max-late-p99", "1s");
+  expect(verified.stdout).toContain("None of the frames is in the log, so nothing is proven.");
+  expect(verified.code).toBe(1);
+  const lenient = ["--allow-unconfirmed", "any", "--allow-nothing"];
+  expect((await sim("verify", "--sent", sent, "--log", log, ...lenient)).code).toBe(0);
+});
+
+test.each(["run", "trace", "keys", "verify", "link", "tell", "schema"])("%s explains itself", async (command) => {
+  const { stdout, code } = await sim(command, "--help");
+  expect(stdout).toContain(`paddock sim ${command}`);
+  expect(code).toBe(0);
 });
 
 test("keys writes a sensors file whose keys are those of the run, for its owner alone", async () => {

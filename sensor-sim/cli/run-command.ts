@@ -5,9 +5,21 @@ import { traceHash, traceOf } from "../plan/trace.ts";
 import { readScenario } from "../scenario/load.ts";
 import type { Scenario } from "../scenario/schema.ts";
 import { runScenario, type RunProgress, type RunResult } from "../send/run.ts";
-import { parseDuration, parseSeed, parseTarget, parseWhole, readArguments, scenarioPath, usage } from "./arguments.ts";
+import {
+  parseCountOrAny,
+  parseDuration,
+  parseSeed,
+  parseTarget,
+  parseWhole,
+  readArguments,
+  scenarioPath,
+  usage,
+} from "./arguments.ts";
 
-/** `sim run`: 0 when every answer was right, 1 when a good frame was refused, a bad one taken, or the run interrupted. */
+/**
+ * `sim run`: 0 when every answer was right and every good frame that wanted one got it; 1 when a good frame was refused
+ * or not answered, a bad one taken, or the run interrupted.
+ */
 export async function runCommand(argv: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(argv, {
     seed: { type: "string" },
@@ -19,9 +31,11 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     sockets: { type: "string", default: "256" },
     window: { type: "string", default: "16384" },
     drain: { type: "string", default: "100s" },
+    "allow-unanswered": { type: "string", default: "0" },
     json: { type: "boolean", default: false },
   });
   const seed = parseSeed(values.seed);
+  const unansweredMax = parseCountOrAny(values["allow-unanswered"], "--allow-unanswered");
   if (values.out === undefined)
     throw usage("--out is missing; it names the file that says what was sent, such as --out sent.ndjson.");
   const target = parseTarget(values.target, "--target");
@@ -53,9 +67,9 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
   process.stdout.write(
     values.json
       ? `${JSON.stringify({ scenario: scenario.name, seed, ...result })}\n`
-      : formatResult(scenario.name, seed, result),
+      : formatResult(scenario.name, seed, result, unansweredMax),
   );
-  return result.wrongAnswers > 0 || result.interrupted ? 1 : 0;
+  return result.wrongAnswers > 0 || result.unanswered > unansweredMax || result.interrupted ? 1 : 0;
 }
 
 /** `sim trace`: what a run would send, as one hash. */
@@ -101,22 +115,33 @@ function formatProgress({ frames, inFlight, elapsedMs, behindMs }: RunProgress):
   return `${formatDuration(elapsedMs)}: ${frames} frames sent, ${inFlight} wait for their answer${behind}\n`;
 }
 
-function formatResult(name: string, seed: number, result: RunResult): string {
+function formatResult(name: string, seed: number, result: RunResult, unansweredMax: number): string {
   const rate = Math.round(result.frames / Math.max(0.001, result.seconds));
-  const verdict =
-    result.wrongAnswers > 0
-      ? `${result.wrongAnswers} answers were wrong: good frames refused, or bad ones acknowledged.`
-      : result.interrupted
-        ? "Interrupted."
-        : "Every answer was right.";
   return [
-    verdict,
+    verdictOf(result, unansweredMax),
     `  ${name}, seed ${seed}: ${result.frames} frames in ${formatDuration(result.seconds * 1000)} (${rate}/s), ${result.datagrams} datagrams`,
     `  outcomes: ${list(result.outcomes)}`,
     `  frames:   ${list(result.kinds)}`,
     ...(result.sendErrors > 0 ? [`  ${result.sendErrors} datagrams met a closed port or a full buffer`] : []),
     "",
   ].join("\n");
+}
+
+function verdictOf(result: RunResult, unansweredMax: number): string {
+  const { wrongAnswers, unanswered, outcomes, interrupted } = result;
+  const acknowledged = outcomes["acknowledged"] ?? 0;
+  if (wrongAnswers > 0) return `${wrongAnswers} answers were wrong: good frames refused, or bad ones acknowledged.`;
+  if (interrupted) return "Interrupted.";
+  if (unanswered > 0 && acknowledged === 0) {
+    return `No good frame was acknowledged, and ${unanswered} had no answer at all: check --target, and that a gateway listens there.`;
+  }
+  if (unanswered > unansweredMax) {
+    return `${unanswered} good frames had no answer; every answer that came was right. Where the network may lose them, --allow-unanswered says how many.`;
+  }
+  if (unanswered > 0) return `Every answer that came was right; ${unanswered} good frames had none.`;
+  if (acknowledged === 0)
+    return "No frame was acknowledged, as none asked for it or all were refused; only the log can tell.";
+  return "Every answer was right.";
 }
 
 function list(counts: Readonly<Record<string, number>>): string {

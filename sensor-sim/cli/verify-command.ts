@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { eachLine } from "../verify/lines.ts";
 import { formatJunit, formatReport, judge, STRICT, type Allowances } from "../verify/report.ts";
 import { Verification } from "../verify/verify.ts";
-import { parseDuration, parseWhole, readArguments, usage } from "./arguments.ts";
+import { parseCountOrAny, parseDuration, parseWhole, readArguments, usage } from "./arguments.ts";
 
 const COUNT_MAX = 1e12;
 
@@ -19,6 +19,10 @@ export async function verifyCommand(argv: readonly string[]): Promise<number> {
     "allow-altered": { type: "string", default: "0" },
     "allow-refused": { type: "string", default: "0" },
     "allow-incomplete": { type: "boolean", default: false },
+    "allow-unconfirmed": { type: "string", default: "0" },
+    "allow-nothing": { type: "boolean", default: false },
+    "clock-skew": { type: "string" },
+    relayed: { type: "boolean", default: false },
     "max-evicted": { type: "string" },
     "max-turned-away": { type: "string" },
     "max-late-p99": { type: "string" },
@@ -36,6 +40,8 @@ export async function verifyCommand(argv: readonly string[]): Promise<number> {
     altered: count("allow-altered"),
     goodRefused: count("allow-refused"),
     incomplete: values["allow-incomplete"],
+    unconfirmed: parseCountOrAny(values["allow-unconfirmed"], "--allow-unconfirmed"),
+    nothing: values["allow-nothing"],
     ...(values["require-all"] ? { unconfirmed: 0, turnedAway: 0 } : {}),
     ...(values["max-evicted"] === undefined
       ? {}
@@ -47,7 +53,10 @@ export async function verifyCommand(argv: readonly string[]): Promise<number> {
       ? {}
       : { lateP99Ms: parseDuration(values["max-late-p99"], "--max-late-p99") }),
   };
-  const verification = new Verification();
+  const verification = new Verification({
+    relayed: values.relayed,
+    ...(values["clock-skew"] === undefined ? {} : { clockSkewMs: parseDuration(values["clock-skew"], "--clock-skew") }),
+  });
   await eachLine(values.sent, (line) => verification.sent(line));
   await eachLine(values.log, (line) => verification.logged(line));
   const report = judge(verification.report(), allowed);

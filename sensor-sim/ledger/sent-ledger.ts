@@ -15,6 +15,7 @@ export class SentLedger {
   #pending = "";
   #frames = 0;
   #wrongAnswers = 0;
+  #unanswered = 0;
   readonly #outcomes: Record<string, number> = {};
   readonly #kinds: Record<string, number> = {};
 
@@ -33,15 +34,20 @@ export class SentLedger {
     this.#pending += `{"endpoint":"${endpoint}"}\n`;
   }
 
-  /** Ids, kinds and outcomes need no JSON escapes: the scenario's schema sees to it. */
-  frame(planned: PlannedFrame, atMs: number, outcome: SendOutcome, code: string | undefined, attempts: number): void {
+  /**
+   * `source` is what the log has to name: a keyed sensor's id, or an endpoint. Ids, kinds and outcomes need no JSON
+   * escapes: the scenario's schema sees to it.
+   */
+  frame(planned: PlannedFrame, source: string, sent: SentFate): void {
+    const { atMs, outcome, code, attempts } = sent;
     const expect = expectationOf(planned, outcome);
     this.#frames++;
     this.#outcomes[outcome] = (this.#outcomes[outcome] ?? 0) + 1;
     this.#kinds[planned.kind] = (this.#kinds[planned.kind] ?? 0) + 1;
     if (isWrongAnswer(planned, outcome, code)) this.#wrongAnswers++;
+    if (EXPECTED[planned.kind] === "stored" && WITHOUT_ANSWER.has(outcome)) this.#unanswered++;
     this.#pending +=
-      `{"n":${planned.n},"sensor":"${planned.sensor}","lane":"${planned.lane}","sha256":"${hash("sha256", planned.frame)}",` +
+      `{"n":${planned.n},"sensor":"${planned.sensor}","lane":"${planned.lane}","source":"${source}","format":${planned.format},"sha256":"${hash("sha256", planned.frame)}",` +
       `"atMs":${atMs},"kind":"${planned.kind}","expect":"${expect}","outcome":"${outcome}",` +
       `${code === undefined ? "" : `"code":"${code}",`}"attempts":${attempts}}\n`;
     if (this.#pending.length >= FLUSH_CHARACTERS) this.flush();
@@ -60,6 +66,7 @@ export class SentLedger {
       outcomes: this.#outcomes,
       kinds: this.#kinds,
       wrongAnswers: this.#wrongAnswers,
+      unanswered: this.#unanswered,
     };
     this.#pending += `${JSON.stringify({ summary })}\n`;
     this.flush();
@@ -67,6 +74,26 @@ export class SentLedger {
     return summary;
   }
 }
+
+/** How a frame fared at its sensor. */
+export interface SentFate {
+  /** Unix ms at which the first datagram left. */
+  readonly atMs: number;
+  readonly outcome: SendOutcome;
+  /** The last error code, such as 4.00. */
+  readonly code: string | undefined;
+  /** Datagrams that left for this frame. */
+  readonly attempts: number;
+}
+
+/** Outcomes of a sensor that waited for an answer in vain; `sent` wanted none. */
+const WITHOUT_ANSWER: ReadonlySet<SendOutcome> = new Set([
+  "timed-out",
+  "unanswered",
+  "reset",
+  "abandoned",
+  "unfinished",
+]);
 
 /** What has to be found in the log, now that the sensor knows how its frame fared. */
 function expectationOf(planned: PlannedFrame, outcome: SendOutcome): Expectation {

@@ -2,7 +2,7 @@ import type { LaneName } from "@paddock/wire/lanes.ts";
 import type { Expectation, FrameKind } from "../plan/planned-frame.ts";
 
 /** The sent ledger: NDJSON, first a header, then frames and endpoints as they come, at the end a summary. */
-export const SENT_LEDGER_VERSION = 1;
+export const SENT_LEDGER_VERSION = 2;
 
 export interface SentHeader {
   readonly "paddock-sent": typeof SENT_LEDGER_VERSION;
@@ -47,6 +47,10 @@ export interface SentFrame {
   readonly n: number;
   readonly sensor: string;
   readonly lane: LaneName;
+  /** Whom the log has to name: the id of a keyed sensor, the endpoint `[address]:port` of any other. */
+  readonly source: string;
+  /** The CoAP Content-Format under which the log has to keep it. */
+  readonly format: number;
   /** Hex SHA-256 of the CoAP payload, which is what is stored. */
   readonly sha256: string;
   /** Unix ms at which the first datagram left. */
@@ -69,6 +73,8 @@ export interface SentSummary {
     readonly kinds: Readonly<Record<string, number>>;
     /** Good frames that were refused for another reason than pressure, and bad ones that were acknowledged. */
     readonly wrongAnswers: number;
+    /** Good frames whose sensor wanted an answer and got none to the end of the run. */
+    readonly unanswered: number;
     /** The most that the run was behind its plan, in ms. */
     readonly behindMaxMs: number;
   };

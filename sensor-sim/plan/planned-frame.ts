@@ -58,6 +58,8 @@ export interface PlannedFrame {
   readonly sensorIndex: number;
   readonly lane: LaneName;
   readonly kind: FrameKind;
+  /** The Content-Format that the request names, and with it the record when it is stored. */
+  readonly format: number;
   /** The CoAP payload: what is stored when it is stored. */
   readonly frame: Uint8Array;
   readonly confirmable: boolean;

@@ -116,6 +116,7 @@ export class SimulatedSensor {
       sensorIndex: this.index,
       lane: fleet.lane,
       kind,
+      format: form.contentFormat,
       frame,
       confirmable: form.confirmable,
       answered: form.answered,

@@ -5,6 +5,7 @@ import { SentLedger } from "../ledger/sent-ledger.ts";
 import { SENT_LEDGER_VERSION, type SentSummary } from "../ledger/sent-line.ts";
 import { loadMotes } from "../plan/motes.ts";
 import { makePlan } from "../plan/plan.ts";
+import type { PlannedFrame } from "../plan/planned-frame.ts";
 import type { Scenario } from "../scenario/schema.ts";
 import { EndpointPool, type Target } from "./endpoint-pool.ts";
 import { Sender } from "./sender.ts";
@@ -73,12 +74,16 @@ export async function runScenario(options: RunOptions): Promise<RunResult> {
     keyedSensors: plan.keyedSensors,
   });
   for (const { name } of pool.sockets) ledger.endpoint(name);
+  const keyed = new Set(plan.keyedSensors);
+  const sourceOf = ({ sensor, sendings }: PlannedFrame): string =>
+    keyed.has(sensor) ? sensor : pool.socketOf(sendings[0]!.endpoint).name;
   const sender = new Sender({
     pool,
     settings: scenario.coap,
     clock: systemClock,
     random: seededRandom((seed ^ SENDER_SEED) >>> 0),
-    done: (planned, atMs, outcome, code, attempts) => ledger.frame(planned, atMs, outcome, code, attempts),
+    done: (planned, atMs, outcome, code, attempts) =>
+      ledger.frame(planned, sourceOf(planned), { atMs, outcome, code, attempts }),
   });
   const flushing = setInterval(() => ledger.flush(), FLUSH_MS);
 

@@ -1,9 +1,9 @@
 /**
- * What the gateway said it gave up. An eviction shows twice: as a line of the evicted batch and as the chained loss
- * record about it; so of the two sums, by chain, the larger one counts.
+ * What gateways said they gave up during the run. An eviction shows twice: as a line of the evicted batch and as the
+ * chained loss record about it; so of the two sums, by chain, the larger one counts.
  */
 export class Evictions {
-  readonly #byChain = new Map<string, { lane: string; batches: number; losses: number }>();
+  readonly #byChain = new Map<string, { gateway: string; lane: string; batches: number; losses: number }>();
 
   evictedBatch(
     gateway: string | undefined,
@@ -25,16 +25,20 @@ export class Evictions {
   }
 
   /**
-   * Splits missing frames, by lane, into those that evictions account for and those that are lost. An evicted batch
-   * does not say which frames it held, so this compares numbers: evictions of other sensors' frames may hide a loss.
+   * Splits missing frames, by lane, into those that evictions of `gateways`, the ones our frames went to, account for
+   * and those that are lost. An evicted batch does not say which frames it held, so this compares numbers: evictions of
+   * other sensors' frames in the same lane of the same gateway may hide a loss.
    */
-  account(missing: Readonly<Record<string, number>>): { lost: number; accounted: number } {
+  account(
+    missing: Readonly<Record<string, number>>,
+    gateways: ReadonlySet<string>,
+  ): { lost: number; accounted: number } {
     let lost = 0;
     let accounted = 0;
     for (const [lane, count] of Object.entries(missing)) {
       let evicted = 0;
       for (const chain of this.#byChain.values()) {
-        if (chain.lane === lane) evicted += Math.max(chain.batches, chain.losses);
+        if (chain.lane === lane && gateways.has(chain.gateway)) evicted += Math.max(chain.batches, chain.losses);
       }
       accounted += Math.min(count, evicted);
       lost += Math.max(0, count - evicted);
@@ -45,7 +49,7 @@ export class Evictions {
   #chain(gateway = "", lane = "", epoch = 0) {
     const key = `${gateway}/${lane}/${epoch}`;
     let chain = this.#byChain.get(key);
-    if (chain === undefined) this.#byChain.set(key, (chain = { lane, batches: 0, losses: 0 }));
+    if (chain === undefined) this.#byChain.set(key, (chain = { gateway, lane, batches: 0, losses: 0 }));
     return chain;
   }
 }

@@ -42,6 +42,12 @@ export interface VerifyReport {
   readonly unconfirmed: number;
   /** In the log under one of our sensors, but never sent. */
   readonly altered: number;
+  /** In the log byte for byte, but under another sensor's name, in another lane or with another format. */
+  readonly misfiled: number;
+  /** In the log with the bytes of ours, but received before ours were sent: of an older run, so they prove nothing. */
+  readonly older: number;
+  /** Records that the log says are damaged, lost or undecodable at the collector. */
+  readonly damaged: number;
   /** In the log from others than our sensors. */
   readonly foreign: number;
   readonly refusedButStored: number;
@@ -63,13 +69,15 @@ export interface Allowances {
   readonly duplicate: number;
   readonly altered: number;
   readonly goodRefused: number;
-  /** Infinite unless every good frame has to arrive, answered or not. */
+  /** Good frames without an answer that may be missing: a network may lose such frames. */
   readonly unconfirmed: number;
   readonly turnedAway: number;
   readonly accounted: number;
   readonly lateP99Ms: number;
   /** Whether a ledger without its summary will do. */
   readonly incomplete: boolean;
+  /** Whether a run of which nothing arrived will do. */
+  readonly nothing: boolean;
 }
 
 export const STRICT: Allowances = {
@@ -77,11 +85,12 @@ export const STRICT: Allowances = {
   duplicate: 0,
   altered: 0,
   goodRefused: 0,
-  unconfirmed: Number.POSITIVE_INFINITY,
+  unconfirmed: 0,
   turnedAway: Number.POSITIVE_INFINITY,
   accounted: Number.POSITIVE_INFINITY,
   lateP99Ms: Number.POSITIVE_INFINITY,
   incomplete: false,
+  nothing: false,
 };
 
 export function judge(numbers: Omit<VerifyReport, "verdict" | "reasons">, allowed: Allowances): VerifyReport {
@@ -92,21 +101,41 @@ export function judge(numbers: Omit<VerifyReport, "verdict" | "reasons">, allowe
   limit(numbers.lost, allowed.lost, "acknowledged frames are not in the log");
   limit(numbers.duplicate, allowed.duplicate, "records are in the log more than once");
   limit(numbers.altered, allowed.altered, "records of our sensors were never sent");
+  limit(numbers.misfiled, 0, "records are under another sensor, in another lane or with another format than sent");
+  limit(numbers.damaged, 0, "records are damaged, lost or undecodable in the collector's log");
   limit(numbers.refusedButStored, 0, "frames were stored though they were refused or bad");
   limit(numbers.badAcknowledged, 0, "bad frames were acknowledged");
   limit(numbers.goodRefused, allowed.goodRefused, "good frames were refused for another reason than pressure");
-  limit(numbers.unconfirmed, allowed.unconfirmed, "frames without an answer are not in the log");
+  limit(
+    numbers.unconfirmed,
+    allowed.unconfirmed,
+    "good frames had no answer and are not in the log; where the network may lose such frames, --allow-unconfirmed says how many",
+  );
   limit(numbers.turnedAway, allowed.turnedAway, "good frames were turned away to the end");
   limit(numbers.accounted, allowed.accounted, "acknowledged frames were evicted");
   limit(numbers.unreadableLines, 0, "lines are not readable");
   if (numbers.lateMs !== null) limit(numbers.lateMs.p99, allowed.lateP99Ms, "ms late at the 99th percentile");
-  if (numbers.sent === 0) reasons.push("The sent ledger has no frames, so nothing is proven.");
+  else if (Number.isFinite(allowed.lateP99Ms)) {
+    reasons.push("No record of the log says how late it was, so the limit on lateness is not shown to hold.");
+  }
+  reasons.push(...unproven(numbers, allowed));
   if (!numbers.complete && !allowed.incomplete) {
     reasons.push(
       "The sent ledger has no summary: the simulator was killed or still runs, so frames may be missing from it.",
     );
   }
   return { verdict: reasons.length === 0 ? "PASS" : "FAIL", reasons, ...numbers };
+}
+
+/** Why the numbers, good as they may look, prove nothing. */
+function unproven(numbers: Omit<VerifyReport, "verdict" | "reasons">, allowed: Allowances): string[] {
+  if (numbers.sent === 0) return ["The sent ledger has no frames, so nothing is proven."];
+  if (allowed.nothing || numbers.good === 0 || numbers.received > 0) return [];
+  return [
+    numbers.older > 0
+      ? `The log has ${numbers.older} of the frames, received before they were sent: of an older run, so nothing is proven. Where the collector's clock is behind the simulator's, --clock-skew says how far.`
+      : "None of the frames is in the log, so nothing is proven.",
+  ];
 }
 
 /** For people: the verdict in one sentence, then the numbers. */
@@ -119,7 +148,7 @@ export function formatReport(report: VerifyReport): string {
       : `FAIL: ${reasons.join(" ")}`,
     `  sent ${report.sent} (${report.good} good, ${report.bad} bad), acknowledged ${report.acknowledged}, received ${report.received}`,
     `  lost ${report.lost}, duplicate ${report.duplicate}, altered ${report.altered}, refused but stored ${report.refusedButStored}, accounted for by eviction ${report.accounted}`,
-    `  unconfirmed and missing ${report.unconfirmed}, turned away ${report.turnedAway}, of others ${report.foreign}`,
+    `  unconfirmed and missing ${report.unconfirmed}, turned away ${report.turnedAway}, misfiled ${report.misfiled}, of others ${report.foreign}, of an older run ${report.older}`,
   ];
   if (report.lateMs !== null) lines.push(`  sensor to collector ${formatPercentiles(report.lateMs)}`);
   if (report.stampedMs !== null) lines.push(`  sensor to gateway   ${formatPercentiles(report.stampedMs)}`);
@@ -139,6 +168,8 @@ export function formatJunit(report: VerifyReport, allowed: Allowances): string {
     ["nothing acknowledged is lost", report.lost <= allowed.lost, `${report.lost} lost`],
     ["nothing is twice in the log", report.duplicate <= allowed.duplicate, `${report.duplicate} duplicates`],
     ["nothing is altered", report.altered <= allowed.altered, `${report.altered} altered`],
+    ["every record stands under its sensor, lane and format", report.misfiled === 0, `${report.misfiled} misfiled`],
+    ["something is proven", unproven(report, allowed).length === 0, unproven(report, allowed).join(" ")],
     [
       "nothing refused is stored",
       report.refusedButStored === 0 && report.badAcknowledged === 0,

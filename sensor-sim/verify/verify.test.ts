@@ -5,7 +5,7 @@ import { encodeGatewayRecord } from "@paddock/wire/gateway-record.ts";
 import { FORMAT_GATEWAY } from "@paddock/wire/record.ts";
 import { HashTable } from "./hash-table.ts";
 import { formatJunit, formatReport, judge, STRICT, type Allowances, type VerifyReport } from "./report.ts";
-import { Verification } from "./verify.ts";
+import { Verification, type VerificationOptions } from "./verify.ts";
 
 const frameOf = (n: number): Buffer => Buffer.from(`frame ${n}`);
 const hashOf = (frame: Buffer): string => createHash("sha256").update(frame).digest("hex");
@@ -15,6 +15,8 @@ function sentOf(n: number, more: Record<string, unknown> = {}) {
     n,
     sensor: "unit-0",
     lane: "telemetry",
+    source: "[::1]:4000",
+    format: 112,
     sha256: hashOf(frameOf(n)),
     atMs: 1000 + n,
     kind: "good",
@@ -37,16 +39,22 @@ function loggedOf(n: number, more: Record<string, unknown> = {}) {
     source: "[::1]:4000",
     format: 112,
     at: 1000 + n + 5,
-    clock: 2,
+    clock: "synchronised",
     frame: frameOf(n).toString("base64url"),
     ...more,
   };
 }
 
 /** Sent ledgers as a run would leave them: with header, endpoint and summary. */
-function verify(sent: object[], log: object[], allowed: Partial<Allowances> = {}, whole = true): VerifyReport {
-  const verification = new Verification();
-  const header = { "paddock-sent": 1, scenario: "test", seed: 1, keyedSensors: ["unit-9"] };
+function verify(
+  sent: object[],
+  log: object[],
+  allowed: Partial<Allowances> = {},
+  whole = true,
+  options: VerificationOptions = {},
+): VerifyReport {
+  const verification = new Verification({ clockSkewMs: 100, ...options });
+  const header = { "paddock-sent": 2, scenario: "test", seed: 1, startedMs: 1000, keyedSensors: ["unit-9"] };
   const summary = { summary: { frames: sent.length } };
   for (const line of [header, { endpoint: "[::1]:4000" }, ...sent, ...(whole ? [summary] : [])])
     verification.sent(JSON.stringify(line));
@@ -130,16 +138,68 @@ describe("verify", () => {
   test("fails for a good frame that was refused for no reason, not for one under pressure", () => {
     const refused = { expect: "refused", outcome: "refused" };
     expect(verify([sentOf(0, { ...refused, code: "4.00" })], [])).toMatchObject({ verdict: "FAIL", goodRefused: 1 });
-    const report = verify([sentOf(0, { ...refused, code: "5.03" })], []);
+    const report = verify([sentOf(0, { ...refused, code: "5.03" }), sentOf(1)], [loggedOf(1)]);
     expect(report).toMatchObject({ verdict: "PASS", turnedAway: 1, lost: 0 });
-    expect(verify([sentOf(0, { ...refused, code: "4.29" })], [], { turnedAway: 0 }).verdict).toBe("FAIL");
+    const turnedAway = sentOf(0, { ...refused, code: "4.29" });
+    expect(verify([turnedAway, sentOf(1)], [loggedOf(1)], { turnedAway: 0 }).verdict).toBe("FAIL");
   });
 
-  test("leaves open what nobody answered, unless everything is required", () => {
-    const silent = sentOf(0, { expect: "maybe", outcome: "sent" });
-    expect(verify([silent], [])).toMatchObject({ verdict: "PASS", unconfirmed: 1, lost: 0 });
-    expect(verify([silent], [loggedOf(0)])).toMatchObject({ verdict: "PASS", unconfirmed: 0, received: 1 });
-    expect(verify([silent], [], { unconfirmed: 0 }).verdict).toBe("FAIL");
+  test("fails for a missing frame that nobody answered, unless the network may lose so many", () => {
+    const sent = [sentOf(0, { expect: "maybe", outcome: "sent" }), sentOf(1)];
+    expect(verify(sent, [loggedOf(1)])).toMatchObject({ verdict: "FAIL", unconfirmed: 1, lost: 0 });
+    expect(verify(sent, [loggedOf(1)], { unconfirmed: 1 }).verdict).toBe("PASS");
+    expect(verify(sent, [loggedOf(0), loggedOf(1)])).toMatchObject({ verdict: "PASS", unconfirmed: 0, received: 2 });
+  });
+
+  test("fails for a run of which nothing arrived, unless asked to pass", () => {
+    const lost = sentOf(0, { expect: "maybe", outcome: "timed-out" });
+    const any = { unconfirmed: Number.POSITIVE_INFINITY };
+    const report = verify([lost], [], any);
+    expect(report.reasons).toEqual(["None of the frames is in the log, so nothing is proven."]);
+    expect(verify([lost], [loggedOf(5, { source: "[::1]:1" })], any).verdict).toBe("FAIL");
+    expect(verify([lost], [], { ...any, nothing: true }).verdict).toBe("PASS");
+  });
+
+  test.each([
+    ["another sensor", { source: "[::1]:4001" }],
+    ["a keyed sensor", { source: "unit-9" }],
+    ["another lane", { lane: "bulk" }],
+    ["another format", { format: 113 }],
+  ])("fails for a frame that stands under %s", (_, place) => {
+    expect(verify([sentOf(0)], [loggedOf(0, place)])).toMatchObject({ verdict: "FAIL", misfiled: 1, received: 1 });
+  });
+
+  test("takes the endpoint of a relay in place of the sensor's when told to, and no keyed sensor's name", () => {
+    const relayed = (source: string) => verify([sentOf(0)], [loggedOf(0, { source })], {}, true, { relayed: true });
+    expect(relayed("[fd00::1]:9").verdict).toBe("PASS");
+    expect(relayed("unit-9")).toMatchObject({ verdict: "FAIL", misfiled: 1 });
+    const keyed = sentOf(0, { source: "unit-9" });
+    const log = [loggedOf(0, { source: "[fd00::1]:9" })];
+    expect(verify([keyed], log, {}, true, { relayed: true })).toMatchObject({ verdict: "FAIL", misfiled: 1 });
+  });
+
+  test("takes records of an older run, which have the same bytes, for no proof and no duplicate", () => {
+    const older = loggedOf(0, { received: 899 });
+    expect(verify([sentOf(0)], [older])).toMatchObject({ verdict: "FAIL", older: 1, received: 0, lost: 1 });
+    expect(verify([sentOf(0)], [older, loggedOf(0)])).toMatchObject({ verdict: "PASS", older: 1, duplicate: 0 });
+    expect(verify([sentOf(0)], [older], {}, true, { clockSkewMs: 101 })).toMatchObject({ verdict: "PASS", older: 0 });
+  });
+
+  test.each(["damaged", "lost", "undecodable"])("fails for records that the log calls %s", (word) => {
+    const { frame: _, source: _source, format: _format, ...line } = loggedOf(1);
+    expect(verify([sentOf(0)], [loggedOf(0), { ...line, [word]: 3 }])).toMatchObject({ verdict: "FAIL", damaged: 3 });
+  });
+
+  test("fails for lines that it cannot read, and for frames that the summary counts and the ledger lacks", () => {
+    const { frame: _, ...line } = loggedOf(1);
+    expect(verify([sentOf(0)], [loggedOf(0), line])).toMatchObject({ verdict: "FAIL", unreadableLines: 1 });
+    const short = [sentOf(0), { summary: { frames: 2 } }];
+    expect(verify(short, [loggedOf(0)], {}, false)).toMatchObject({ verdict: "FAIL", complete: false });
+  });
+
+  test("refuses a ledger of another version", () => {
+    const ledger = new Verification();
+    expect(() => ledger.sent(JSON.stringify({ "paddock-sent": 1 }))).toThrow(/version 1, this program reads version 2/);
   });
 
   test("counts a replayed frame once, whichever of its lines comes first", () => {
@@ -170,14 +230,25 @@ describe("verify", () => {
       evicted: 1,
     });
     expect(verify(sent, [loggedOf(0), lossRecord(1)])).toMatchObject({ verdict: "PASS", lost: 0, accounted: 1 });
-    expect(verify(sent, [eviction(1), lossRecord(1)])).toMatchObject({
+    expect(verify([...sent, sentOf(2)], [loggedOf(2), eviction(1), lossRecord(1)])).toMatchObject({
       verdict: "FAIL",
       lost: 1,
       accounted: 1,
       evicted: 1,
     });
-    expect(verify(sent, [loggedOf(0), eviction(1, { lane: "bulk" })])).toMatchObject({ verdict: "FAIL", lost: 1 });
     expect(verify(sent, [loggedOf(0), eviction(1)], { accounted: 0 }).verdict).toBe("FAIL");
+  });
+
+  test.each([
+    ["in another lane", { lane: "bulk" }],
+    ["of a gateway that has none of our frames", { gateway: "bb" }],
+    ["received before the run", { received: 899 }],
+    ["sealed before the run", { at: 899 }],
+  ])("does not take an eviction %s for the reason why a frame is missing", (_, of) => {
+    const sent = [sentOf(0), sentOf(1)];
+    for (const given of [{ ...eviction(1), clock: "synchronised", at: 1500, ...of }, lossRecord(1, of)]) {
+      expect(verify(sent, [loggedOf(0), given])).toMatchObject({ verdict: "FAIL", lost: 1, accounted: 0 });
+    }
   });
 
   test("proves nothing from an empty or a broken ledger", () => {
@@ -193,11 +264,13 @@ describe("verify", () => {
   test("holds a limit on lateness", () => {
     expect(verify([sentOf(0)], [loggedOf(0)], { lateP99Ms: 19 }).verdict).toBe("FAIL");
     expect(verify([sentOf(0)], [loggedOf(0)], { lateP99Ms: 20 }).verdict).toBe("PASS");
+    const { received: _, ...timeless } = loggedOf(0);
+    expect(verify([sentOf(0)], [timeless], { lateP99Ms: 20 }).verdict).toBe("FAIL");
   });
 
   test("tells JUnit which promise broke", () => {
     const xml = formatJunit(verify([sentOf(0)], [loggedOf(0), loggedOf(0)]), STRICT);
-    expect(xml).toContain('tests="5" failures="2"');
+    expect(xml).toContain('tests="7" failures="2"');
     expect(xml).toContain('name="nothing is twice in the log"><failure message="1 duplicates"/>');
   });
 });

@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
+import { PaddockError } from "@paddock/base/errors.ts";
 import { decodeGatewayRecord } from "@paddock/wire/gateway-record.ts";
 import { FORMAT_GATEWAY } from "@paddock/wire/record.ts";
-import type { SentFrame, SentHeader, SentSummary } from "../ledger/sent-line.ts";
+import { SENT_LEDGER_VERSION, type SentFrame, type SentHeader, type SentSummary } from "../ledger/sent-line.ts";
 import { isPressure } from "../ledger/sent-ledger.ts";
 import { Evictions } from "./evictions.ts";
 import { HashTable, NumberList } from "./hash-table.ts";
@@ -19,8 +20,23 @@ interface LogLine {
   readonly format?: number;
   readonly at?: number;
   readonly frame?: string;
+  readonly clock?: string;
+  /** In place of a frame: how many records the line stands for. */
   readonly evicted?: number;
+  readonly damaged?: number;
+  readonly lost?: number;
+  readonly undecodable?: number;
 }
+
+export interface VerificationOptions {
+  /** How far the collector's clock may be behind the simulator's, in ms: a record received earlier is an older run's. */
+  readonly clockSkewMs?: number;
+  /** Whether a relay or NAT stands between sensors and gateway, which then sees other endpoints than the sensors have. */
+  readonly relayed?: boolean;
+}
+
+/** Two machines that keep their clocks by NTP are closer than this; two runs with one seed lie further apart. */
+const CLOCK_SKEW_MS = 2000;
 
 /** Frames whose details a report shows, of each kind of trouble. */
 const EXAMPLES_MAX = 20;
@@ -43,6 +59,14 @@ export class Verification {
   readonly #states: number[] = [];
   readonly #lanes: string[] = [];
   readonly #sensors: string[] = [];
+  readonly #sources: string[] = [];
+  readonly #formats = new NumberList();
+  /** Gateways whose log has frames of ours. */
+  readonly #gateways = new Set<string>();
+  readonly #clockSkewMs: number;
+  readonly #relayed: boolean;
+  /** Unix ms at which the run began, less the clock skew. */
+  #begunMs = Number.NEGATIVE_INFINITY;
   readonly #timesInLog = new NumberList();
   readonly #lateMs = new NumberList();
   readonly #stampedMs = new NumberList();
@@ -61,6 +85,9 @@ export class Verification {
     received: 0,
     duplicate: 0,
     altered: 0,
+    misfiled: 0,
+    older: 0,
+    damaged: 0,
     foreign: 0,
     refusedButStored: 0,
     unreadableLines: 0,
@@ -68,7 +95,12 @@ export class Verification {
   #header: SentHeader | undefined;
   #summary: SentSummary["summary"] | undefined;
 
-  /** Takes one line of the sent ledger. */
+  constructor({ clockSkewMs = CLOCK_SKEW_MS, relayed = false }: VerificationOptions = {}) {
+    this.#clockSkewMs = clockSkewMs;
+    this.#relayed = relayed;
+  }
+
+  /** Takes one line of the sent ledger. Throws USAGE when the ledger is of another version. */
   sent(line: string): void {
     const value = parseLine(line);
     if (value === undefined) this.#counts.unreadableLines++;
@@ -77,6 +109,14 @@ export class Verification {
     else if ("summary" in value) this.#summary = (value as unknown as SentSummary).summary;
     else if ("paddock-sent" in value) {
       this.#header = value as unknown as SentHeader;
+      const { "paddock-sent": version, startedMs } = this.#header;
+      if (Number(version) !== SENT_LEDGER_VERSION) {
+        throw new PaddockError(
+          "USAGE",
+          `The sent ledger has version ${version}, this program reads version ${SENT_LEDGER_VERSION}; verify with the program that wrote it.`,
+        );
+      }
+      this.#begunMs = startedMs - this.#clockSkewMs;
       for (const sensor of this.#header.keyedSensors) this.#ours.add(sensor);
     } else this.#counts.unreadableLines++;
   }
@@ -89,7 +129,15 @@ export class Verification {
       return;
     }
     if (typeof value.evicted === "number") {
-      this.#evictions.evictedBatch(value.gateway, value.lane, value.epoch, value.evicted);
+      if (this.#isOfThisRun(value)) {
+        this.#evictions.evictedBatch(value.gateway, value.lane, value.epoch, value.evicted);
+      }
+      return;
+    }
+    const damaged = value.damaged ?? value.lost ?? value.undecodable;
+    if (typeof damaged === "number") {
+      this.#counts.damaged += damaged;
+      this.#example("damaged, lost or undecodable in the log", undefined, value.lane ?? "", `offset ${value.offset}`);
       return;
     }
     if (typeof value.frame !== "string") {
@@ -99,13 +147,19 @@ export class Verification {
     const frame = Buffer.from(value.frame, "base64url");
     if (value.format === FORMAT_GATEWAY) {
       const record = decodeGatewayRecord(frame);
-      if (record.ok && record.value.kind === "loss") {
+      if (record.ok && record.value.kind === "loss" && this.#isOfThisRun(value)) {
         this.#evictions.lossRecord(value.gateway, value.lane, record.value.epoch, record.value.records);
       }
       return;
     }
     this.#counts.records++;
     this.#record(value, hash("sha256", frame, "buffer"));
+  }
+
+  /** What was received or, by a clock that was set, sealed before the run began accounts for none of its frames. */
+  #isOfThisRun({ received, at, clock }: LogLine): boolean {
+    if (typeof received === "number" && received < this.#begunMs) return false;
+    return clock !== "synchronised" || typeof at !== "number" || at >= this.#begunMs;
   }
 
   #sentFrame(line: SentFrame): void {
@@ -141,6 +195,8 @@ export class Verification {
     this.#states.push(state);
     this.#lanes.push(line.lane);
     this.#sensors.push(line.sensor);
+    this.#sources.push(line.source);
+    this.#formats.push(line.format);
   }
 
   #record(line: LogLine, sha256: Buffer): void {
@@ -154,6 +210,17 @@ export class Verification {
       } else counts.foreign++;
       return;
     }
+    const sentAtMs = this.#sentAtMs.at(index);
+    if (typeof line.received === "number" && line.received < sentAtMs - this.#clockSkewMs) {
+      counts.older++;
+      return;
+    }
+    this.#gateways.add(line.gateway ?? "");
+    const place = this.#placeOf(index, line);
+    if (place !== undefined) {
+      counts.misfiled++;
+      this.#example("misfiled", this.#numbers.at(index), this.#sensors[index]!, `${place}, offset ${line.offset}`);
+    }
     const before = this.#timesInLog.at(index);
     this.#timesInLog.set(index, before + 1);
     if (before > 0) {
@@ -166,9 +233,19 @@ export class Verification {
       counts.refusedButStored++;
       this.#example("refused but stored", this.#numbers.at(index), this.#sensors[index]!, `offset ${line.offset}`);
     }
-    const sentAtMs = this.#sentAtMs.at(index);
     if (typeof line.received === "number") this.#lateMs.push(line.received - sentAtMs);
     if (typeof line.at === "number") this.#stampedMs.push(line.at - sentAtMs);
+  }
+
+  /** Where the log has a frame that it should have elsewhere; undefined when it stands where it belongs. */
+  #placeOf(index: number, { source, lane, format }: LogLine): string | undefined {
+    const meant = this.#sources[index]!;
+    const isEndpoint = meant.startsWith("[");
+    const bySource = this.#relayed && isEndpoint ? source?.startsWith("[") === true : source === meant;
+    if (!bySource) return `from ${source} instead of ${meant}`;
+    if (lane !== this.#lanes[index]) return `in lane ${lane} instead of ${this.#lanes[index]}`;
+    if (format !== this.#formats.at(index)) return `with format ${format} instead of ${this.#formats.at(index)}`;
+    return undefined;
   }
 
   #example(trouble: string, n: number | undefined, sensor: string, detail: string | undefined): void {
@@ -189,7 +266,7 @@ export class Verification {
       missing[lane] = (missing[lane] ?? 0) + 1;
       this.#example("acknowledged but not in the log", this.#numbers.at(index), this.#sensors[index]!, lane);
     }
-    const { lost, accounted } = this.#evictions.account(missing);
+    const { lost, accounted } = this.#evictions.account(missing, this.#gateways);
     const { frames, ...counts } = this.#counts;
     return {
       scenario: this.#header?.scenario ?? "",
