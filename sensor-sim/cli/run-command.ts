@@ -112,7 +112,7 @@ function parseClock(text: string | undefined): { clockMs?: number } {
 
 function formatProgress({ frames, inFlight, elapsedMs, behindMs }: RunProgress): string {
   const behind = behindMs < 100 ? "" : `, ${formatDuration(behindMs)} behind the plan`;
-  return `${formatDuration(elapsedMs)}: ${frames} frames sent, ${inFlight} wait for their answer${behind}\n`;
+  return `${formatDuration(elapsedMs)}: ${frames} frames were due, ${inFlight} wait for their turn or their answer${behind}\n`;
 }
 
 function formatResult(name: string, seed: number, result: RunResult, unansweredMax: number): string {

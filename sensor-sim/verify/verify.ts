@@ -110,7 +110,7 @@ export class Verification {
     else if ("paddock-sent" in value) {
       this.#header = value as unknown as SentHeader;
       const { "paddock-sent": version, startedMs } = this.#header;
-      if (Number(version) !== SENT_LEDGER_VERSION) {
+      if ((version as number) !== SENT_LEDGER_VERSION) {
         throw new PaddockError(
           "USAGE",
           `The sent ledger has version ${version}, this program reads version ${SENT_LEDGER_VERSION}; verify with the program that wrote it.`,
