@@ -57,25 +57,3 @@ export class Admission {
     return { ok: true, lease, leave };
   }
 }
-
-/** A token bucket: `ratePerS` on average, ten seconds' worth at once. */
-export class RateLimit {
-  readonly #ratePerS: number;
-  #tokens: number;
-  #filledMs: number;
-
-  constructor(ratePerS: number, nowMs: number) {
-    this.#ratePerS = ratePerS;
-    this.#tokens = ratePerS * 10;
-    this.#filledMs = nowMs;
-  }
-
-  take(nowMs: number): boolean {
-    const elapsedMs = Math.max(0, nowMs - this.#filledMs);
-    this.#tokens = Math.min(this.#ratePerS * 10, this.#tokens + (elapsedMs / 1000) * this.#ratePerS);
-    this.#filledMs = nowMs;
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
-    return true;
-  }
-}

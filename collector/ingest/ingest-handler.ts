@@ -2,6 +2,7 @@ import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
+import { TokenBucket } from "@paddock/base/token-bucket.ts";
 import type { ChainId } from "@paddock/store/types.ts";
 import { openEnrolment } from "@paddock/wire/enrolment.ts";
 import { UPLOAD_BYTES_MAX } from "@paddock/wire/limits.ts";
@@ -9,7 +10,7 @@ import { chainOfPath, chainTitle, hexOf } from "../chain-name.ts";
 import type { CollectorLimits } from "../config.ts";
 import type { CollectorMetrics } from "../metrics.ts";
 import type { Gateway, GatewayRegistry } from "../registry/gateway-registry.ts";
-import { RateLimit, type Admission } from "./admission.ts";
+import type { Admission } from "./admission.ts";
 import type { BodyLease } from "./body-budget.ts";
 import {
   errorAnswer,
@@ -45,6 +46,8 @@ export interface IngestHandler {
 
 const RECEIPT_TYPE = 'application/cose; cose-type="cose-sign1"';
 const ENROLMENT_BYTES_MAX = 4096;
+/** Seconds' worth of enrolments that may come at once: a truck of new gateways is switched on together. */
+const ENROLMENT_BURST_S = 10;
 const BUSY_RETRY_S = 1;
 const FULL_RETRY_S = 60;
 const NOT_ENROLLED_RETRY_S = 30;
@@ -52,7 +55,7 @@ const PATH_NAME_MAX = 64;
 
 /** The gateways' side of the collector: docs/protocol.md §3.1 to §3.3 and `GET /healthz`. */
 export function ingestHandler(context: IngestContext): IngestHandler {
-  const enrolmentRate = new RateLimit(context.limits.enrolmentsPerS, context.clock.wallMs());
+  const enrolmentRate = new TokenBucket(ENROLMENT_BURST_S);
   const inFlight = new Set<Promise<void>>();
   let draining = false;
 
@@ -210,9 +213,9 @@ function bodyRefusal(reason: BodyProblem | "content-type", detail: string): Answ
   }
 }
 
-async function answerEnrolment(context: IngestContext, rate: RateLimit, request: AnyRequest): Promise<Answer> {
+async function answerEnrolment(context: IngestContext, rate: TokenBucket, request: AnyRequest): Promise<Answer> {
   const { registry, admission, limits, clock, metrics, log } = context;
-  if (!rate.take(clock.wallMs())) {
+  if (rate.take(limits.enrolmentsPerS, clock.monotonicUs()) > 0) {
     return errorAnswer(429, "busy", "Too many enrolments at once.", { retryAfterS: BUSY_RETRY_S });
   }
   const admitted = admission.enter(connectionOf(request));

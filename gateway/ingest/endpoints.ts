@@ -1,8 +1,8 @@
+import { TokenBucket } from "@paddock/base/token-bucket.ts";
 import { encodeSource, packSource } from "@paddock/wire/record.ts";
 import type { ContentHash } from "./content-hash.ts";
 import { GenerationCache } from "./generation-cache.ts";
 import { ADDRESS_BYTES, parseIpv6 } from "./ipv6.ts";
-import { TokenBucket } from "./rate-limit.ts";
 import type { Sensor } from "./sensors.ts";
 import { SenderStats } from "./stats.ts";
 

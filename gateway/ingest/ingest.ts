@@ -1,5 +1,6 @@
 import type { Clock } from "@paddock/base/clock.ts";
 import { systemRandom, type Random } from "@paddock/base/random.ts";
+import { TokenBucket } from "@paddock/base/token-bucket.ts";
 import { readBlock } from "@paddock/wire/coap-block.ts";
 import { CODE_CONTENT, CODE_GET, CODE_POST, TYPE_NON } from "@paddock/wire/coap-codes.ts";
 import { decodeMessage, describeCoapProblem, type CoapProblem } from "@paddock/wire/coap-message.ts";
@@ -18,7 +19,6 @@ import { exchangeSeed, restoreExchanges, type RestoredExchanges } from "./exchan
 import { classify, resetReply, type AnswerParts } from "./exchange.ts";
 import { FramePost } from "./frame-post.ts";
 import type { FrameSink } from "./frame-sink.ts";
-import { TokenBucket } from "./rate-limit.ts";
 import type { Refusal } from "./refusals.ts";
 import { RESOURCE_CORE, RESOURCE_NONE } from "./request.ts";
 import { reportOf, type SenderReport, type Sensors } from "./sensors.ts";

@@ -1,8 +1,8 @@
 import { createHmac, createSecretKey, type KeyObject } from "node:crypto";
+import { TokenBucket } from "@paddock/base/token-bucket.ts";
 import { encodeSource } from "@paddock/wire/record.ts";
 import { isLane, laneName, laneOf, type Lane, type LaneName } from "@paddock/wire/lanes.ts";
 import { parsePrefix, prefixKey } from "./ipv6.ts";
-import { TokenBucket } from "./rate-limit.ts";
 import type { Refusal } from "./refusals.ts";
 import { ReplayGuard } from "./replay-guard.ts";
 import { decodeReplayState, FINGERPRINT_BYTES, type ReplayState } from "./replay-state.ts";
