@@ -17,7 +17,7 @@ export function hexOf(bytes: Uint8Array): string {
 }
 
 /** One text per chain, for maps and keys: `{gateway}/{lane}/{epoch}`. */
-export function chainKey({ gateway, lane, epoch }: ChainId): string {
+export function chainText({ gateway, lane, epoch }: ChainId): string {
   return `${hexOf(gateway)}/${laneName(lane)}/${epoch}`;
 }
 

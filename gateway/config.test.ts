@@ -2,7 +2,8 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { PaddockError } from "@paddock/base/errors.ts";
 import { configJsonSchema } from "./config-schema.ts";
-import { formatAddress, parseGatewayConfig, socketPath, uplinkPaths } from "./config.ts";
+import { formatAddress, parseGatewayConfig, socketPath } from "./config.ts";
+import { uplinkPaths } from "./paths/configured-paths.ts";
 
 const publicKey = "ab".repeat(32);
 const minimal = { dataDir: "/var/lib/paddock" };

@@ -2,9 +2,8 @@ import { isIP, isIPv6 } from "node:net";
 import { join } from "node:path";
 import { parseConfig, readConfigFile } from "@paddock/base/config.ts";
 import { isLinkLocal } from "@paddock/uplink/bfd/session-spec.ts";
-import type { PathConfig } from "@paddock/uplink/forward/ports.ts";
-import { followsAddresses, isPrefix } from "@paddock/uplink/paths/source-address.ts";
-import { LANES, laneOf } from "@paddock/wire/lanes.ts";
+import { isPrefix } from "@paddock/uplink/paths/source-address.ts";
+import { LANES } from "@paddock/wire/lanes.ts";
 import * as v from "valibot";
 import { bfdProblem, PathBfdSchema } from "./paths/bfd-config.ts";
 
@@ -433,19 +432,6 @@ export function readGatewayConfig(file: string): Promise<GatewayConfig> {
 
 export function socketPath(config: Pick<Fields, "dataDir" | "status">): string {
   return config.status.socket ?? join(config.dataDir, "status.sock");
-}
-
-/** The paths in the form that the forwarder takes; without source where that follows the kernel's addresses. */
-export function uplinkPaths(config: GatewayConfig): PathConfig[] {
-  return config.paths.map(({ source, interface: on, metered: plan, name, endpoint, preference, cost, riskGroups }) => ({
-    name,
-    endpoint,
-    preference,
-    cost,
-    riskGroups,
-    ...(source === null || followsAddresses({ source, interface: on }) ? {} : { source }),
-    ...(plan === null ? {} : { metered: { ...plan, lanes: plan.lanes.map((word) => laneOf(word)!) } }),
-  }));
 }
 
 /** An address and port as people write it. */

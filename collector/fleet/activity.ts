@@ -2,7 +2,7 @@ import type { Ranges } from "@paddock/base/ranges.ts";
 import type { ChainId, SideEntry } from "@paddock/store/types.ts";
 import { CLOCK_UNSET, type BatchHeader, type ClockQuality } from "@paddock/wire/batch-header.ts";
 import { decodeGatewayRecord, type GatewayRecord } from "@paddock/wire/gateway-record.ts";
-import { chainKey } from "../chain-name.ts";
+import { chainText } from "../chain-name.ts";
 import type { Ledger } from "../ledger.ts";
 
 /** What was last seen of a chain, beyond what the ledger counts by itself. */
@@ -50,18 +50,18 @@ export class ActivityBook {
   }
 
   of(chain: ChainId): ChainActivity | undefined {
-    return this.#activity.get(chainKey(chain));
+    return this.#activity.get(chainText(chain));
   }
 
   /** In ascending seq. */
   ownRecords(chain: ChainId): OwnRecord[] {
-    const bySeq = [...(this.#own.get(chainKey(chain)) ?? [])].toSorted(([left], [right]) => left - right);
+    const bySeq = [...(this.#own.get(chainText(chain)) ?? [])].toSorted(([left], [right]) => left - right);
     return bySeq.flatMap(([seq, records]) => records.map((record) => ({ seq, record })));
   }
 
   /** Call when the write that carried the side entries is durable. */
   note(chain: ChainId, activity: ChainActivity, own: ReadonlyMap<number, readonly Uint8Array[]>): void {
-    const key = chainKey(chain);
+    const key = chainText(chain);
     this.#activity.set(key, activity);
     for (const [seq, frames] of own) this.#remember(key, seq, indexed(frames).flatMap(decodeFrame));
   }
@@ -86,7 +86,7 @@ export function activityEntries(
   activity: ChainActivity,
   own: ReadonlyMap<number, readonly Uint8Array[]>,
 ): SideEntry[] {
-  const key = chainKey(chain);
+  const key = chainText(chain);
   const entries: SideEntry[] = [{ key: ACTIVITY_PREFIX + key, value: Buffer.from(JSON.stringify(activity)) }];
   for (const [seq, frames] of own) {
     // Digits that sort: start-up reads them in order and keeps the newest.

@@ -4,7 +4,7 @@ import type { ChainId, ChainSummary } from "@paddock/store/types.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { RECEIPT_RANGES_MAX } from "@paddock/wire/limits.ts";
 import { signReceipt } from "@paddock/wire/receipt.ts";
-import { chainKey } from "../chain-name.ts";
+import { chainText } from "../chain-name.ts";
 
 /**
  * At most `max` ranges of `held`: the first ones, and always those that contain what was just received, since the
@@ -42,7 +42,7 @@ export class Receipts {
     const held = receiptRanges(all, justReceived);
     const linked = summary?.linked ?? 0;
     const head = summary?.linkedHead ?? null;
-    const key = chainKey(chain);
+    const key = chainText(chain);
     const state = `${linked} ${fingerprint(held)}`;
     const known = this.#signed.get(key);
     if (known?.state === state) return known.encoded;

@@ -1,6 +1,6 @@
 import { connect, type ClientHttp2Session, type IncomingHttpHeaders } from "node:http2";
 import { request as httpsRequest } from "node:https";
-import { chainKey } from "../chain-name.ts";
+import { chainText } from "../chain-name.ts";
 import { encodeBatches, type EncodedBatch } from "@paddock/wire/batch.ts";
 import type { ChainId } from "@paddock/store/types.ts";
 
@@ -65,7 +65,7 @@ export class GatewayClient {
 }
 
 export function chainPath(chain: ChainId): string {
-  return `/v1/chains/${chainKey(chain)}`;
+  return `/v1/chains/${chainText(chain)}`;
 }
 
 export function uploadRequest(

@@ -1,14 +1,8 @@
 import { formatDuration } from "@paddock/base/duration.ts";
 import type { SessionReport } from "@paddock/uplink/bfd/speaker-events.ts";
-import type {
-  GatewayStatus,
-  PathStatus,
-  PathWatchStatus,
-  RouteStatus,
-  SessionWatchStatus,
-  TransitionStatus,
-  UplinksStatus,
-} from "../status/status.ts";
+import type { PathWatchStatus, SessionWatchStatus } from "../paths/path-facts.ts";
+import type { RouteFinding } from "../paths/path-routes.ts";
+import type { GatewayStatus, PathStatus, TransitionStatus, UplinksStatus } from "../status/status.ts";
 import { judge } from "../status/verdict.ts";
 import { formatBytes, formatCount, formatTable, plural } from "./format.ts";
 
@@ -72,7 +66,7 @@ function formatSource(source: string, { sourceAddress }: PathStatus): string {
   return [`${source}/${prefixLength} on ${name}`, ...kind, ...lives].join(", ");
 }
 
-function formatRoute({ device, nextHop, problem }: RouteStatus): string[][] {
+function formatRoute({ device, nextHop, problem }: RouteFinding): string[][] {
   const way = device === null ? "no route" : nextHop === null ? `on the link of ${device}` : `${nextHop} on ${device}`;
   return [["  next hop", way], ...(problem === null ? [] : [["", `wrong: ${problem}`]])];
 }

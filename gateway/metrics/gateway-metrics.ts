@@ -1,5 +1,6 @@
 import type { SessionReport } from "@paddock/uplink/bfd/speaker-events.ts";
-import type { GatewayStatus, LaneStatus, PathStatus, PathWatchStatus } from "../status/status.ts";
+import type { PathWatchStatus } from "../paths/path-facts.ts";
+import type { GatewayStatus, LaneStatus, PathStatus } from "../status/status.ts";
 import type { Family, HistogramSnapshot, Sample } from "./openmetrics.ts";
 
 /**

@@ -11,7 +11,7 @@ import { PATH_SETTINGS } from "@paddock/uplink/paths/path-state.ts";
 import { signEnrolment } from "@paddock/wire/enrolment.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
-import { uplinkPaths, type GatewayConfig } from "../config.ts";
+import { uplinkPaths, type UplinksConfig } from "./configured-paths.ts";
 import type { PathEndpoints } from "./path-endpoints.ts";
 import type { PathSources } from "./path-sources.ts";
 
@@ -26,7 +26,7 @@ const WARNINGS: ReadonlySet<ForwardReport["event"]> = new Set([
 ]);
 
 export interface ForwarderOptions {
-  readonly config: GatewayConfig;
+  readonly config: UplinksConfig;
   readonly identity: SigningIdentity;
   readonly source: BatchSource;
   readonly usage: Readonly<Record<string, PathUsage>>;
@@ -42,7 +42,7 @@ export interface ForwarderOptions {
 
 /** The forwarder to a collector. Throws CONFIG_UNREADABLE. */
 export async function makeForwarder(
-  collector: NonNullable<GatewayConfig["collector"]>,
+  collector: NonNullable<UplinksConfig["collector"]>,
   options: ForwarderOptions,
 ): Promise<Forwarder> {
   const { config, identity, sources, endpoints, clock, log } = options;

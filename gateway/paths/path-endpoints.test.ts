@@ -1,7 +1,8 @@
 import { expect, test, vi } from "vitest";
 import { silentLog } from "@paddock/base/log.ts";
 import { accept, refuse } from "@paddock/base/outcome.ts";
-import type { OpenedLink, OpenLink, PathConfig } from "@paddock/uplink/forward/ports.ts";
+import type { OpenedLink, OpenLink } from "@paddock/uplink/forward/ports.ts";
+import type { PathConfig } from "@paddock/uplink/paths/path-config.ts";
 import { PathEndpoints } from "./path-endpoints.ts";
 
 const [A, B, C] = ["https://[::a]:1", "https://[::b]:1", "https://[::c]:1"] as const;

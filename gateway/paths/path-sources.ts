@@ -2,7 +2,8 @@ import { isIP } from "node:net";
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { refuse } from "@paddock/base/outcome.ts";
-import type { OpenLink, PathConfig } from "@paddock/uplink/forward/ports.ts";
+import type { OpenLink } from "@paddock/uplink/forward/ports.ts";
+import type { PathConfig } from "@paddock/uplink/paths/path-config.ts";
 import { AddressWatch } from "@paddock/uplink/paths/address-watch.ts";
 import type { StartIp } from "@paddock/uplink/paths/ip-process.ts";
 import {
@@ -11,10 +12,8 @@ import {
   type LocalAddress,
   type SourceChoice,
 } from "@paddock/uplink/paths/source-address.ts";
-import { uplinkPaths, type GatewayConfig } from "../config.ts";
+import { uplinkPaths, type ConfiguredPath, type UplinksConfig } from "./configured-paths.ts";
 import type { LivenessSink } from "./path-watch.ts";
-
-type ConfiguredPath = GatewayConfig["paths"][number];
 
 /** Takes the source addresses that follow the kernel; the forwarder is one. */
 export interface SourceSink extends LivenessSink {
@@ -27,7 +26,7 @@ export interface SourceWatch {
 }
 
 export interface PathSourcesOptions {
-  readonly config: GatewayConfig;
+  readonly config: UplinksConfig;
   readonly clock: Clock;
   readonly log: Log;
   /** Default runs the `ip` of iproute2. */

@@ -5,8 +5,6 @@ import { BfdClient, type LivenessChange } from "@paddock/uplink/bfd/client.ts";
 import type { SessionReport, SpeakerEvent, StateEvent } from "@paddock/uplink/bfd/speaker-events.ts";
 import { combineLiveness, type SessionFinding } from "@paddock/uplink/paths/combined-liveness.ts";
 import type { WatchPace } from "@paddock/uplink/paths/watch-pace.ts";
-import type { GatewayConfig } from "../config.ts";
-import type { PathWatchStatus } from "../status/status.ts";
 import {
   isWatchable,
   localOrigin,
@@ -16,7 +14,9 @@ import {
   watchedSessions,
   type WatchedSession,
 } from "./bfd-config.ts";
+import type { UplinksConfig } from "./configured-paths.ts";
 import { kernelSourceFor } from "./kernel-source.ts";
+import type { PathWatchStatus } from "./path-facts.ts";
 import { bundledSpeaker } from "./speaker-command.ts";
 
 /** Takes what is learnt about a path; the forwarder is one. */
@@ -37,7 +37,7 @@ export interface WatchSink extends LivenessSink {
 }
 
 export interface PathWatchOptions {
-  readonly config: GatewayConfig;
+  readonly config: UplinksConfig;
   readonly sink: WatchSink;
   readonly clock: Clock;
   readonly log: Log;

@@ -2,6 +2,7 @@ import { isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
+import type { Shutdown } from "@paddock/base/shutdown.ts";
 import { canonicalAddress } from "@paddock/uplink/bfd/session-directory.ts";
 import { isLinkLocal } from "@paddock/uplink/bfd/session-spec.ts";
 import type { Forwarder } from "@paddock/uplink/forward/forwarder.ts";
@@ -9,13 +10,11 @@ import type { BatchSource } from "@paddock/uplink/forward/ports.ts";
 import { FOREVER_S, type LocalAddress } from "@paddock/uplink/paths/source-address.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
-import type { GatewayConfig } from "../config.ts";
-import type { Shutdown } from "@paddock/base/shutdown.ts";
-import type { SourceStatus } from "../status/status.ts";
-import type { PathFacts } from "../status/uplinks-status.ts";
+import type { UplinksConfig } from "./configured-paths.ts";
 import { endpointAddress } from "./bfd-config.ts";
 import { makeForwarder } from "./make-forwarder.ts";
 import { PathEndpoints } from "./path-endpoints.ts";
+import type { PathFacts, SourceStatus } from "./path-facts.ts";
 import { PathHistory } from "./path-history.ts";
 import { PathRoutes, type RouteFinding } from "./path-routes.ts";
 import { PathSources, type SourceSink } from "./path-sources.ts";
@@ -24,7 +23,7 @@ import { PathWatch, type WatchSink } from "./path-watch.ts";
 import { StandbyPace } from "./standby-pace.ts";
 
 export interface UplinksOptions {
-  readonly config: GatewayConfig;
+  readonly config: UplinksConfig;
   readonly identity: SigningIdentity;
   readonly source: BatchSource;
   /** The collector refuses a chain because it holds another one. */

@@ -1,9 +1,8 @@
-import type { SessionReport } from "@paddock/uplink/bfd/speaker-events.ts";
-import type { WatchScope } from "@paddock/uplink/paths/combined-liveness.ts";
-import type { WatchPace } from "@paddock/uplink/paths/watch-pace.ts";
 import type { LaneName } from "@paddock/wire/lanes.ts";
 import type { PressurePolicy } from "../commit/ports.ts";
+import type { PathWatchStatus, SourceStatus } from "../paths/path-facts.ts";
 import type { PathTransition } from "../paths/path-history.ts";
+import type { RouteFinding } from "../paths/path-routes.ts";
 
 /**
  * What a running gateway says of itself. The status commands print it, `--json` prints it as it is, and the metrics are
@@ -113,7 +112,7 @@ export interface PathStatus {
   /** What the kernel says of the source; null without a source, or when no interface has it. */
   readonly sourceAddress: SourceStatus | null;
   /** Where packets from the source leave; null where nobody asked. */
-  readonly route: RouteStatus | null;
+  readonly route: RouteFinding | null;
   readonly role: "active" | "standby" | "idle";
   readonly standing: string;
   readonly why: string;
@@ -138,24 +137,6 @@ export interface PathStatus {
   readonly transitions: readonly TransitionStatus[];
 }
 
-/** An address of this machine; times in seconds, null for ever. */
-export interface SourceStatus {
-  readonly interface: string;
-  readonly prefixLength: number;
-  readonly temporary: boolean;
-  readonly deprecated: boolean;
-  readonly preferredForS: number | null;
-  readonly validForS: number | null;
-}
-
-export interface RouteStatus {
-  readonly device: string | null;
-  /** Null when the destination is on the link. */
-  readonly nextHop: string | null;
-  /** A sentence with the remedy; null: it is as configured. */
-  readonly problem: string | null;
-}
-
 export interface MeteredStatus {
   readonly usedBytes: number;
   readonly leftBytes: number;
@@ -170,34 +151,6 @@ export interface TransitionStatus {
   readonly why: string;
   readonly detectedInMs: number | null;
   readonly framesResent: number | null;
-}
-
-/** What BFD last said about a path. */
-export interface PathWatchStatus {
-  /** `slow`: metered and not needed now. */
-  readonly pace: WatchPace;
-  readonly why: string;
-  /** Of the newest Down: from the last packet to the verdict. */
-  readonly detectedInMs: number | null;
-  /** Unix milliseconds of the newest change. */
-  readonly sinceWallMs: number | null;
-  readonly downs: number;
-  /** The one from end to end first. */
-  readonly sessions: readonly SessionWatchStatus[];
-}
-
-/** One BFD session of a path. */
-export interface SessionWatchStatus {
-  readonly scope: WatchScope;
-  readonly mode: "seamless" | "multihop" | "single-hop" | "echo";
-  /** Null while there is no address to send from. */
-  readonly local: string | null;
-  /** Null for an echo, which comes back to `local`. */
-  readonly remote: string | null;
-  readonly liveness: "up" | "down" | "unknown";
-  readonly why: string;
-  /** What the speaker tells of it; null while it cannot be asked. */
-  readonly report: SessionReport | null;
 }
 
 export interface SwitchStatus {

@@ -1,8 +1,6 @@
 import type { ForwarderStatus } from "@paddock/uplink/forward/forwarder-status.ts";
-import type { PathHistory } from "../paths/path-history.ts";
-import type { RouteFinding } from "../paths/path-routes.ts";
-import type { PathWatch } from "../paths/path-watch.ts";
-import type { PathStatus, SourceStatus, UplinksStatus } from "./status.ts";
+import type { PathFacts } from "../paths/path-facts.ts";
+import type { PathStatus, UplinksStatus } from "./status.ts";
 
 export const NO_UPLINKS: UplinksStatus = {
   configured: false,
@@ -16,16 +14,6 @@ export const NO_UPLINKS: UplinksStatus = {
   speaker: null,
   switches: [],
 };
-
-/** What is known of paths besides what the forwarder knows. */
-export interface PathFacts {
-  readonly watch: Pick<PathWatch, "status" | "speakerConnected"> | undefined;
-  readonly history: Pick<PathHistory, "of">;
-  /** The endpoint in use. */
-  endpoint(path: string): string | undefined;
-  route(path: string): RouteFinding | null;
-  sourceAddress(path: string): SourceStatus | null;
-}
 
 /** The forwarder's status in the words of the gateway's: seconds, and null for what there is not. */
 export function uplinksStatus(

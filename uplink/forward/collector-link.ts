@@ -17,9 +17,9 @@ import type {
   LinkRefusal,
   OpenedLink,
   OpenLink,
-  PathConfig,
   VerifiedReceipt,
 } from "./ports.ts";
+import type { PathConfig } from "../paths/path-config.ts";
 import { connectTls, type TlsTarget } from "./tls-connect.ts";
 
 export interface CollectorLinkOptions {

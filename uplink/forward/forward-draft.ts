@@ -2,7 +2,7 @@ import type { Lane } from "@paddock/wire/lanes.ts";
 import { decidePaths } from "../paths/path-policy.ts";
 import type { PathFact, PathsState } from "../paths/path-state.ts";
 import {
-  chainKey,
+  chainNumber,
   type ChainState,
   type CollectorState,
   type Flight,
@@ -58,7 +58,7 @@ export function patchSession(draft: Draft, path: string, patch: Partial<SessionS
 
 export function chainOf(draft: Draft, { lane, epoch }: ChainName): ChainState {
   return (
-    draft.chains.get(chainKey({ lane, epoch })) ?? {
+    draft.chains.get(chainNumber({ lane, epoch })) ?? {
       lane: lane satisfies Lane,
       epoch,
       marks: [],
@@ -77,7 +77,7 @@ export function chainOf(draft: Draft, { lane, epoch }: ChainName): ChainState {
 
 export function patchChain(draft: Draft, chain: ChainName, patch: Partial<ChainState>): ChainState {
   const next = { ...chainOf(draft, chain), ...patch };
-  draft.chains.set(chainKey(chain), next);
+  draft.chains.set(chainNumber(chain), next);
   return next;
 }
 

@@ -2,7 +2,7 @@ import { subtract, union, type Range, type Ranges } from "@paddock/base/ranges.t
 import type { Lane } from "@paddock/wire/lanes.ts";
 import { admittedLanes } from "../paths/metered-budget.ts";
 import { chainOf, patchChain, patchSession, type Draft } from "./forward-draft.ts";
-import { chainKey, type ChainState, type Flight } from "./forward-state.ts";
+import { chainNumber, type ChainState, type Flight } from "./forward-state.ts";
 import { chooseNext, knowsLive, type ChainView, type Choice, type Room } from "./lane-scheduler.ts";
 import type { ChainBacklog } from "./ports.ts";
 
@@ -92,7 +92,7 @@ function chainViews(draft: Draft, path: string, backlog: readonly ChainBacklog[]
     // With two paths for alarms neither waits for what is stuck on the other.
     const each = alarmTwice && flight.lane === 0;
     if (each && flight.path !== path) continue;
-    const key = chainKey(flight);
+    const key = chainNumber(flight);
     let claim = claims.get(key);
     if (claim === undefined) claims.set(key, (claim = { ranges: [], live: 0, backlog: 0 }));
     claim.ranges.push([flight.first, flight.last]);
@@ -102,7 +102,7 @@ function chainViews(draft: Draft, path: string, backlog: readonly ChainBacklog[]
   for (const chain of backlog) {
     const state = chainOf(draft, chain);
     if (draft.input.nowMs < state.blockedUntilMs) continue;
-    const claim = claims.get(chainKey(chain));
+    const claim = claims.get(chainNumber(chain));
     const passedOver = draft.input.nowMs < state.unreadableUntilMs ? state.unreadable : [];
     const taken: Ranges = union(claim?.ranges ?? [], passedOver);
     views.push({
@@ -167,6 +167,6 @@ function launch(draft: Draft, choice: Choice, path: string, bytesPerBatch: numbe
     copy,
   };
   draft.flights.set(flight.id, flight);
-  if (!draft.chains.has(chainKey(flight))) patchChain(draft, flight, {});
+  if (!draft.chains.has(chainNumber(flight))) patchChain(draft, flight, {});
   draft.actions.push({ kind: "send", flight: flight.id, path, lane, epoch, first, last, maxBytes: requestBytes });
 }

@@ -1,7 +1,7 @@
 import { countOf } from "@paddock/base/ranges.ts";
 import { describe, expect, test } from "vitest";
 import type { ForwardReport } from "./forward-state.ts";
-import type { PathConfig } from "./ports.ts";
+import type { PathConfig } from "../paths/path-config.ts";
 import { PolicySimulation } from "./testing/policy-simulation.ts";
 
 const endpoint = "https://[::1]:8443";

@@ -10,7 +10,8 @@ import {
 } from "../paths/path-state.ts";
 import type { PathUsage } from "../paths/metered-budget.ts";
 import type { ForwardOrder, SendKind } from "./lane-scheduler.ts";
-import type { ChainBacklog, ChainName, EnrolmentState, LinkFailure, Liveness, PathConfig } from "./ports.ts";
+import type { ChainBacklog, ChainName, EnrolmentState, LinkFailure } from "./ports.ts";
+import type { Liveness, PathConfig } from "../paths/path-config.ts";
 import { RESTED, type RetryBounds, type RetryState } from "./retry-schedule.ts";
 
 export interface ForwardSettings {
@@ -140,7 +141,7 @@ export interface ForwardState {
   readonly sessions: ReadonlyMap<string, SessionState>;
   readonly flights: ReadonlyMap<number, Flight>;
   readonly nextFlight: number;
-  /** By `chainKey`. */
+  /** By `chainNumber`. */
   readonly chains: ReadonlyMap<number, ChainState>;
   readonly collector: CollectorState;
   /** Bytes that the backlog is owed; see lane-scheduler.ts. */
@@ -284,7 +285,7 @@ export interface ForwardInput {
   readonly settings: ForwardSettings;
 }
 
-export function chainKey(chain: ChainName): number {
+export function chainNumber(chain: ChainName): number {
   return chain.epoch * 4 + chain.lane;
 }
 

@@ -5,14 +5,15 @@ import { budgetLeft, nextBillingMonth } from "../paths/metered-budget.ts";
 import { pathVerdicts, type PathsNow } from "../paths/path-policy.ts";
 import type { PathVerdict } from "../paths/path-state.ts";
 import {
-  chainKey,
+  chainNumber,
   type CollectorState,
   type ForwardReport,
   type ForwardSettings,
   type ForwardState,
   type SessionState,
 } from "./forward-state.ts";
-import type { ChainBacklog, Liveness } from "./ports.ts";
+import type { ChainBacklog } from "./ports.ts";
+import type { Liveness } from "../paths/path-config.ts";
 
 /** What went over a path since the forwarder started. */
 export interface PathCounters {
@@ -123,8 +124,8 @@ export function statusOf(
       pendingBatches: countOf(chain.pending),
       pendingBytes: chain.bytes,
       pendingRecords: chain.records,
-      requestsInFlight: flights.filter((flight) => chainKey(flight) === chainKey(chain)).length,
-      stoppedWhy: state.chains.get(chainKey(chain))?.stoppedWhy,
+      requestsInFlight: flights.filter((flight) => chainNumber(flight) === chainNumber(chain)).length,
+      stoppedWhy: state.chains.get(chainNumber(chain))?.stoppedWhy,
     })),
     enrolment: state.collector.enrolment,
     busyForMs: Math.max(0, state.collector.busyUntilMs - now.nowMs),

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { collectorLinks, type CollectorLinkOptions } from "./collector-link.ts";
 import type { ForwardReport, ForwardSettings } from "./forward-state.ts";
 import { Forwarder } from "./forwarder.ts";
-import type { PathConfig } from "./ports.ts";
+import type { PathConfig } from "../paths/path-config.ts";
 import { FakeCollector } from "./testing/fake-collector.ts";
 import { MemorySource } from "./testing/memory-source.ts";
 import { selfSigned } from "./testing/self-signed.ts";

@@ -17,7 +17,8 @@ import {
   type ForwardState,
 } from "./forward-state.ts";
 import { statusOf, type ForwarderStatus, type PathCounters } from "./forwarder-status.ts";
-import type { BatchSource, ChainBacklog, CollectorLink, Liveness, OpenLink, PathConfig } from "./ports.ts";
+import type { BatchSource, ChainBacklog, CollectorLink, OpenLink } from "./ports.ts";
+import type { Liveness, PathConfig } from "../paths/path-config.ts";
 import { ReceiptQueue } from "./receipt-queue.ts";
 
 export interface ForwarderOptions {

@@ -1,5 +1,5 @@
 import { abortFlight, closeSession, decide, patchChain, patchSession, report, type Draft } from "./forward-draft.ts";
-import { chainKey, type ChainState } from "./forward-state.ts";
+import { chainNumber, type ChainState } from "./forward-state.ts";
 
 /** What of a chain has been on its way for the longest time: a request, or the question for its receipt. */
 interface Waiting {
@@ -33,7 +33,7 @@ function longestWaiting(draft: Draft): Waiting[] {
     longest.set(key, { chain: draft.chains.get(key)!, path, sinceMs });
   };
   for (const flight of draft.flights.values()) {
-    if (flight.stage !== "delivered" && !flight.copy) consider(chainKey(flight), flight.path, flight.sentMs);
+    if (flight.stage !== "delivered" && !flight.copy) consider(chainNumber(flight), flight.path, flight.sentMs);
   }
   for (const [key, chain] of draft.chains) {
     if (chain.resume === "asking" && chain.asked !== undefined) consider(key, chain.asked.path, chain.asked.atMs);
@@ -56,7 +56,8 @@ function climb(draft: Draft, { chain, path, sinceMs }: Waiting): void {
   patchChain(draft, chain, { stallLevel: level, progressMs: nowMs, resume });
   patchSession(draft, path, { requestBytes: draft.input.settings.requestBytesMin });
   for (const other of draft.flights.values()) {
-    if (chainKey(other) === chainKey(chain) && other.stage !== "delivered" && !other.copy) abortFlight(draft, other);
+    if (chainNumber(other) === chainNumber(chain) && other.stage !== "delivered" && !other.copy)
+      abortFlight(draft, other);
   }
   const refuge = hasRefuge(draft, path);
   const step = level === 1 ? "lane" : level > 2 ? "alarm" : refuge ? "path" : "session";

@@ -1,6 +1,6 @@
 import { messageOf } from "@paddock/base/errors.ts";
 import { subtract, union, type Ranges } from "@paddock/base/ranges.ts";
-import { chainKey } from "./forward-state.ts";
+import { chainNumber } from "./forward-state.ts";
 import type { BatchSource, VerifiedReceipt } from "./ports.ts";
 
 /** Called when the receipt is durable, or with the reason why it could not be made so. */
@@ -28,7 +28,7 @@ export class ReceiptQueue {
 
   /** `confirmed`: the seqs of the upload that the receipt answers; none when it was only asked for. */
   add(verified: VerifiedReceipt, confirmed: Ranges, settled: Settled): void {
-    const key = chainKey(verified.receipt);
+    const key = chainNumber(verified.receipt);
     const waiting = this.#waiting.get(key);
     if (waiting === undefined) {
       this.#waiting.set(key, [{ verified, confirmed, settled: [settled] }]);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Liveness } from "../forward/ports.ts";
+import type { Liveness } from "./path-config.ts";
 import { combineLiveness, type SessionFinding } from "./combined-liveness.ts";
 
 function findings(firstHop?: Liveness, endToEnd?: Liveness, detectionTimeMs?: number): SessionFinding[] {

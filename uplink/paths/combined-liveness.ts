@@ -1,4 +1,4 @@
-import type { Liveness } from "../forward/ports.ts";
+import type { Liveness } from "./path-config.ts";
 
 /** How far a session looks: to the next router, or through to the collector. */
 export type WatchScope = "firstHop" | "endToEnd";

@@ -1,5 +1,5 @@
 import type { Lane } from "@paddock/wire/lanes.ts";
-import type { MeteredPath } from "../forward/ports.ts";
+import type { MeteredPath } from "./path-config.ts";
 
 /** What a metered path has used since its billing month began. */
 export interface PathUsage {

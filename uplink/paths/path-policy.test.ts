@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Liveness, PathConfig } from "../forward/ports.ts";
+import type { Liveness, PathConfig } from "./path-config.ts";
 import { billingMonthStart, nextBillingMonth } from "./metered-budget.ts";
 import { decidePaths, pathVerdicts } from "./path-policy.ts";
 import {

@@ -1,5 +1,5 @@
 import type { Lane } from "@paddock/wire/lanes.ts";
-import type { Liveness, PathConfig } from "../forward/ports.ts";
+import type { Liveness, PathConfig } from "./path-config.ts";
 import { FLAP_SETTINGS, NO_FLAPS, type FlapSettings, type FlapState } from "./flap-penalty.ts";
 import type { PathUsage } from "./metered-budget.ts";
 

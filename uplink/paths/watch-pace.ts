@@ -1,4 +1,4 @@
-import type { Liveness } from "../forward/ports.ts";
+import type { Liveness } from "./path-config.ts";
 import type { PathVerdict, Standing } from "./path-state.ts";
 
 /** How fast a path is watched: as its configuration says, or with as little traffic as keeps the session. */

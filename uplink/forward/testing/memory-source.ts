@@ -5,7 +5,7 @@ import { encodeSource, recordSize, writeRecord } from "@paddock/wire/record.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import type { Receipt } from "@paddock/wire/receipt.ts";
-import { chainKey } from "../forward-state.ts";
+import { chainNumber } from "../forward-state.ts";
 import type { BatchSource, ChainBacklog, ChainName } from "../ports.ts";
 
 interface MemoryChain extends ChainName {
@@ -72,7 +72,7 @@ export class MemorySource implements BatchSource {
   }
 
   chain(lane: Lane, epoch = 0): MemoryChain {
-    const key = chainKey({ lane, epoch });
+    const key = chainNumber({ lane, epoch });
     let chain = this.#chains.get(key);
     if (chain === undefined) {
       chain = {

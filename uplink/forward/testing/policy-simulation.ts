@@ -3,7 +3,7 @@ import { seededRandom, type Random } from "@paddock/base/random.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import { advanceForward } from "../forward-policy.ts";
 import {
-  chainKey,
+  chainNumber,
   FORWARD_SETTINGS,
   initialForward,
   type ForwardAction,
@@ -12,7 +12,8 @@ import {
   type ForwardSettings,
   type ForwardState,
 } from "../forward-state.ts";
-import type { ChainBacklog, ChainName, EnrolmentState, LinkFailure, Liveness, PathConfig } from "../ports.ts";
+import type { ChainBacklog, ChainName, EnrolmentState, LinkFailure } from "../ports.ts";
+import type { Liveness, PathConfig } from "../../paths/path-config.ts";
 
 interface SimulatedPath {
   /** `hole` swallows everything without a word, `mute` everything but handshakes. */
@@ -79,7 +80,7 @@ export class PolicySimulation {
   }
 
   chain(lane: Lane, epoch = 0): SimulatedChain {
-    const key = chainKey({ lane, epoch });
+    const key = chainNumber({ lane, epoch });
     let chain = this.#chains.get(key);
     if (chain === undefined) this.#chains.set(key, (chain = { lane, epoch, sealed: 0, acknowledged: [], kept: [] }));
     return chain;
@@ -327,10 +328,10 @@ export class PolicySimulation {
     const claimed = new Map<number, Ranges>();
     for (const flight of this.state.flights.values()) {
       if (flight.copy) continue;
-      const before = claimed.get(chainKey(flight)) ?? [];
+      const before = claimed.get(chainNumber(flight)) ?? [];
       const range: Ranges = [[flight.first, flight.last]];
       if (countOf(intersect(before, range)) > 0) throw new Error(`seq ${flight.first} is in flight twice`);
-      claimed.set(chainKey(flight), union(before, range));
+      claimed.set(chainNumber(flight), union(before, range));
     }
   }
 }
