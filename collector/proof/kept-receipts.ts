@@ -6,7 +6,7 @@ import type { ChainId, ChainSummary, SideEntry } from "@paddock/store/types.ts";
 import { headerHash } from "@paddock/wire/batch-header.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { signReceipt } from "@paddock/wire/receipt.ts";
-import { chainKey, chainTitle, hexOf } from "../chain-name.ts";
+import { chainText, chainTitle, hexOf } from "../chain-name.ts";
 import { receiptRanges } from "../ingest/receipts.ts";
 import type { Ledger } from "../ledger.ts";
 import type { GatewayRegistry } from "../registry/gateway-registry.ts";
@@ -60,7 +60,7 @@ export class KeptReceipts {
 
   /** Call when a chain has grown; costs nothing unless it came past the next interval. */
   note(chain: ChainId): void {
-    const key = chainKey(chain);
+    const key = chainText(chain);
     if (this.#closed || this.#nextOf(key) > (this.#options.ledger.chain(chain)?.linked ?? 0)) return;
     this.#due.set(key, chain);
     this.#work ??= this.#makeDue();
@@ -68,7 +68,7 @@ export class KeptReceipts {
 
   /** The receipt kept for exactly `linked` batches, as it was signed, or undefined. Nothing about it is checked. */
   async at(chain: ChainId, linked: number): Promise<Uint8Array | undefined> {
-    const key = receiptKey(chainKey(chain), linked);
+    const key = receiptKey(chainText(chain), linked);
     return (await this.#options.ledger.side(key)).get(key);
   }
 
