@@ -101,6 +101,7 @@ describe("the recipe in docs/proof.md, with nothing but openssl, sha256sum and c
     const receipt = signReceipt(collector, {
       ...sealer.chain,
       held: [[0, 999]],
+      bare: [],
       linked: 1000,
       head: sealer.previous,
       received: 0,

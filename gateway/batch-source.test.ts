@@ -45,8 +45,9 @@ function receiptFor(
   held: Receipt["held"],
   linked = 0,
   head: Uint8Array | null = null,
+  bare: Receipt["bare"] = [],
 ): { receipt: Receipt; encoded: Buffer } {
-  const body = { gateway: gateway.id, lane: 1 as Lane, epoch: 0, held, linked, head, received: 1 };
+  const body = { gateway: gateway.id, lane: 1 as Lane, epoch: 0, held, bare, linked, head, received: 1 };
   const encoded = signReceipt(collector, body);
   return { receipt: expectAccepted(openReceipt(encoded, collector.publicKey)), encoded };
 }
@@ -155,4 +156,38 @@ test("after an older data directory came back, only what the collector is proven
   await source.stop();
   await Promise.all([before.stop(), after.stop()]);
   await restored.close();
+});
+
+test("what the collector holds without the payload that is stored here stays, however it is named", async () => {
+  const loop = commitLoop(store);
+  for (const byte of [1, 2, 3]) await seal(loop, byte);
+  const source = new ChainBatchSource({
+    store,
+    gateway: gateway.id,
+    onSealed: () => {},
+    roomFreed: () => {},
+    onDiverged: () => {},
+    clock,
+    log: silentLog,
+    fatal: (error) => expect(error).toBeUndefined(),
+  });
+  const pending = () => source.backlog()[0]?.pending;
+  const head = store.chain(chain)!.head!.hash;
+
+  const stripped = receiptFor([[0, 2]], 3, head, [[1, 2]]);
+  await source.acknowledge(stripped.receipt, stripped.encoded, []);
+  expect(pending()).toEqual([[1, 2]]);
+  await source.acknowledge(stripped.receipt, stripped.encoded, [[1, 2]]);
+  expect(pending()).toEqual([[1, 2]]);
+
+  // What was given up here can only be held without its payload.
+  await store.append({ chain, batches: [], evict: [{ chain, seqs: [[1, 1]] }] });
+  await source.acknowledge(stripped.receipt, stripped.encoded, []);
+  expect(pending()).toEqual([[2, 2]]);
+
+  const whole = receiptFor([[0, 2]], 3, head);
+  await source.acknowledge(whole.receipt, whole.encoded, []);
+  expect(pending()).toEqual([]);
+  await source.stop();
+  await loop.stop();
 });

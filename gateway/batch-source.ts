@@ -62,7 +62,10 @@ export class ChainBatchSource implements BatchSource {
   async acknowledge(receipt: Receipt, encoded: Uint8Array, confirmed: Ranges): Promise<void> {
     const { store, clock } = this.#options;
     const id = this.#idOf(receipt);
-    await store.acknowledge(id, union(confirmed, await this.#proven(id, receipt, confirmed)), encoded);
+    const named = union(confirmed, await this.#proven(id, receipt, confirmed));
+    // Who ends TLS in between can take payloads out: the headers still verify, and the receipt would cover them.
+    const lacking = subtract(receipt.bare, store.chain(id)?.evicted ?? []);
+    await store.acknowledge(id, subtract(named, lacking), encoded);
     this.#lastReceiptUs = clock.monotonicUs();
     this.#noticeLostTail(id, receipt);
     if (this.#stopped) return;

@@ -2,7 +2,13 @@ import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import { decodeHeader, sha256, type BatchHeader } from "./batch-header.ts";
 import { CborReader } from "./cbor-read.ts";
 import { CborWriter } from "./cbor-write.ts";
-import { HEADER_BYTES_MAX, HEADER_BYTES_MIN, PAYLOAD_BYTES_MAX, UPLOAD_BYTES_MAX } from "./limits.ts";
+import {
+  HEADER_BYTES_MAX,
+  HEADER_BYTES_MIN,
+  PAYLOAD_BYTES_MAX,
+  UPLOAD_BATCHES_MAX,
+  UPLOAD_BYTES_MAX,
+} from "./limits.ts";
 
 /** A batch as it rests in a store and travels: both parts encoded. A null payload was evicted; the header still proves it. */
 export interface EncodedBatch {
@@ -43,6 +49,9 @@ export function decodeBatches(body: Uint8Array): Outcome<EncodedBatch[], "batch-
   const batches: EncodedBatch[] = [];
   const reader = new CborReader(body);
   while (!reader.atEnd && reader.problem === undefined) {
+    if (batches.length === UPLOAD_BATCHES_MAX) {
+      return refuse("batch-format", `An upload has more than ${UPLOAD_BATCHES_MAX} batches.`);
+    }
     reader.array("batch", 2);
     const header = reader.bytes("header", HEADER_BYTES_MIN, HEADER_BYTES_MAX);
     const payload = reader.takeNull() ? null : reader.bytes("payload", 0, PAYLOAD_BYTES_MAX);

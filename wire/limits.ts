@@ -27,12 +27,14 @@ export const PARTIAL_IV_BYTES_MAX = 5;
 /** CBOR overhead of one record around its frame and source: array head, offset, format, string heads. */
 export const RECORD_OVERHEAD_BYTES_MAX = 1 + 9 + 3 + 3 + 5;
 
-/** Ranges in one receipt; a gateway that has more gaps than this gets the first ones and asks again. */
+/** Ranges of each kind in one receipt; a gateway that has more gaps than this gets the first ones and asks again. */
 export const RECEIPT_RANGES_MAX = 1024;
 /** Bytes of an encoded receipt. */
-export const RECEIPT_BYTES_MAX = 32 * 1024;
-/** Bytes of one request body to the collector, after decompression: a bounded number of batches. */
+export const RECEIPT_BYTES_MAX = 48 * 1024;
+/** Bytes of one request body to the collector, after decompression. */
 export const UPLOAD_BYTES_MAX = 4 * 1024 * 1024;
+/** Batches of one request: a receipt can then name each of them, however held and bare ones alternate. */
+export const UPLOAD_BATCHES_MAX = 1024;
 
 /** Bytes of a claim code and of a gateway's label in an enrolment, in UTF-8. */
 export const CLAIM_BYTES_MAX = 128;
@@ -64,6 +66,8 @@ const relations: readonly [boolean, string][] = [
     "the longest proof fits its bound",
   ],
   [PAYLOAD_BYTES_MAX + HEADER_BYTES_MAX + 16 <= UPLOAD_BYTES_MAX, "the largest batch fits one upload"],
+  [UPLOAD_BATCHES_MAX <= RECEIPT_RANGES_MAX, "a receipt can name every batch of an upload"],
+  [2 * RECEIPT_RANGES_MAX * 19 + 512 <= RECEIPT_BYTES_MAX, "the largest receipt fits its bound"],
 ];
 for (const [holds, statement] of relations) {
   if (!holds) throw new Error(`wire/limits.ts: no longer true that ${statement}`);

@@ -1,5 +1,6 @@
 import { Decoder, Encoder, Tag } from "cbor-x";
 import { expectAccepted } from "@paddock/base/outcome.ts";
+import { intersect } from "@paddock/base/ranges.ts";
 import { describe, expect, test } from "vitest";
 import { headSize } from "./cbor-write.ts";
 import { decodeSign1, encodeSign1, signatureInput, verifySign1 } from "./cose-sign.ts";
@@ -67,8 +68,9 @@ describe("receipt", () => {
       linked: fc.oneof(fc.constant(0), fc.maxSafeNat()),
       head: byteStrings(32, 32),
       received: fc.maxSafeNat(),
+      bareOf: normalRanges,
     })
-    .map(withoutHeadAtStart);
+    .map(({ bareOf, ...receipt }) => withoutHeadAtStart({ ...receipt, bare: intersect(bareOf, receipt.held) }));
 
   test("comes back as it was", () => {
     fc.assert(
@@ -91,6 +93,7 @@ describe("receipt", () => {
       lane: 2,
       epoch: 0xffff_ffff,
       held,
+      bare: held,
       linked: 1,
       head: testGateway.id,
       received: far,
@@ -98,6 +101,13 @@ describe("receipt", () => {
     const encoded = signReceipt(testCollector, receipt);
     expect(encoded.length).toBeLessThanOrEqual(RECEIPT_BYTES_MAX);
     expect(openReceipt(encoded, testCollector.publicKey).ok).toBe(true);
+  });
+
+  test("with more ranges than a reader takes is not written", () => {
+    const ranges = Array.from({ length: RECEIPT_RANGES_MAX + 1 }, (_, index) => [index * 2, index * 2] as const);
+    const receipt = { gateway: testGateway.id, lane: 0, epoch: 0, linked: 0, head: null, received: 0 } as const;
+    expect(() => signReceipt(testCollector, { ...receipt, held: ranges, bare: [] })).toThrow(RangeError);
+    expect(() => signReceipt(testCollector, { ...receipt, held: [[0, 9999]], bare: ranges })).toThrow(RangeError);
   });
 
   test("a changed byte is detected", () => {
@@ -112,7 +122,7 @@ describe("receipt", () => {
   });
 
   test("a head without links, or links without a head, is refused", () => {
-    const receipt = { gateway: testGateway.id, lane: 0, epoch: 0, held: [], received: 0 } as const;
+    const receipt = { gateway: testGateway.id, lane: 0, epoch: 0, held: [], bare: [], received: 0 } as const;
     for (const rest of [
       { linked: 0, head: testGateway.id },
       { linked: 1, head: null },

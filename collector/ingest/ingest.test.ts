@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { expectAccepted } from "@paddock/base/outcome.ts";
 import { Sealer, testIdentity } from "@paddock/store/testing/sealer.ts";
 import { encodeBatches } from "@paddock/wire/batch.ts";
-import { UPLOAD_BYTES_MAX } from "@paddock/wire/limits.ts";
+import { UPLOAD_BATCHES_MAX, UPLOAD_BYTES_MAX } from "@paddock/wire/limits.ts";
 import { openReceipt, type Receipt } from "@paddock/wire/receipt.ts";
 import { askHttp1, chainPath, uploadRequest, type GatewayClient, type TestAnswer } from "../testing/gateway-client.ts";
 import { CLAIM, TestCollector } from "../testing/test-collector.ts";
@@ -73,13 +73,13 @@ describe("an upload", () => {
 
   test("of an evicted batch is held, and its payload is taken when it comes later", async () => {
     const [batch] = sealer.sealMany(1);
-    expect(receiptIn(await client.upload(sealer.chain, [{ header: batch!.header, payload: null }]))).toMatchObject({
-      linked: 1,
-    });
-    expect(receiptIn(await client.upload(sealer.chain, [batch!]))).toMatchObject({ linked: 1 });
-    expect(receiptIn(await client.upload(sealer.chain, [{ header: batch!.header, payload: null }]))).toMatchObject({
-      linked: 1,
-    });
+    const stripped = { header: batch!.header, payload: null };
+    const bare = { held: [[0, 0]], bare: [[0, 0]], linked: 1 };
+    expect(receiptIn(await client.upload(sealer.chain, [stripped]))).toMatchObject(bare);
+    expect(receiptIn(await client.receipt(sealer.chain))).toMatchObject(bare);
+    const whole = { held: [[0, 0]], bare: [], linked: 1 };
+    expect(receiptIn(await client.upload(sealer.chain, [batch!]))).toMatchObject(whole);
+    expect(receiptIn(await client.upload(sealer.chain, [stripped]))).toMatchObject(whole);
   });
 });
 
@@ -185,6 +185,12 @@ describe("refused, with nothing stored:", () => {
     expect(bomb.length).toBeLessThan(UPLOAD_BYTES_MAX / 100);
     const request = uploadRequest(sealer.chain, bomb, { "content-encoding": "zstd" });
     await expectRefused(await client.ask(request), 413, "too-large");
+  });
+
+  test("more batches than a receipt could name (400)", async () => {
+    const { header } = sealer.seal();
+    const body = encodeBatches(Array.from({ length: UPLOAD_BATCHES_MAX + 1 }, () => ({ header, payload: null })));
+    await expectRefused(await client.ask(uploadRequest(sealer.chain, body)), 400, "batch-format");
   });
 
   test("a batch whose link does not fit its neighbour (409)", async () => {

@@ -20,7 +20,7 @@ describe("the ranges of a receipt", () => {
     fc.assert(
       fc.property(ranges, fc.nat(240), fc.integer({ min: 1, max: 8 }), (held, seq, max) => {
         const received = intersect([[seq, seq + 2]], held);
-        const named = receiptRanges(held, received, max);
+        const { held: named } = receiptRanges(held, [], received, max);
         expect(named.length).toBeLessThanOrEqual(max);
         expect(isNormal(named)).toBe(true);
         expect(subtract(named, held)).toEqual([]);
@@ -29,12 +29,36 @@ describe("the ranges of a receipt", () => {
       }),
     );
   });
+
+  test("say of all that they name whether it is bare, and name all of what just came", () => {
+    const shapes = fc.record({
+      held: ranges,
+      bareOf: ranges,
+      seq: fc.nat(240),
+      max: fc.integer({ min: 3, max: 8 }),
+    });
+    fc.assert(
+      fc.property(shapes, ({ held, bareOf, seq, max }) => {
+        const bare = intersect(bareOf, held);
+        const received = intersect([[seq, seq + 2]], held);
+        const named = receiptRanges(held, bare, received, max);
+        expect(named.held.length).toBeLessThanOrEqual(max);
+        expect(named.bare.length).toBeLessThanOrEqual(max);
+        expect(subtract(named.held, held)).toEqual([]);
+        expect(named.bare).toEqual(intersect(bare, named.held));
+        expect(subtract(received, named.held)).toEqual([]);
+        if (held.length <= max && bare.length <= max) expect(named.held).toEqual(held);
+      }),
+      { numRuns: 1000 },
+    );
+  });
 });
 
-const summary = (held: Ranges, linked: number) =>
+const summary = (held: Ranges, linked: number, evicted: Ranges = []) =>
   ({
     held,
     trimmed: [],
+    evicted,
     linked,
     linkedHead: linked === 0 ? undefined : Buffer.alloc(32, linked),
   }) as unknown as ChainSummary;
@@ -53,6 +77,14 @@ describe("receipts", () => {
       linked: 6,
       received: clock.wallMs(),
     });
+  });
+
+  test("are signed anew when a payload came that was missing", () => {
+    const receipts = new Receipts(identity, new VirtualClock());
+    const bare = receipts.current(chain, summary([[0, 4]], 5, [[2, 2]]));
+    const whole = receipts.current(chain, summary([[0, 4]], 5));
+    expect(expectAccepted(openReceipt(bare, identity.publicKey)).bare).toEqual([[2, 2]]);
+    expect(expectAccepted(openReceipt(whole, identity.publicKey)).bare).toEqual([]);
   });
 
   test("of one chain are not those of another", () => {

@@ -6,11 +6,29 @@ import { RECEIPT_RANGES_MAX } from "@paddock/wire/limits.ts";
 import { signReceipt } from "@paddock/wire/receipt.ts";
 import { chainText } from "../chain-name.ts";
 
+/** What a receipt says of a chain: seqs that are held, and of these the ones without a payload. */
+export interface Named {
+  readonly held: Ranges;
+  readonly bare: Ranges;
+}
+
 /**
- * At most `max` ranges of `held`: the first ones, and always those that contain what was just received, since the
- * gateway waits for exactly these.
+ * At most `max` ranges of each kind: the first ones, and always what was just received, since the gateway waits for
+ * exactly that. Nothing is named as held of which the receipt could not say as well that it is bare.
  */
-export function receiptRanges(held: Ranges, justReceived: Ranges, max = RECEIPT_RANGES_MAX): Ranges {
+export function receiptRanges(held: Ranges, bare: Ranges, justReceived: Ranges, max = RECEIPT_RANGES_MAX): Named {
+  const named = boundedRanges(held, justReceived, max);
+  const bareOfNamed = intersect(bare, named);
+  if (bareOfNamed.length <= max) return { held: named, bare: bareOfNamed };
+  const own = intersect(held, justReceived);
+  const room = max - Math.max(own.length, intersect(bare, own).length);
+  const firstUnsaid = bareOfNamed[Math.max(0, room)]![0];
+  const before = firstUnsaid === 0 ? [] : intersect(named, [[0, firstUnsaid - 1]]);
+  const cut = union(own, before.slice(0, Math.max(0, room)));
+  return { held: cut, bare: intersect(bare, cut) };
+}
+
+function boundedRanges(held: Ranges, justReceived: Ranges, max: number): Ranges {
   if (held.length <= max) return held;
   const wanted = held.filter((range) => intersect([range], justReceived).length > 0).slice(-max);
   const first = held.slice(0, max - wanted.length);
@@ -39,15 +57,16 @@ export class Receipts {
   /** The encoded receipt for the chain as it stands; `summary` is undefined for a chain that nothing is known of. */
   current(chain: ChainId, summary: ChainSummary | undefined, justReceived: Ranges = []): Buffer {
     const all = summary === undefined ? [] : union(summary.held, summary.trimmed);
-    const held = receiptRanges(all, justReceived);
+    const { held, bare } = receiptRanges(all, summary?.evicted ?? [], justReceived);
     const linked = summary?.linked ?? 0;
     const head = summary?.linkedHead ?? null;
     const key = chainText(chain);
-    const state = `${linked} ${fingerprint(held)}`;
+    const state = `${linked} ${fingerprint(held)} ${fingerprint(bare)}`;
     const known = this.#signed.get(key);
     if (known?.state === state) return known.encoded;
     const received = this.#clock.wallMs();
-    const encoded = signReceipt(this.#identity, { ...chain, held, linked, head: linked === 0 ? null : head, received });
+    const named = { ...chain, held, bare, linked, head: linked === 0 ? null : head };
+    const encoded = signReceipt(this.#identity, { ...named, received });
     this.#signed.delete(key);
     this.#signed.set(key, { state, encoded });
     if (this.#signed.size > CACHED_MAX) this.#signed.delete(this.#signed.keys().next().value!);

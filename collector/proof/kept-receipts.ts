@@ -78,7 +78,7 @@ export class KeptReceipts {
     const received = this.#options.clock.wallMs();
     return signReceipt(this.#options.identity, {
       ...summary.id,
-      held: receiptRanges(held, []),
+      ...receiptRanges(held, summary.evicted, []),
       linked,
       head,
       received,

@@ -72,7 +72,8 @@ export function applyFailure(
       }
       return;
     }
-    case "identity": {
+    case "identity":
+    case "stripped": {
       patchSession(draft, path, { lastError: detail });
       const retryInMs = backOffSession(draft, path, true);
       report(draft, { event: "session-failed", path, failure, detail, retryInMs });

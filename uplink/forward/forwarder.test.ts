@@ -1,5 +1,6 @@
 import { contains, countOf } from "@paddock/base/ranges.ts";
 import { generateIdentity } from "@paddock/wire/identity.ts";
+import { UPLOAD_BATCHES_MAX } from "@paddock/wire/limits.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { collectorLinks, type CollectorLinkOptions } from "./collector-link.ts";
 import type { ForwardReport, ForwardSettings } from "./forward-state.ts";
@@ -112,6 +113,17 @@ describe("delivery", () => {
     expect(countOf(held())).toBeLessThan(401);
     await until(() => source.pendingCount() === 0, "the rest follows");
     expect(held()).toEqual([[0, 400]]);
+  });
+
+  test("no request has more batches than a receipt can speak of", async () => {
+    const collector = await startCollector();
+    const source = newSource();
+    for (let batch = 0; batch < 2 * UPLOAD_BATCHES_MAX + 1; batch++) source.seal(1, [Buffer.alloc(1)]);
+    const large = { requestBytesMin: 1 << 20, requestBytesMax: 1 << 20 };
+    startForwarder(source, collector, [fibre(collector.endpoint)], { settings: large });
+    await until(() => source.pendingCount() === 0, "the backlog is acknowledged");
+    const counts = collector.uploads.map(({ first, last }) => last - first + 1);
+    expect(Math.max(...counts)).toBe(UPLOAD_BATCHES_MAX);
   });
 
   test("stop waits for what is in flight and starts nothing new", async () => {
@@ -387,6 +399,62 @@ describe("the collector", () => {
     });
     await until(() => source.pendingCount() === 0, "all is acknowledged");
     expect(reports.find((report) => report.event === "chain-stopped")).toMatchObject({ failure: "refused" });
+  });
+});
+
+describe("a payload that something on the way takes out", () => {
+  test("is noticed and told, and goes over another path", async () => {
+    const collector = await startCollector();
+    collector.strips = (path) => path === "fibre";
+    const source = newSource(5);
+    const { reports } = startForwarder(source, collector, [fibre(collector.endpoint), lte(collector.endpoint)]);
+    await until(() => source.pendingCount() === 0, "all is acknowledged");
+    expect(collector.bareOf(source.identity.id, 1)).toEqual([]);
+    expect(reports.find((report) => report.event === "session-failed")).toMatchObject({
+      path: "fibre",
+      failure: "stripped",
+      detail: expect.stringContaining("did not reach the collector"),
+    });
+  });
+
+  test("is kept while there is no other path, and the path says why", async () => {
+    const collector = await startCollector();
+    collector.strips = () => true;
+    const source = newSource(5);
+    const retry = { firstMs: 20, capMs: 20 };
+    const { forwarder, reports } = startForwarder(source, collector, [fibre(collector.endpoint)], {
+      settings: { identityRetry: retry },
+    });
+    const failures = () => reports.filter((report) => report.event === "session-failed").length;
+    await until(() => failures() > 1, "it was tried again");
+    expect(source.pendingCount()).toBe(5);
+    expect(JSON.stringify(forwarder.status().paths)).toContain("did not reach the collector");
+    collector.strips = () => false;
+    await until(() => source.pendingCount() === 0, "it arrives once nothing takes it out");
+    expect(collector.bareOf(source.identity.id, 1)).toEqual([]);
+  });
+});
+
+describe("a receipt lets go of nothing when it", () => {
+  const other = generateIdentity();
+  test.each<[string, FakeCollector["forge"], string]>([
+    ["does not name what was sent", (receipt) => ({ ...receipt, held: [] }), "does not name 0"],
+    ["is for another gateway", (receipt) => ({ ...receipt, gateway: other.id }), "is for gateway"],
+    ["is for another lane", (receipt) => ({ ...receipt, lane: 2 }), "is for bulk/0"],
+    ["is for another epoch", (receipt) => ({ ...receipt, epoch: 7 }), "is for telemetry/7"],
+  ])("%s", async (_name, forge, why) => {
+    const collector = await startCollector();
+    collector.forge = forge;
+    const source = newSource(5);
+    for (let batch = 0; batch < 5; batch++) source.seal(2, [FRAME], 7);
+    for (let batch = 0; batch < 5; batch++) source.seal(1, [FRAME], 7);
+    collector.mood = ({ lane, epoch }) => (lane === 1 && epoch === 0 ? undefined : { status: 400 });
+    const { reports } = startForwarder(source, collector, [fibre(collector.endpoint)]);
+    const stopped = () =>
+      reports.find((report) => report.event === "chain-stopped" && report.lane === 1 && report.epoch === 0);
+    await until(() => stopped() !== undefined, "the chain stops");
+    expect(stopped()).toMatchObject({ failure: "refused", detail: expect.stringContaining(why) });
+    expect(source.pendingCount()).toBe(15);
   });
 });
 

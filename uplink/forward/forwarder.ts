@@ -1,9 +1,10 @@
 import { systemClock, type Clock, type Timer } from "@paddock/base/clock.ts";
 import { messageOf } from "@paddock/base/errors.ts";
 import { systemRandom, type Random } from "@paddock/base/random.ts";
-import { subtract } from "@paddock/base/ranges.ts";
+import { formatRanges, intersect, subtract, type Ranges } from "@paddock/base/ranges.ts";
 import { decodeHeader } from "@paddock/wire/batch-header.ts";
 import { encodeBatches, encodedBatchSize, type EncodedBatch } from "@paddock/wire/batch.ts";
+import { UPLOAD_BATCHES_MAX } from "@paddock/wire/limits.ts";
 import type { PathUsage } from "../paths/metered-budget.ts";
 import { advanceForward } from "./forward-policy.ts";
 import {
@@ -265,7 +266,8 @@ export class Forwarder {
     const unreadable = (detail: string) => this.#dispatch({ kind: "unreadable", flight, detail });
     let batches: readonly EncodedBatch[];
     try {
-      batches = await this.#options.source.read({ lane, epoch }, first, action.last, action.maxBytes);
+      const end = Math.min(action.last, first + UPLOAD_BATCHES_MAX - 1);
+      batches = await this.#options.source.read({ lane, epoch }, first, end, action.maxBytes);
     } catch (error) {
       return unreadable(messageOf(error));
     }
@@ -273,7 +275,8 @@ export class Forwarder {
     const load = measure(batches, first);
     if (typeof load === "string") return unreadable(load);
     const last = first + batches.length - 1;
-    this.#dispatch({ kind: "read", flight, last, ...load });
+    const { whole, ...size } = load;
+    this.#dispatch({ kind: "read", flight, last, ...size });
     const link = this.#sessions.get(path)?.link;
     if (signal.aborted || link === undefined) return;
     const outcome = await link.upload({ lane, epoch }, encodeBatches(batches), signal);
@@ -287,10 +290,16 @@ export class Forwarder {
         ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
       });
     }
-    const missing = subtract([[first, last]], outcome.value.receipt.held);
+    const { held, bare } = outcome.value.receipt;
+    const missing = subtract([[first, last]], held);
     if (missing.length > 0) {
       const detail = `the receipt for seq ${first} to ${last} does not name ${missing[0]![0]}`;
       return this.#dispatch({ kind: "failed", flight, failure: "refused", detail });
+    }
+    const stripped = intersect(bare, whole);
+    if (stripped.length > 0) {
+      const detail = `the payload of seq ${formatRanges(stripped)} was sent and did not reach the collector`;
+      return this.#dispatch({ kind: "failed", flight, failure: "stripped", detail });
     }
     const counters = this.#counters.get(path)!;
     counters.batches += batches.length;
@@ -349,11 +358,19 @@ function refusalFields(
   return { failure, detail, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }
 
-/** Bytes and records of batches that must begin at `first` and follow each other; a sentence when they do not. */
-function measure(batches: readonly EncodedBatch[], first: number): { bytes: number; records: number } | string {
+interface Load {
+  readonly bytes: number;
+  readonly records: number;
+  /** Seqs that go out with their payload. */
+  readonly whole: Ranges;
+}
+
+/** Bytes, records and seqs with a payload of batches that must begin at `first` and follow each other; a sentence when they do not. */
+function measure(batches: readonly EncodedBatch[], first: number): Load | string {
   if (batches.length === 0) return `nothing is stored at seq ${first}`;
   let bytes = 0;
   let records = 0;
+  const whole: [number, number][] = [];
   for (const [index, batch] of batches.entries()) {
     const header = decodeHeader(batch.header);
     if (!header.ok) return `seq ${first + index}: ${header.detail}`;
@@ -361,6 +378,10 @@ function measure(batches: readonly EncodedBatch[], first: number): { bytes: numb
     if (seq !== first + index) return `seq ${seq} was read in the place of ${first + index}`;
     bytes += encodedBatchSize(batch);
     records += count;
+    if (batch.payload === null) continue;
+    const tail = whole.at(-1);
+    if (tail?.[1] === seq - 1) tail[1] = seq;
+    else whole.push([seq, seq]);
   }
-  return { bytes, records };
+  return { bytes, records, whole };
 }

@@ -28,7 +28,8 @@ export interface BatchSource {
   /**
    * Makes a receipt durable. After this, `backlog` no longer names `confirmed`: the seqs that the collector has just
    * compared with what it holds. What else the receipt names counts only where its `head` proves that the collector
-   * holds the very batches that are stored here: after a restored backup the same seqs may be other batches.
+   * holds the very batches that are stored here: after a restored backup the same seqs may be other batches. What the
+   * receipt calls bare never counts while its payload is stored here.
    */
   acknowledge(receipt: Receipt, encoded: Uint8Array, confirmed: Ranges): Promise<void>;
   /** Registers the callback for "a batch became durable in this chain". */
@@ -40,6 +41,8 @@ export type LinkFailure =
   | "unreachable"
   /** The peer is not the configured collector. */
   | "identity"
+  /** A receipt says that what was sent with its payload is held without: something in between took the payload out. */
+  | "stripped"
   /** 429, 503 or 507. */
   | "busy"
   /** 403: waiting for the operator's yes. */

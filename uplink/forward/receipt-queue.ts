@@ -1,5 +1,6 @@
 import { messageOf } from "@paddock/base/errors.ts";
-import { subtract, union, type Ranges } from "@paddock/base/ranges.ts";
+import { intersect, subtract, union, type Ranges } from "@paddock/base/ranges.ts";
+import type { Receipt } from "@paddock/wire/receipt.ts";
 import { chainNumber } from "./forward-state.ts";
 import type { BatchSource, VerifiedReceipt } from "./ports.ts";
 
@@ -14,7 +15,7 @@ interface Waiting {
 
 /**
  * Makes receipts durable, one at a time for each chain. What arrives during a write is written as one when the newest
- * receipt holds all that the older ones hold, which is the rule: a fast link then costs no more writes than a slow one.
+ * receipt says all that the older ones say, which is the rule: a fast link then costs no more writes than a slow one.
  */
 export class ReceiptQueue {
   readonly #source: BatchSource;
@@ -36,7 +37,7 @@ export class ReceiptQueue {
       return;
     }
     const last = waiting.at(-1);
-    if (last !== undefined && subtract(last.verified.receipt.held, verified.receipt.held).length === 0) {
+    if (last !== undefined && saysAllOf(verified.receipt, last.verified.receipt)) {
       const all = union(last.confirmed, confirmed);
       waiting[waiting.length - 1] = { verified, confirmed: all, settled: [...last.settled, settled] };
     } else waiting.push({ verified, confirmed, settled: [settled] });
@@ -67,4 +68,12 @@ export class ReceiptQueue {
   #take(key: number): Waiting | undefined {
     return this.#waiting.get(key)?.shift();
   }
+}
+
+/** Whether all that `older` calls held, and held whole, `newer` calls so, too. */
+function saysAllOf(newer: Receipt, older: Receipt): boolean {
+  return (
+    subtract(older.held, newer.held).length === 0 &&
+    subtract(newer.bare, older.bare).every(([first, last]) => intersect([[first, last]], older.held).length === 0)
+  );
 }

@@ -9,12 +9,12 @@ import { createServer } from "node:https";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { promisify } from "node:util";
 import { zstdDecompress } from "node:zlib";
-import { union, type Ranges } from "@paddock/base/ranges.ts";
+import { intersect, subtract, union, type Ranges } from "@paddock/base/ranges.ts";
 import { decodeHeader, headerHash } from "@paddock/wire/batch-header.ts";
 import { decodeBatches } from "@paddock/wire/batch.ts";
 import { generateIdentity, type SigningIdentity } from "@paddock/wire/identity.ts";
 import { laneOf, type Lane } from "@paddock/wire/lanes.ts";
-import { signReceipt } from "@paddock/wire/receipt.ts";
+import { signReceipt, type Receipt } from "@paddock/wire/receipt.ts";
 import { selfSigned } from "./self-signed.ts";
 
 const unpack = promisify(zstdDecompress);
@@ -38,6 +38,7 @@ export interface Upload {
 
 interface Kept {
   held: Ranges;
+  bare: Ranges;
   readonly headers: Map<number, string>;
 }
 
@@ -54,6 +55,10 @@ export class FakeCollector {
   delayMs = 0;
   /** Signs receipts; another key makes it an impostor behind the right certificate. */
   signer: SigningIdentity;
+  /** Takes the payloads out of an upload before it is looked at, as something that ends TLS in between can. */
+  strips: (path: string) => boolean = () => false;
+  /** Changes what the next receipts say before they are signed. */
+  forge: (receipt: Omit<Receipt, "collector">) => Omit<Receipt, "collector"> = (receipt) => receipt;
   /** Batches that came again with the same header. */
   repeated = 0;
   readonly #chains = new Map<string, Kept>();
@@ -121,6 +126,11 @@ export class FakeCollector {
     return this.#kept(Buffer.from(gateway).toString("hex"), lane, epoch).held;
   }
 
+  /** Of what is held, seqs whose payload never came. */
+  bareOf(gateway: Uint8Array, lane: Lane, epoch = 0): Ranges {
+    return this.#kept(Buffer.from(gateway).toString("hex"), lane, epoch).bare;
+  }
+
   /** Pretends that another header is kept at this place. */
   plantFork(gateway: Uint8Array, lane: Lane, seq: number): void {
     this.#kept(Buffer.from(gateway).toString("hex"), lane, 0).headers.set(seq, "another");
@@ -129,7 +139,7 @@ export class FakeCollector {
   #kept(gateway: string, lane: Lane, epoch: number): Kept {
     const key = `${gateway}/${lane}/${epoch}`;
     let kept = this.#chains.get(key);
-    if (kept === undefined) this.#chains.set(key, (kept = { held: [], headers: new Map() }));
+    if (kept === undefined) this.#chains.set(key, (kept = { held: [], bare: [], headers: new Map() }));
     return kept;
   }
 
@@ -148,16 +158,18 @@ export class FakeCollector {
     const chain = { gateway: match[1]!, lane, epoch: Number(match[3]) };
     if (request.method === "GET") this.queries.push(`${match[2]}/${chain.epoch}`);
     else if (await this.#take(chain, Buffer.concat(chunks), request, response)) return;
-    const { held } = this.#kept(chain.gateway, lane, chain.epoch);
-    const receipt = signReceipt(this.signer, {
+    const { held, bare } = this.#kept(chain.gateway, lane, chain.epoch);
+    const says = {
       gateway: Buffer.from(chain.gateway, "hex"),
       lane,
       epoch: chain.epoch,
       held,
+      bare: intersect(bare, held),
       linked: 0,
       head: null,
       received: Date.now(),
-    });
+    };
+    const receipt = signReceipt(this.signer, this.forge(says));
     response.writeHead(200, { "content-type": 'application/cose; cose-type="cose-sign1"' }).end(receipt);
   }
 
@@ -190,7 +202,10 @@ export class FakeCollector {
       response.writeHead(409).end(JSON.stringify({ error: "fork", message: "another header is held" }));
       return true;
     }
-    for (const { seq, hash } of taken) {
+    for (const [index, { seq, hash }] of taken.entries()) {
+      const bare = batches.value[index]!.payload === null || this.strips(path);
+      if (!bare) kept.bare = subtract(kept.bare, [[seq, seq]]);
+      else if (!kept.headers.has(seq)) kept.bare = union(kept.bare, [[seq, seq]]);
       if (kept.headers.has(seq)) this.repeated++;
       kept.headers.set(seq, hash);
     }

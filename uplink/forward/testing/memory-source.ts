@@ -117,9 +117,10 @@ export class MemorySource implements BatchSource {
     return batches;
   }
 
-  async acknowledge(receipt: Receipt): Promise<void> {
+  async acknowledge(receipt: Receipt, _encoded: Uint8Array, confirmed: Ranges): Promise<void> {
     const chain = this.chain(receipt.lane, receipt.epoch);
-    const fresh = subtract(intersect(receipt.held, allOf(chain)), chain.acknowledged);
+    const named = union(confirmed, subtract(receipt.held, receipt.bare));
+    const fresh = subtract(intersect(named, allOf(chain)), chain.acknowledged);
     for (const [first, last] of fresh) {
       for (let seq = first; seq <= last; seq++) {
         chain.bytesLeft -= chain.sizes[seq]!;
