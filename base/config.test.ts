@@ -56,6 +56,44 @@ describe("parseConfig", () => {
   });
 });
 
+describe("secrets", () => {
+  const SECRET = "s3cr3t-of-the-site";
+  const locked = v.strictObject({
+    auth: v.optional(v.strictObject({ keys: v.array(v.strictObject({ id: v.number(), secret: v.string() })) })),
+    sensors: v.optional(v.record(v.string(), v.strictObject({ key: v.pipe(v.string(), v.maxLength(4)) }))),
+    claim: v.optional(v.pipe(v.string(), v.regex(/^[0-9]+$/, "expected digits"))),
+    code: v.optional(v.number()),
+    name: v.optional(v.number()),
+  });
+
+  test.each([
+    [{ auth: SECRET }, "auth", "a text of 18 characters"],
+    [{ auth: { keys: { id: 7, secret: SECRET } } }, "auth.keys", "an object"],
+    [{ auth: { keys: [SECRET] } }, "auth.keys.0", "a text"],
+    [{ auth: { keys: [{ id: SECRET, secret: "x" }] } }, "auth.keys.0.id", "a text"],
+    [{ auth: { keys: [{ id: 7, secret: [SECRET] }] } }, "auth.keys.0.secret", "a list"],
+    [{ sensors: { a: { key: SECRET } } }, "sensors.a.key", "a text"],
+    [{ sensors: { a: SECRET } }, "sensors.a", "a text"],
+    [{ claim: SECRET }, "claim", "expected digits"],
+    [{ code: SECRET }, "code", "a text"],
+    [{ name: { inner: { secret: SECRET, ids: [1] } } }, "name", '"ids":[1]'],
+    [[{ secret: SECRET }], "0", "unknown key"],
+    [SECRET, "the document", "a text of 18 characters"],
+  ])("%j: the fault is named, the secret is not", (document, field, kind) => {
+    const fault = (() => {
+      try {
+        parseConfig(locked, document, "gateway.json");
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return "was accepted";
+    })();
+    expect(fault).toContain(`${field}: `);
+    expect(fault).toContain(kind);
+    expect(fault).not.toContain(SECRET.slice(0, 4));
+  });
+});
+
 describe("readConfigFile", () => {
   const directory = mkdtempSync(join(tmpdir(), "paddock-config-"));
   afterAll(() => rmSync(directory, { recursive: true }));
@@ -64,6 +102,31 @@ describe("readConfigFile", () => {
     const path = join(directory, "good.json");
     writeFileSync(path, '{"dataDir": "/d"}');
     expect((await readConfigFile(schema, path)).dataDir).toBe("/d");
+  });
+
+  test("a file that is no JSON is not quoted, but the place is named", async () => {
+    const path = join(directory, "open.json");
+    const faults = [
+      '{\n  "key": s3cr3t }',
+      "s3cr3t",
+      '{"key": "s3cr3t"',
+      '{"key": "s3cr3t",\n "s3cr3t"x }',
+      '["s3cr3t", ]',
+    ];
+    const said: string[] = [];
+    for (const text of faults) {
+      writeFileSync(path, text);
+      const error = await readConfigFile(schema, path).catch((thrown: unknown) => thrown);
+      said.push((error as Error).message.slice(path.length));
+    }
+    expect(said.join("\n")).not.toContain("s3cr");
+    expect(said).toEqual([
+      expect.stringContaining("line 2 column 10"),
+      expect.stringContaining("line 1 column 1"),
+      expect.stringContaining("line 1 column 17"),
+      expect.stringContaining("line 2 column 10"),
+      expect.stringContaining("line 1 column 12"),
+    ]);
   });
 
   test.each([

@@ -33,9 +33,38 @@ export async function readConfigFile<Schema extends v.GenericSchema>(
   try {
     document = JSON.parse(text);
   } catch (error) {
-    throw new PaddockError("CONFIG_UNREADABLE", `${path} is not JSON: ${messageOf(error)}.`, { cause: error });
+    throw new PaddockError("CONFIG_UNREADABLE", `${path} is not JSON: ${jsonProblem(text, error)}.`);
   }
   return parseConfig(schema, document, path);
+}
+
+/** What the parser says of `text`, and where, without the piece that it quotes: secrets may stand there. */
+function jsonProblem(text: string, error: unknown): string {
+  const message = messageOf(error);
+  if (!isUnexpectedToken(error)) return message;
+  let low = 0;
+  let high = text.length;
+  // The shortest beginning of the document that is at fault already ends with the character that is.
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (parseFault(text.slice(0, middle + 1), isUnexpectedToken)) high = middle;
+    else low = middle + 1;
+  }
+  const before = text.slice(0, low).split("\n");
+  return `an unexpected character at line ${before.length} column ${before.at(-1)!.length + 1}`;
+}
+
+function isUnexpectedToken(error: unknown): boolean {
+  return messageOf(error).startsWith("Unexpected token");
+}
+
+function parseFault(text: string, isFault: (error: unknown) => boolean): boolean {
+  try {
+    JSON.parse(text);
+    return false;
+  } catch (error) {
+    return isFault(error);
+  }
 }
 
 interface Issue {
@@ -43,6 +72,7 @@ interface Issue {
   readonly message: string;
   readonly input: unknown;
   readonly expected?: string | null;
+  readonly received?: string;
   readonly path?: readonly { readonly type: string; readonly key?: unknown; readonly input: unknown }[] | undefined;
   readonly issues?: readonly Issue[] | undefined;
 }
@@ -55,8 +85,30 @@ function describeIssue(issue: Issue, schema: v.GenericSchema): string[] {
     const known = knownKeys(schema, path.slice(0, -1));
     return [`${field}: unknown key${suggestion(String(last.key), known)}.`];
   }
-  if (issue.input === undefined) return [`${field}: missing; ${issue.message}.`];
-  return [`${field}: ${shorten(issue.input)} is refused; ${issue.message}.`];
+  // The library's own sentences repeat the value.
+  const message = issue.message.replace(` but received ${issue.received}`, "");
+  if (issue.input === undefined) return [`${field}: missing; ${message}.`];
+  const isSecret = path.some(({ key }) => isSecretKey(key)) || holdsObject(issue);
+  return [`${field}: ${isSecret ? kindOf(issue.input) : shorten(issue.input)} is refused; ${message}.`];
+}
+
+/** What stands below such a key opens something: it is in no message and no log. */
+const SECRET_KEY = /secret|password|token|key|claim|code|auth/i;
+
+function isSecretKey(key: unknown): boolean {
+  return typeof key === "string" && SECRET_KEY.test(key);
+}
+
+/** Where an object or list should stand and something else does, that may be the secret that belongs into it. */
+function holdsObject({ expected, input }: Issue): boolean {
+  return (expected === "Object" || expected === "Array") && typeof input !== "object";
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "string") return `a text of ${value.length} characters`;
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
 function suggestion(key: string, known: readonly string[]): string {
@@ -85,6 +137,7 @@ function unwrap(node: Node | undefined): Node | undefined {
 }
 
 function shorten(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text =
+    JSON.stringify(value, (key, inner: unknown) => (isSecretKey(key) ? `(${kindOf(inner)})` : inner)) ?? String(value);
   return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
 }

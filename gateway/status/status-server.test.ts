@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -22,8 +22,6 @@ let server: StatusServer;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "paddock-status-"));
   path = join(directory, "status.sock");
-  // What a killed process leaves behind.
-  await writeFile(path, "");
   server = await StatusServer.listen(path, answerers);
 });
 afterEach(async () => {
@@ -31,7 +29,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-test("answers over a socket that only its owner may open, and takes over one that nobody serves", async () => {
+test("answers over a socket that only its owner may open", async () => {
   expect((await stat(path)).mode & 0o777).toBe(0o600);
   expect(await askGateway<"status">(path, { get: "status" })).toEqual(gatewayStatus());
   expect(await askGateway<"metrics">(path, { get: "metrics" })).toBe("# EOF\n");
@@ -40,6 +38,19 @@ test("answers over a socket that only its owner may open, and takes over one tha
 test("a socket that is served is not taken over", async () => {
   await expect(StatusServer.listen(path, answerers)).rejects.toMatchObject({ code: "LISTEN_FAILED" });
   expect(await askGateway<"metrics">(path, { get: "metrics" })).toBe("# EOF\n");
+});
+
+test("a file that is no socket keeps its place and its content", async () => {
+  const file = join(directory, "notes.txt");
+  await writeFile(file, "precious");
+  await expect(StatusServer.listen(file, answerers)).rejects.toMatchObject({ code: "LISTEN_FAILED" });
+  expect(await readFile(file, "utf8")).toBe("precious");
+});
+
+test("closed, it takes its socket file away", async () => {
+  await server.close();
+  await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
+  server = await StatusServer.listen(path, answerers);
 });
 
 test("an unknown request gets the nearest name, a failing one its message", async () => {

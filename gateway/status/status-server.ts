@@ -1,7 +1,7 @@
-import { chmod, rm } from "node:fs/promises";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { nearestName } from "@paddock/base/nearest.ts";
+import { listenOnUnixSocket } from "@paddock/base/unix-socket.ts";
 import { onLines } from "./lines.ts";
 import { REQUEST_BYTES_MAX, type Answerers, type RequestName, type Response } from "./status-protocol.ts";
 
@@ -12,47 +12,23 @@ const IDLE_MS = 60_000;
 export class StatusServer {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  readonly #path: string;
 
-  private constructor(path: string, answerers: Answerers) {
-    this.#path = path;
+  private constructor(answerers: Answerers) {
     this.#server = createServer((socket) => this.#serve(socket, answerers));
     this.#server.maxConnections = CONNECTIONS_MAX;
   }
 
   /** Throws LISTEN_FAILED; a socket file that nobody serves any more is replaced. */
   static async listen(path: string, answerers: Answerers): Promise<StatusServer> {
-    if (await isServed(path)) {
-      throw new PaddockError("LISTEN_FAILED", `Another process serves the status socket ${path}.`);
-    }
-    const server = new StatusServer(path, answerers);
-    try {
-      await rm(path, { force: true });
-      await server.#bind();
-      await chmod(path, 0o600);
-    } catch (error) {
-      throw new PaddockError("LISTEN_FAILED", `The status socket ${path}: ${messageOf(error)}.`, { cause: error });
-    }
+    const server = new StatusServer(answerers);
+    await listenOnUnixSocket(server.#server, path, 0o600, "status socket");
     return server;
   }
 
+  /** Its socket file goes with it. */
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
-    await rm(this.#path, { force: true });
-  }
-
-  #bind(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once("error", reject);
-      // The file comes into being with the process's mask: nobody else gets in before the chmod.
-      const mask = process.umask(0o177);
-      try {
-        this.#server.listen(this.#path, () => resolve());
-      } finally {
-        process.umask(mask);
-      }
-    });
   }
 
   #serve(socket: Socket, answerers: Answerers): void {
@@ -94,15 +70,4 @@ async function respond(socket: Socket, earlier: Promise<void>, response: Promise
   await earlier;
   const line = JSON.stringify(await response);
   if (socket.writable) socket.write(`${line}\n`);
-}
-
-function isServed(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
 }

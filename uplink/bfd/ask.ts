@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import type { ControlResponse } from "./control-protocol.ts";
-import { onJsonLines, writeJsonLine } from "./json-lines.ts";
+import { ANSWER_BYTES_MAX, onJsonLines, writeJsonLine } from "./json-lines.ts";
 import type { SpeakerEvent, SpeakerReport } from "./speaker-events.ts";
 
 /**
@@ -18,7 +18,7 @@ export function askSpeaker(path: string, onEvent?: (event: SpeakerEvent) => void
       report === undefined ? unreachable("the speaker closed the connection") : settle(report),
     );
     socket.on("connect", () => writeJsonLine(socket, { id: 1, do: onEvent === undefined ? "list" : "subscribe" }));
-    onJsonLines(socket, (message) => {
+    onJsonLines(socket, ANSWER_BYTES_MAX, (message) => {
       const line = message as ControlResponse | SpeakerEvent;
       if ("event" in line) {
         onEvent?.(line);

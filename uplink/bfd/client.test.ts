@@ -10,6 +10,7 @@ import { silentLog } from "@paddock/base/log.ts";
 import { askSpeaker } from "./ask.ts";
 import { BfdClient, type LivenessChange } from "./client.ts";
 import { serveControl } from "./control-server.ts";
+import { ANSWER_BYTES_MAX, onJsonLines, writeJsonLine } from "./json-lines.ts";
 import { BfdReflector } from "./reflector.ts";
 import type { SessionSpecInput } from "./session-spec.ts";
 import { Speaker } from "./speaker.ts";
@@ -76,11 +77,75 @@ describe("a speaker that somebody else runs", () => {
     expect(gateway.liveness("path-a")).toBe("unknown");
     await until(() => expect(gateway.liveness("path-a")).toBe("up"));
     expect(changes).toMatchObject([{ name: "path-a", liveness: "up", event: { event: "state", to: "up" } }]);
-    const names = async () => (await gateway.report())!.sessions.map(({ name }) => name).toSorted();
-    expect(await names()).toEqual(["foreign", "path-a"]);
+    const names = () =>
+      speaker
+        .report()
+        .sessions.map(({ name }) => name)
+        .toSorted();
+    expect(names()).toEqual(["foreign", "path-a"]);
     gateway.setSessions([{ ...session, name: "path-b" }]);
-    await until(async () => expect(await names()).toEqual(["foreign", "path-b"]));
+    await until(() => expect(names()).toEqual(["foreign", "path-b"]));
+    expect((await gateway.report())!.sessions.map(({ name }) => name)).toEqual(["path-b"]);
     expect(() => gateway.setSessions([{ ...session, local: "nowhere" }])).toThrow(/local/);
+  });
+
+  test("two owners have sessions of one name, and each sees, changes and removes its own alone", async () => {
+    const { path, speaker, stop } = await inProcess();
+    cleanUps.push(stop);
+    const a = client({ socket: path, owner: "gateway /a" });
+    const b = client({ socket: path, owner: "gateway /b" });
+    a.client.setSessions([session]);
+    await a.client.start();
+    await until(() => expect(a.client.liveness("path-a")).toBe("up"));
+    const ours = speaker.report().sessions[0]!.localDiscriminator;
+    // Nobody answers B's: if one of them took the other's session, A would be down or B up.
+    b.client.setSessions([{ ...session, remotePort: session.remotePort! + 1 }]);
+    await b.client.start();
+    await until(async () => expect((await b.client.report())?.sessions).toMatchObject([{ owner: "gateway /b" }]));
+    expect((await a.client.report())!.sessions).toMatchObject([{ localDiscriminator: ours, liveness: "up" }]);
+    expect(b.client.liveness("path-a")).toBe("unknown");
+
+    b.client.setSessions([session]);
+    await until(() => expect(b.client.liveness("path-a")).toBe("up"));
+    b.client.setSessions([]);
+    await until(() => expect(speaker.sessionCount).toBe(1));
+    await b.client.close();
+    expect((await a.client.report())!.sessions).toMatchObject([{ localDiscriminator: ours, liveness: "up", downs: 0 }]);
+    expect(a.changes.map(({ liveness }) => liveness)).toEqual(["up"]);
+  });
+
+  test("what belongs to another owner is refused and told, with its name", async () => {
+    const { path, speaker, stop } = await inProcess();
+    cleanUps.push(stop);
+    speaker.add({ ...session, owner: "gateway /a" });
+    const said: unknown[] = [];
+    const socket = connect(path);
+    cleanUps.push(() => socket.destroy());
+    onJsonLines(socket, ANSWER_BYTES_MAX, (message) => said.push(message));
+    writeJsonLine(socket, { id: 1, do: "remove", name: "path-a" });
+    writeJsonLine(socket, { id: 2, do: "change", name: "path-a", owner: "gateway /b", patch: { profile: "slow" } });
+    writeJsonLine(socket, { id: 3, do: "remove", name: "path-a", owner: "gateway /a" });
+    await until(() => expect(said).toHaveLength(3));
+    expect(said).toMatchObject([
+      { id: 1, ok: false, code: "BFD_INVALID", message: expect.stringContaining('owner "gateway /a" is not yours') },
+      { id: 2, ok: false, code: "BFD_INVALID", message: expect.stringContaining("gateway /b") },
+      { id: 3, ok: true },
+    ]);
+  });
+
+  test("hundreds of sessions fit into one answer, to a client and to status", { timeout: 30_000 }, async () => {
+    const { path, speaker, stop } = await inProcess();
+    cleanUps.push(stop);
+    for (let index = 0; index < 600; index++) {
+      speaker.add({ ...session, owner: "gateway", name: `path-${index}`, enabled: false });
+    }
+    expect(JSON.stringify(speaker.report()).length).toBeGreaterThan(256 * 1024);
+    expect((await askSpeaker(path)).sessions).toHaveLength(600);
+    const { client: gateway } = client({ socket: path });
+    gateway.setSessions([session]);
+    await gateway.start();
+    await until(() => expect(gateway.liveness("path-a")).toBe("up"));
+    expect(gateway.connected).toBe(true);
   });
 
   test("when it goes every session is unknown, and known again when it is back", async () => {

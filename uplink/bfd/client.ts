@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { type Clock, systemClock, type Timer } from "@paddock/base/clock.ts";
 import { type Log, silentLog } from "@paddock/base/log.ts";
 import type { ControlRequest, ControlResponse } from "./control-protocol.ts";
-import { onJsonLines, writeJsonLine } from "./json-lines.ts";
+import { ANSWER_BYTES_MAX, onJsonLines, writeJsonLine } from "./json-lines.ts";
 import { lastingDifference, parseSession, type SessionSpec, type SessionSpecInput } from "./session-spec.ts";
 import type { SessionLiveness, SpeakerEvent, SpeakerReport } from "./speaker-events.ts";
 
@@ -21,7 +21,10 @@ export interface BfdClientOptions {
   readonly socket?: string;
   /** The command of that child process, before `--socket PATH`; default is this package's main.ts. */
   readonly command?: readonly [string, ...string[]];
-  /** Marks this client's sessions: whatever else carries the mark in the speaker is removed. */
+  /**
+   * Marks this client's sessions: whatever else carries the mark in the speaker is removed, and nothing without it is
+   * seen or touched.
+   */
   readonly owner: string;
   readonly clock?: Clock;
   readonly log?: Log;
@@ -77,7 +80,7 @@ export class BfdClient {
       if (names.has(name)) continue;
       this.#wanted.delete(name);
       this.#liveness.delete(name);
-      this.#tell({ do: "remove", name });
+      this.#remove(name);
     }
     for (const session of parsed) {
       const before = this.#wanted.get(session.name);
@@ -106,15 +109,18 @@ export class BfdClient {
     return () => this.#changeListeners.delete(listener);
   }
 
+  /** Every event of this owner's sessions. */
   onEvent(listener: (event: SpeakerEvent) => void): () => void {
     this.#eventListeners.add(listener);
     return () => this.#eventListeners.delete(listener);
   }
 
-  /** All sessions of the speaker, or undefined while it cannot be reached. */
+  /** The speaker and this owner's sessions in it, or undefined while it cannot be reached. */
   async report(): Promise<SpeakerReport | undefined> {
     const response = await this.#request({ do: "list" });
-    return response?.ok === true ? (response.result as SpeakerReport) : undefined;
+    if (response?.ok !== true) return undefined;
+    const report = response.result as SpeakerReport;
+    return { ...report, sessions: report.sessions.filter((session) => this.#isOurs(session)) };
   }
 
   /** Leaves a shared speaker and its sessions alone; ends a child, which tells its peers AdminDown. */
@@ -140,7 +146,7 @@ export class BfdClient {
     socket.on("connect", () => this.#greet());
     socket.on("error", () => {});
     socket.on("close", () => this.#lost());
-    onJsonLines(socket, (message) => this.#heard(message as ControlResponse | SpeakerEvent));
+    onJsonLines(socket, ANSWER_BYTES_MAX, (message) => this.#heard(message as ControlResponse | SpeakerEvent));
   }
 
   #startChild(path: string): void {
@@ -166,10 +172,9 @@ export class BfdClient {
       if (!response.ok) return;
       this.#backOffMs = BACK_OFF_FIRST_MS;
       this.#toldGone = false;
-      const { sessions } = response.result as SpeakerReport;
-      for (const { name, owner } of sessions) {
-        if (owner === this.#options.owner && !this.#wanted.has(name)) this.#tell({ do: "remove", name });
-      }
+      const report = response.result as SpeakerReport;
+      const sessions = report.sessions.filter((session) => this.#isOurs(session));
+      for (const { name } of sessions) if (!this.#wanted.has(name)) this.#remove(name);
       const known = new Map(sessions.map((session) => [session.name, session.liveness]));
       for (const session of this.#wanted.values()) {
         const liveness = known.get(session.name);
@@ -197,15 +202,23 @@ export class BfdClient {
         if (!heard) this.#set(session.name, liveness, undefined);
         return;
       }
-      this.#tell({ do: "remove", name: session.name });
+      this.#remove(session.name);
       this.#add(wanted);
     });
   }
 
   #replace(before: SessionSpec | undefined, after: SessionSpec): void {
-    if (before !== undefined && lastingDifference(before, after) !== undefined)
-      this.#tell({ do: "remove", name: after.name });
+    if (before !== undefined && lastingDifference(before, after) !== undefined) this.#remove(after.name);
     this.#add(after);
+  }
+
+  #remove(name: string): void {
+    this.#tell({ do: "remove", owner: this.#options.owner, name });
+  }
+
+  /** Another owner may have sessions of the same names in the same speaker. */
+  #isOurs({ owner }: { readonly owner: string }): boolean {
+    return owner === this.#options.owner;
   }
 
   #add(session: SessionSpec): void {
@@ -249,6 +262,7 @@ export class BfdClient {
 
   #heard(message: ControlResponse | SpeakerEvent): void {
     if ("event" in message) {
+      if (!this.#isOurs(message)) return;
       if (message.event === "state" && this.#wanted.has(message.name))
         this.#set(message.name, message.liveness, message);
       for (const listener of this.#eventListeners) listener(message);

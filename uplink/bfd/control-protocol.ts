@@ -6,11 +6,13 @@ import { SESSION_SCHEMA } from "./session-spec.ts";
  * after `subscribe`, events (speaker-events.ts) come on lines of their own, which have `event` and no `id`.
  */
 const id = v.union([v.number(), v.string()]);
+/** Whose session it is: every owner has names of its own. */
+const { owner } = SESSION_SCHEMA.entries;
 
 export const REQUEST_SCHEMA = v.variant("do", [
   v.strictObject({ id, do: v.literal("add"), session: SESSION_SCHEMA }),
-  v.strictObject({ id, do: v.literal("change"), name: v.string(), patch: v.record(v.string(), v.unknown()) }),
-  v.strictObject({ id, do: v.literal("remove"), name: v.string() }),
+  v.strictObject({ id, do: v.literal("change"), owner, name: v.string(), patch: v.record(v.string(), v.unknown()) }),
+  v.strictObject({ id, do: v.literal("remove"), owner, name: v.string() }),
   v.strictObject({ id, do: v.literal("list") }),
   v.strictObject({ id, do: v.literal("subscribe") }),
 ]);

@@ -1,12 +1,14 @@
-import { chmod, unlink } from "node:fs/promises";
-import { connect, createServer, type Socket } from "node:net";
-import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
 import { parseConfig } from "@paddock/base/config.ts";
-import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { PaddockError } from "@paddock/base/errors.ts";
+import { listenOnUnixSocket } from "@paddock/base/unix-socket.ts";
 import { type ControlResponse, REQUEST_SCHEMA } from "./control-protocol.ts";
-import { onJsonLines, writeJsonLine } from "./json-lines.ts";
+import { onJsonLines, REQUEST_BYTES_MAX, writeJsonLine } from "./json-lines.ts";
 import type { SessionSpecInput } from "./session-spec.ts";
 import type { Speaker } from "./speaker.ts";
+
+/** As many as one answer of ANSWER_BYTES_MAX can tell of, however long their names are. */
+const SESSIONS_MAX = 4096;
 
 /** Called for each session that a client adds, before it is added. */
 export type OnAdd = (session: SessionSpecInput) => void;
@@ -20,7 +22,6 @@ export async function serveControl(
   path: string,
   onAdd: OnAdd = () => {},
 ): Promise<{ close(): Promise<void> }> {
-  await removeStale(path);
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -30,20 +31,14 @@ export async function serveControl(
       sockets.delete(socket);
       unsubscribe?.();
     });
-    onJsonLines(socket, (message) => {
+    onJsonLines(socket, REQUEST_BYTES_MAX, (message) => {
       const subscribe = (): void => {
         unsubscribe ??= speaker.subscribe((event) => writeJsonLine(socket, event));
       };
       writeJsonLine(socket, answer(speaker, message, subscribe, onAdd));
     });
   });
-  server.listen(path);
-  try {
-    await once(server, "listening");
-  } catch (error) {
-    throw new PaddockError("LISTEN_FAILED", `${path}: ${messageOf(error)}.`, { cause: error });
-  }
-  await chmod(path, 0o660);
+  await listenOnUnixSocket(server, path, 0o660, "control socket");
   return {
     async close() {
       for (const socket of sockets) socket.destroy();
@@ -58,14 +53,17 @@ function answer(speaker: Speaker, message: unknown, subscribe: () => void, onAdd
     const request = parseConfig(REQUEST_SCHEMA, message, "BFD request");
     switch (request.do) {
       case "add":
+        if (speaker.sessionCount >= SESSIONS_MAX && !speaker.has(request.session.owner ?? "", request.session.name)) {
+          throw new PaddockError("BFD_INVALID", `this speaker has ${SESSIONS_MAX} sessions, more it does not take.`);
+        }
         onAdd(request.session);
         speaker.add(request.session);
         return { id, ok: true, result: null };
       case "change":
-        speaker.change(request.name, request.patch);
+        speaker.change(request.name, request.patch, request.owner);
         return { id, ok: true, result: null };
       case "remove":
-        speaker.remove(request.name);
+        speaker.remove(request.name, request.owner);
         return { id, ok: true, result: null };
       case "subscribe":
         subscribe();
@@ -82,16 +80,4 @@ function answer(speaker: Speaker, message: unknown, subscribe: () => void, onAdd
 function requestId(message: unknown): number | string | null {
   const id = (message as { id?: unknown } | null)?.id;
   return typeof id === "number" || typeof id === "string" ? id : null;
-}
-
-/** A socket file of a speaker that was killed is removed; one that answers is somebody's. */
-async function removeStale(path: string): Promise<void> {
-  const probe = connect(path);
-  const alive = await new Promise<boolean>((done) => {
-    probe.once("connect", () => done(true));
-    probe.once("error", () => done(false));
-  });
-  probe.destroy();
-  if (alive) throw new PaddockError("LISTEN_FAILED", `${path}: another speaker listens there.`);
-  await unlink(path).catch(() => {});
 }

@@ -12,7 +12,7 @@ export interface Arrival {
   readonly remote: string;
 }
 
-/** The sessions of a speaker by name, by our discriminator and by peer (RFC 5880 §6.3, RFC 5881 §3, RFC 5883 §4). */
+/** The sessions of a speaker by owner and name, by our discriminator and by peer (RFC 5880 §6.3, RFC 5881 §3, RFC 5883 §4). */
 export class SessionDirectory {
   readonly #ports: PortSet;
   readonly #byName = new Map<string, SpeakerSession>();
@@ -31,15 +31,18 @@ export class SessionDirectory {
     return [...this.#byName.values()];
   }
 
-  find(name: string): SpeakerSession | undefined {
-    return this.#byName.get(name);
+  find(owner: string, name: string): SpeakerSession | undefined {
+    return this.#byName.get(sessionKey(owner, name));
   }
 
-  /** Throws BFD_INVALID when nobody has this name. */
-  get(name: string): SpeakerSession {
-    const session = this.#byName.get(name);
-    if (session === undefined) throw new PaddockError("BFD_INVALID", `there is no session "${name}".`);
-    return session;
+  /** Throws BFD_INVALID when this owner has no session of this name, and says so when another one has. */
+  get(owner: string, name: string): SpeakerSession {
+    const session = this.find(owner, name);
+    if (session !== undefined) return session;
+    const foreign = this.all().find(({ spec }) => spec.name === name);
+    const whose = foreign === undefined ? "" : `; that of owner "${foreign.spec.owner}" is not yours`;
+    const of = owner === "" ? "" : ` of owner "${owner}"`;
+    throw new PaddockError("BFD_INVALID", `there is no session "${name}"${of}${whose}.`);
   }
 
   byDiscriminator(discriminator: number): SpeakerSession | undefined {
@@ -54,20 +57,21 @@ export class SessionDirectory {
   checkFree(spec: SessionSpec): void {
     const other = this.#byPeer.get(this.peerKey(spec));
     if (other === undefined) return;
+    const whose = other.spec.owner === spec.owner ? "" : ` of owner "${other.spec.owner}"`;
     throw new PaddockError(
       "BFD_INVALID",
-      `session "${spec.name}": session "${other.spec.name}" watches the same peer from the same address.`,
+      `session "${spec.name}": session "${other.spec.name}"${whose} watches the same peer from the same address.`,
     );
   }
 
   add(session: SpeakerSession): void {
-    this.#byName.set(session.spec.name, session);
+    this.#byName.set(sessionKey(session.spec.owner, session.spec.name), session);
     this.#byDiscriminator.set(session.discriminator, session);
     this.#byPeer.set(session.peerKey, session);
   }
 
   remove(session: SpeakerSession): void {
-    this.#byName.delete(session.spec.name);
+    this.#byName.delete(sessionKey(session.spec.owner, session.spec.name));
     this.#byDiscriminator.delete(session.discriminator);
     this.#byPeer.delete(session.peerKey);
   }
@@ -84,9 +88,14 @@ export class SessionDirectory {
     const local = canonicalAddress(spec.local);
     const remote = canonicalAddress(spec.remote ?? spec.local);
     // Answers to a seamless initiator come to its own socket, so several may probe one reflector through relays.
-    const suffix = spec.kind === "seamless" ? ` ${remotePort} ${spec.name}` : "";
+    const suffix = spec.kind === "seamless" ? ` ${remotePort} ${sessionKey(spec.owner, spec.name)}` : "";
     return arrivalKey({ kind: spec.kind, local, localPort, remote }) + suffix;
   }
+}
+
+/** One key for an owner and a name, whatever characters they have. */
+export function sessionKey(owner: string, name: string): string {
+  return JSON.stringify([owner, name]);
 }
 
 export function arrivalKey(arrival: Arrival): string {

@@ -41,6 +41,7 @@ describe("a session", () => {
   });
 
   const key = { id: 1, secret: "x".repeat(17) };
+  const hexKey = (secret: string) => ({ auth: { type: "keyed-md5", keys: [{ id: 1, secret }] } });
   test.each([
     ["an unknown key", { remot: "fd00::2" }, /remot/],
     ["no address", { local: "somewhere" }, /local/],
@@ -54,7 +55,12 @@ describe("a session", () => {
     ["a discriminator where it is learnt", { remoteDiscriminator: 5 }, /only for seamless/],
     ["a passive probe", { kind: "seamless", remoteDiscriminator: 5, passive: true }, /passive/],
     ["a secret too long for MD5", { auth: { type: "keyed-md5", keys: [key] } }, /17 bytes/],
-    ["hex that is none", { auth: { type: "keyed-md5", keys: [{ id: 1, secret: "hex:xy" }] } }, /0 bytes/],
+    ["hex that is none", hexKey("hex:xy"), /not hex/],
+    ["hex of an odd length", hexKey("hex:abc"), /not hex/],
+    ["hex with a slip in its middle", hexKey("hex:0102zz0304"), /not hex/],
+    ["hex of nothing", hexKey("hex:"), /0 bytes/],
+    ["an interval that timers cannot keep", { intervalMs: 9 }, /at least 10 ms/],
+    ["one direction that timers cannot keep", { receiveIntervalMs: 5 }, /at least 10 ms/],
     ["one key id twice", { auth: { type: "keyed-sha1", keys: [key, key] } }, /same id/],
     ["an interval of nothing", { intervalMs: 0 }, /intervalMs/],
     ["a multiplier beyond a byte", { detectMult: 256 }, /detectMult/],

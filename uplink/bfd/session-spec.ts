@@ -4,6 +4,7 @@ import { parseConfig } from "@paddock/base/config.ts";
 import { PaddockError } from "@paddock/base/errors.ts";
 import { BFD_AUTH_TYPES, type BfdAuth, type BfdKey, secretBytesMax } from "@paddock/wire/bfd-auth.ts";
 import { BFD_PORTS } from "@paddock/wire/bfd-packet.ts";
+import { INTERVAL_MS_MIN } from "./intervals.ts";
 import { PROFILES, type ProfileName } from "./profiles.ts";
 
 /** RFC 5881 §5 and RFC 5883: the interface of a link-local address goes behind a `%`. */
@@ -22,7 +23,7 @@ const address = v.pipe(
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 const intervalMs = v.pipe(
   v.number(),
-  v.minValue(1, "at least 1 ms"),
+  v.minValue(INTERVAL_MS_MIN, `at least ${INTERVAL_MS_MIN} ms: timers count whole milliseconds`),
   v.maxValue(4_294_967, "at most 4294967 ms: the packet has 32 bits of microseconds"),
 );
 const detectMult = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(255));
@@ -42,10 +43,10 @@ const auth = v.strictObject({
 });
 
 export const SESSION_SCHEMA = v.strictObject({
-  /** Unique in the speaker; chosen by whoever adds the session. */
+  /** Unique among those of its owner; chosen by whoever adds the session. */
   name: v.pipe(v.string(), v.minLength(1), v.maxLength(120)),
-  /** Who added it; a client removes only what is its own. */
-  owner: v.optional(v.string(), ""),
+  /** Who added it; nobody else changes or removes it. A path name fits. */
+  owner: v.optional(v.pipe(v.string(), v.maxLength(4200)), ""),
   /** RFC 5881, RFC 5883, RFC 7880 initiator, RFC 9747. */
   kind: v.picklist(["single-hop", "multihop", "seamless", "echo"]),
   local: address,
@@ -118,7 +119,9 @@ export function parseSession(input: unknown): SessionSpec {
 function authOf(config: NonNullable<SessionSpec["auth"]>, fail: (message: string) => never): BfdAuth {
   const most = secretBytesMax(config.type);
   const keys: BfdKey[] = config.keys.map(({ id, secret }) => {
-    const bytes = secret.startsWith("hex:") ? Buffer.from(secret.slice(4), "hex") : Buffer.from(secret, "utf8");
+    const bytes = secretBytes(secret);
+    if (bytes === undefined)
+      return fail(`auth.keys: the secret of key ${id} is not hex: write pairs of 0 to 9 and a to f.`);
     if (bytes.length === 0 || bytes.length > most) {
       fail(`auth.keys: the secret of key ${id} has ${bytes.length} bytes; ${config.type} takes 1 to ${most}.`);
     }
@@ -126,6 +129,13 @@ function authOf(config: NonNullable<SessionSpec["auth"]>, fail: (message: string
   });
   if (new Set(keys.map(({ id }) => id)).size !== keys.length) fail("auth.keys: two keys have the same id.");
   return { type: config.type, keys: keys as [BfdKey, ...BfdKey[]] };
+}
+
+/** Undefined for what calls itself hex and is not: Buffer.from would keep what stands before the first slip. */
+function secretBytes(secret: string): Buffer | undefined {
+  if (!secret.startsWith("hex:")) return Buffer.from(secret, "utf8");
+  const digits = secret.slice(4);
+  return /^(?:[0-9a-f]{2})*$/i.test(digits) ? Buffer.from(digits, "hex") : undefined;
 }
 
 /** The keys of a parsed session, as the codec wants them. */

@@ -80,12 +80,12 @@ export class Speaker {
   }
 
   /**
-   * Starts a session. The same session again is no change; a known name with other intervals, keys or `enabled` changes
-   * it in place. Throws BFD_INVALID or CONFIG_INVALID.
+   * Starts a session. The same session again is no change; a name that its owner has already, with other intervals, keys
+   * or `enabled`, changes it in place. Throws BFD_INVALID or CONFIG_INVALID.
    */
   add(input: SessionSpecInput): void {
     const spec = parseSession(input);
-    const known = this.#sessions.find(spec.name);
+    const known = this.#sessions.find(spec.owner, spec.name);
     if (known !== undefined) {
       this.#apply(known, spec);
       return;
@@ -112,14 +112,14 @@ export class Speaker {
   }
 
   /** Changes a running session without a flap. Throws BFD_INVALID for what only a new session can have. */
-  change(name: string, patch: Partial<SessionSpecInput>): void {
-    const session = this.#sessions.get(name);
-    this.#apply(session, parseSession({ ...session.spec, ...patch, name }));
+  change(name: string, patch: Partial<SessionSpecInput>, owner = ""): void {
+    const session = this.#sessions.get(owner, name);
+    this.#apply(session, parseSession({ ...session.spec, ...patch, name, owner }));
   }
 
-  /** Tells the peer AdminDown and forgets the session. */
-  remove(name: string): void {
-    const session = this.#sessions.get(name);
+  /** Tells the peer AdminDown and forgets the session. Throws BFD_INVALID when this owner has none of this name. */
+  remove(name: string, owner = ""): void {
+    const session = this.#sessions.get(owner, name);
     this.#step(session, { kind: "disable" });
     this.#sessions.remove(session);
     session.closed = true;
@@ -127,6 +127,11 @@ export class Speaker {
     session.listener?.close();
     session.channel?.close();
     if (this.#sessions.size === 0) this.#heartbeat.stop();
+  }
+
+  /** Whether this owner has a session of this name. */
+  has(owner: string, name: string): boolean {
+    return this.#sessions.find(owner, name) !== undefined;
   }
 
   get sessionCount(): number {
@@ -172,7 +177,7 @@ export class Speaker {
     // One loss must not turn a planned stop into a failure: the next regular packet repeats the word.
     if (upBefore && lingerMs > 0) await new Promise<void>((done) => this.#clock.after(lingerMs, done));
     this.#listeners.clear();
-    for (const session of this.#sessions.all()) this.remove(session.spec.name);
+    for (const session of this.#sessions.all()) this.remove(session.spec.name, session.spec.owner);
     this.#heartbeat.stop();
   }
 
