@@ -9,6 +9,8 @@ const GOOD = { name: "one", kind: "single-hop", local: "fd00::1", remote: "fd00:
 
 const timersOf = (change: object) => sessionTimers(parseSession({ ...GOOD, ...change }));
 
+const hexKey = (secret: string) => ({ auth: { type: "keyed-md5", keys: [{ id: 1, secret }] } });
+
 describe("a session", () => {
   test("takes its intervals from the profile, and whatever overrides them", () => {
     expect(timersOf({})).toEqual({ desiredMinTxUs: 300_000, requiredMinRxUs: 300_000, detectMult: 3 });
@@ -41,7 +43,6 @@ describe("a session", () => {
   });
 
   const key = { id: 1, secret: "x".repeat(17) };
-  const hexKey = (secret: string) => ({ auth: { type: "keyed-md5", keys: [{ id: 1, secret }] } });
   test.each([
     ["an unknown key", { remot: "fd00::2" }, /remot/],
     ["no address", { local: "somewhere" }, /local/],
