@@ -49,6 +49,11 @@ export const ERROR_TABLE = {
     meaning: "The store cannot be opened, or the tail of a chain does not verify.",
     remedy: "Copy the directory away for evidence and run `paddock gateway chain verify`.",
   },
+  STORE_READ_FAILED: {
+    disposition: "fatal",
+    meaning: "The disk did not give back a part of the store; what is on it may still be good.",
+    remedy: "Start again; check the disk if it repeats.",
+  },
   STORE_WRITE_FAILED: {
     disposition: "fatal",
     meaning: "A durable write failed, so it is unknown what is on disk.",

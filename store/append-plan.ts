@@ -16,6 +16,8 @@ export interface PlanningPorts {
   readonly outOfOrder: boolean;
   /** The chain, made up empty when it is new. */
   entry(id: ChainId): ChainEntry;
+  /** Whether the chain lost batches that others may hold: going on would fork it. */
+  mustEnd(id: ChainId): boolean;
   facts(entry: ChainEntry, seq: number): Promise<BatchFacts>;
   factsOfRanges(entry: ChainEntry, ranges: Ranges): AsyncIterable<[seq: number, facts: BatchFacts]>;
   /** The stored header, for evidence. */
@@ -73,12 +75,16 @@ class AppendPlanning {
   }
 
   async run(): Promise<AppendPlan | Refusal> {
+    if (this.#write.batches.length > 0 && this.#ports.mustEnd(this.#write.chain)) {
+      return refused("link", `Epoch ${this.#write.chain.epoch} lost its end after damage; only a new epoch may go on.`);
+    }
     for (const batch of this.#write.batches) {
       const refusal = await this.#add(batch);
       if (refusal !== undefined) return refusal;
     }
     if (this.#draft.held.length > RUNS_MAX) {
-      return refused("full", `The chain has more than ${RUNS_MAX} gaps; fill some first.`);
+      const shortage = { cause: "chain", runs: this.#draft.held.length, maxRuns: RUNS_MAX } as const;
+      return { ...refused("full", `The chain has more than ${RUNS_MAX} gaps; fill some first.`), shortage };
     }
     for (const { chain, seqs } of this.#write.evict ?? []) await this.#evict(this.#ports.entry(chain), seqs);
     return {

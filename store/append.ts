@@ -5,13 +5,8 @@ import type { StoreWrite, WriteOutcome } from "./types.ts";
 import type { WriteGroup } from "./write-group.ts";
 
 /** One append: planned, given room by trimming when it needs some, and made part of the group; or refused. */
-export async function prepareAppend(
-  core: StoreCore,
-  group: WriteGroup,
-  write: StoreWrite,
-  outOfOrder: boolean,
-): Promise<WriteOutcome> {
-  const ports = core.planningPorts(group, outOfOrder);
+export async function prepareAppend(core: StoreCore, group: WriteGroup, write: StoreWrite): Promise<WriteOutcome> {
+  const ports = core.planningPorts(group);
   const makesRoom = (write.evict?.length ?? 0) > 0;
   let plan = await planAppend(write, ports);
   if (!plan.ok) return plan;
@@ -23,9 +18,9 @@ export async function prepareAppend(
   const full = core.space.refusal(plan.growth, plan.written, makesRoom);
   if (full !== undefined) {
     core.counters.refusedFull++;
-    return refused("full", full);
+    return { ...refused("full", full.detail), shortage: full.shortage };
   }
-  return { ok: true, value: core.applyAppend(group, plan, write.side ?? []) };
+  return { ok: true, value: core.applyAppend(group, plan, write) };
 }
 
 /** Trims from the chain with the most to trim until so much is free; false when nothing was. */

@@ -1,5 +1,5 @@
 import { randomFillSync } from "node:crypto";
-import { statSync, unlinkSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 
 /**
@@ -17,7 +17,7 @@ export class Ballast {
     this.bytes = bytes;
     const found = statSync(path, { throwIfNoEntry: false })?.size;
     this.#held = found !== undefined && found === bytes && bytes > 0;
-    if (found !== undefined && !this.#held) unlinkSync(path);
+    if (found !== undefined && !this.#held) rmSync(path, { force: true });
   }
 
   get held(): boolean {
@@ -34,7 +34,8 @@ export class Ballast {
   release(): void {
     if (!this.#held) return;
     this.#held = false;
-    unlinkSync(this.#path);
+    // Somebody in want of room may have removed it by hand.
+    rmSync(this.#path, { force: true });
   }
 
   async settle(): Promise<void> {
@@ -46,7 +47,7 @@ export class Ballast {
     const chunk = randomFillSync(Buffer.allocUnsafe(Math.min(this.bytes, 1 << 20)));
     const partial = `${this.#path}.partial`;
     try {
-      const file = await open(partial, "w");
+      const file = await open(partial, "w", 0o600);
       try {
         for (let written = 0; written < this.bytes; written += chunk.length) {
           await file.write(chunk, 0, Math.min(chunk.length, this.bytes - written));

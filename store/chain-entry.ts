@@ -4,6 +4,7 @@ import { readFacts, type BatchFacts, type FactsBySeq, type FactsCache } from "./
 import type { ChainState } from "./chain-state.ts";
 import type { KeyValueDatabase } from "./database.ts";
 import { KEY_SPACES, seqKey, seqOfKey, seqRange } from "./keyspace.ts";
+import { pageOf, valueOf } from "./tolerant-reads.ts";
 import { HEADER_BYTES_MAX } from "@paddock/wire/limits.ts";
 
 /** One chain in memory. */
@@ -22,6 +23,9 @@ export interface ChainEntry {
 /** Headers read by one look at the disk. */
 const HEADERS_PER_PAGE = 512;
 
+/** What is known of a batch whose header cannot be read. */
+const UNREADABLE: BatchFacts = { hash: new Uint8Array(0), previous: null, count: 0, headerBytes: 0, payloadBytes: 0 };
+
 /** Facts of batches, from memory or from the stored headers. */
 export class FactsReader {
   readonly #database: KeyValueDatabase;
@@ -37,16 +41,21 @@ export class FactsReader {
     const known = entry.facts.get(seq);
     if (known !== undefined) return known;
     const header = await this.#database.get(seqKey(KEY_SPACES.header, entry.working.key, seq));
-    return this.#learn(entry, seq, header);
+    const facts = this.#tryLearn(entry, seq, header);
+    if (facts !== undefined) return facts;
+    throw new PaddockError("STORE_DAMAGED", `The header of batch ${seq} of a chain is missing or damaged.`);
   }
 
-  /** Facts of held batches `first` to `last`, in order, a page at a time. Throws STORE_DAMAGED like `one`. */
+  /**
+   * Facts of held batches `first` to `last`, in order, a page at a time. Of one whose header is not to be read nothing
+   * is known: what counts, acknowledges or deletes batches goes on over it.
+   */
   async *range(entry: ChainEntry, [first, last]: Range): AsyncGenerator<[seq: number, facts: BatchFacts]> {
     for (let start = first; start <= last; start += HEADERS_PER_PAGE) {
       const end = Math.min(last, start + HEADERS_PER_PAGE - 1);
       const headers = await this.#missing(entry, start, end);
       for (let seq = start; seq <= end; seq++) {
-        yield [seq, entry.facts.get(seq) ?? this.#learn(entry, seq, headers.get(seq))];
+        yield [seq, entry.facts.get(seq) ?? this.#tryLearn(entry, seq, headers.get(seq)) ?? UNREADABLE];
       }
     }
   }
@@ -56,11 +65,18 @@ export class FactsReader {
     let next = first;
     while (next <= last && entry.facts.has(next)) next++;
     while (next <= last) {
-      const page = await this.#database.page(
+      const page = await pageOf(
+        this.#database,
         seqRange(KEY_SPACES.header, entry.working.key, next, last),
         last - next + 1,
         HEADERS_PER_PAGE * HEADER_BYTES_MAX,
       );
+      if (page === undefined) {
+        const header = await valueOf(this.#database, seqKey(KEY_SPACES.header, entry.working.key, next));
+        if (header !== undefined) headers.set(next, header);
+        next++;
+        continue;
+      }
       if (page.length === 0) break;
       for (const [key, header] of page) headers.set(seqOfKey(key), header);
       next = seqOfKey(page.at(-1)![0]) + 1;
@@ -68,12 +84,9 @@ export class FactsReader {
     return headers;
   }
 
-  #learn(entry: ChainEntry, seq: number, header: Uint8Array | undefined): BatchFacts {
+  #tryLearn(entry: ChainEntry, seq: number, header: Uint8Array | undefined): BatchFacts | undefined {
     const read = header === undefined ? undefined : readFacts(header);
-    if (read === undefined || !read.ok) {
-      const why = read === undefined ? "is missing" : `does not decode (${read.detail})`;
-      throw new PaddockError("STORE_DAMAGED", `The header of batch ${seq} of a chain ${why}.`);
-    }
+    if (read === undefined || !read.ok) return undefined;
     this.#cache.remember(entry.facts, seq, read.value);
     return read.value;
   }

@@ -74,10 +74,10 @@ export function decodeChainState(id: ChainId, key: Uint8Array, encoded: Uint8Arr
     reader.array("head", 2);
     head = { seq: reader.uint("head seq"), hash: Uint8Array.from(reader.bytes("head hash", HASH_BYTES)) };
   }
-  const held = readRanges(reader, "held");
-  const trimmed = readRanges(reader, "trimmed");
-  const evicted = readRanges(reader, "evicted");
-  const acknowledged = readRanges(reader, "acknowledged");
+  const held = readStateRanges(reader, "held");
+  const trimmed = readStateRanges(reader, "trimmed");
+  const evicted = readStateRanges(reader, "evicted");
+  const acknowledged = readStateRanges(reader, "acknowledged");
   const linked = reader.uint("linked");
   const linkedHead = reader.takeNull() ? undefined : Uint8Array.from(reader.bytes("linked head", HASH_BYTES));
   const bytes = reader.uint("bytes");
@@ -104,12 +104,12 @@ export function decodeChainState(id: ChainId, key: Uint8Array, encoded: Uint8Arr
   };
 }
 
-function writeRanges(writer: CborWriter, ranges: Ranges): void {
+export function writeRanges(writer: CborWriter, ranges: Ranges): void {
   writer.array(ranges.length);
   for (const [first, last] of ranges) writer.array(2).int(first).int(last);
 }
 
-function readRanges(reader: CborReader, what: string): Ranges {
+export function readStateRanges(reader: CborReader, what: string): Ranges {
   const ranges: Range[] = [];
   // Evicted and acknowledged seqs are split at most at the borders of runs and of what a receipt names, so they stay
   // within a small multiple of RUNS_MAX.

@@ -6,6 +6,7 @@ import { encodeSource, FORMAT_GATEWAY, recordSize, writeRecord } from "@paddock/
 import type { ChainStore } from "./chain-store.ts";
 import { BATCH_OVERHEAD_BYTES } from "./space-guard.ts";
 import type { Place } from "./testing/places.ts";
+import { logged } from "./testing/logged.ts";
 import { Sealer, testIdentity, testPayload } from "./testing/sealer.ts";
 import type { EncodedBatch } from "@paddock/wire/batch.ts";
 
@@ -352,7 +353,7 @@ export function describeChainStore(name: string, makePlace: () => Place): void {
         expect(store.logEnd()).toBe(6);
         const limits = { maxBytes: 1 << 20, maxBatches: 10 };
         const places = async (from: number, more = limits) =>
-          (await store.readLog(from, more)).map(({ offset, count, seq, received }) => [offset, count, seq, received]);
+          (await logged(store, from, more)).map(({ offset, count, seq, received }) => [offset, count, seq, received]);
         const all = [
           [0, 2, 2, 5000],
           [2, 3, 0, 6000],
@@ -361,6 +362,7 @@ export function describeChainStore(name: string, makePlace: () => Place): void {
         expect(await places(0)).toEqual(all);
         expect(await places(4)).toEqual(all.slice(1));
         expect(await places(6)).toEqual([]);
+        expect(await store.readLog(7, limits)).toMatchObject({ ok: false, reason: "out-of-range" });
         expect(await places(0, { ...limits, maxBatches: 1 })).toEqual(all.slice(0, 1));
         expect(await places(0, { ...limits, maxBytes: 1 })).toEqual(all.slice(0, 1));
         expect(await store.logOffsetAt(0)).toBe(0);
@@ -379,7 +381,7 @@ export function describeChainStore(name: string, makePlace: () => Place): void {
         expect(expectAccepted(await append(first!))).toEqual({ stored: [[0, 0]], repeated: [], logOffset: 2 });
         expect(expectAccepted(await append({ header: first!.header, payload: null })).repeated).toEqual([[0, 0]]);
         expect(store.chain(sealer.chain)).toMatchObject({ evicted: [], records: 2, bytes: sizeOf([first!, second!]) });
-        const log = await store.readLog(0, { maxBytes: 1 << 20, maxBatches: 10 });
+        const log = await logged(store, 0, { maxBytes: 1 << 20, maxBatches: 10 });
         expect(log.map(({ offset, seq, payload }) => [offset, seq, payload === null])).toEqual([
           [0, 0, true],
           [1, 1, false],

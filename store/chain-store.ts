@@ -2,6 +2,7 @@ import { statfsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "@paddock/base/clock.ts";
+import type { Outcome } from "@paddock/base/outcome.ts";
 import { contains, subtract, type Ranges } from "@paddock/base/ranges.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import { prepareAppend } from "./append.ts";
@@ -9,17 +10,19 @@ import { Ballast } from "./ballast.ts";
 import type { ChainEntry } from "./chain-entry.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { Compactor } from "./compactor.ts";
-import { levelDatabase, openDatabase, type KeyValueDatabase } from "./database.ts";
+import { DamageLog, type Damage } from "./damage.ts";
+import type { KeyValueDatabase } from "./database.ts";
 import { evictable, EvictionChoice, type EvictionPlan } from "./eviction-policy.ts";
 import { chainKey, chainName, KEY_SPACES } from "./keyspace.ts";
-import { logOffsetAt, readLog, type LoggedBatch, type LogLimits } from "./log-reads.ts";
+import { logOffsetAt, readLog, type LogItem, type LogLimits } from "./log-reads.ts";
 import { loadChains } from "./open-store.ts";
 import { acknowledgeIn, trimSome, type Trimmed } from "./release.ts";
+import { openPlace, type StorePlace } from "./store-place.ts";
 import { SpaceGuard } from "./space-guard.ts";
 import { StoreCore, type StoreCounters } from "./store-core.ts";
 import { readBatches, readHeaders, readOne, readSide, type ReadLimits } from "./store-reads.ts";
 import { checkTails, type RecoveryNote } from "./tail-check.ts";
-import type { ChainId, ChainSummary, StoredBatch, StoreWrite, WriteOutcome } from "./types.ts";
+import type { ChainId, ChainSummary, Duty, StoredBatch, StoreWrite, WriteOutcome } from "./types.ts";
 import type { WriteGroup } from "./write-group.ts";
 import { verifyChain, type ChainVerification, type VerifyOptions } from "./verify.ts";
 
@@ -39,6 +42,10 @@ export interface ChainStoreOptions {
   /** Whether batches may arrive ahead of their predecessors; by default as `arrivalLog`. */
   readonly outOfOrder?: boolean;
   readonly clock: Clock;
+  /** To look and change nothing: no repair, no ballast; writes reject. A directory is opened as a private copy of it. */
+  readonly readOnly?: boolean;
+  /** Told of every damaged place once: at the start, by a read that came across it, or by `verifyStore`. */
+  readonly onDamage?: (found: Damage) => void;
   /** Free bytes of the disk; by default what the file system says, without limit for a `database`. */
   readonly freeBytes?: () => number;
   /** Deleted bytes after which their room is given back to the disk; by default 64 MiB. */
@@ -75,7 +82,7 @@ export class ChainStore {
   readonly #options: ChainStoreOptions;
   readonly #ballast: Ballast | undefined;
   readonly #followers: Set<() => void>;
-  readonly #outOfOrder: boolean;
+  readonly #place: StorePlace;
   #closing: Promise<void> | undefined;
 
   /**
@@ -84,27 +91,33 @@ export class ChainStore {
    * cannot be read.
    */
   static async open(options: ChainStoreOptions): Promise<ChainStore> {
-    const { directory, clock } = options;
+    const { directory, clock, readOnly = false } = options;
     if ((directory === undefined) === (options.database === undefined)) {
       throw new TypeError("a store needs either a directory or a database");
     }
-    if (directory !== undefined) await mkdir(directory, { recursive: true });
-    const ballast = directory === undefined ? undefined : new Ballast(join(directory, "ballast"), options.ballastBytes);
-    const freeBytes = options.freeBytes ?? (directory === undefined ? () => Infinity : () => freeOn(directory));
+    if (directory !== undefined && !readOnly) await mkdir(directory, { recursive: true });
+    const hasBallast = directory !== undefined && !readOnly;
+    const ballast = hasBallast ? new Ballast(join(directory, "ballast"), options.ballastBytes) : undefined;
+    const freeBytes =
+      options.freeBytes ?? (directory === undefined || readOnly ? () => Infinity : () => freeOn(directory));
     // Opening writes too.
     if (freeBytes() < options.minFreeBytes) ballast?.release();
-    // Generations are numbered so that a damaged one can be set aside and the next one begun.
-    const database = options.database ?? levelDatabase(join(directory!, "generation-000001"));
-    await openDatabase(database, directory ?? "memory");
-    const space = new SpaceGuard(options, freeBytes, ballast, clock);
-    const core = new StoreCore({ database, space, clock, arrivalLog: options.arrivalLog });
+    const place = await openPlace(options);
+    const core = new StoreCore({
+      database: place.database,
+      space: new SpaceGuard(options, freeBytes, ballast, clock),
+      clock,
+      arrivalLog: options.arrivalLog,
+      outOfOrder: options.outOfOrder ?? options.arrivalLog,
+      damage: new DamageLog(options.onDamage),
+    });
     try {
-      await loadChains(core);
-      space.free();
+      await loadChains(core, readOnly);
+      core.space.free();
       await ballast?.settle();
-      return await ChainStore.#recover(core, options, ballast);
+      return await ChainStore.#recover(core, options, place, ballast);
     } catch (error) {
-      await database.close();
+      await place.close();
       throw error;
     }
   }
@@ -112,6 +125,7 @@ export class ChainStore {
   static async #recover(
     core: StoreCore,
     options: ChainStoreOptions,
+    place: StorePlace,
     ballast: Ballast | undefined,
   ): Promise<ChainStore> {
     const followers = new Set<() => void>();
@@ -126,9 +140,13 @@ export class ChainStore {
       },
     });
     const append = (write: StoreWrite): Promise<WriteOutcome> =>
-      queue.submit((group) => prepareAppend(core, group, write, options.outOfOrder ?? options.arrivalLog));
-    const recovery = await checkTails(core, async (chain, batches) => (await append({ chain, batches })).ok);
-    return new ChainStore({ core, queue, compactor, options, ballast, followers, recovery });
+      queue.submit((group) => prepareAppend(core, group, write));
+    const readOnly = options.readOnly === true;
+    const recovery = readOnly
+      ? []
+      : await checkTails(core, async (chain, batches) => (await append({ chain, batches })).ok);
+    if (readOnly) await queue.close("the store was opened to be read only");
+    return new ChainStore({ core, queue, compactor, options, place, ballast, followers, recovery });
   }
 
   private constructor(parts: {
@@ -136,6 +154,7 @@ export class ChainStore {
     queue: CommitQueue;
     compactor: Compactor;
     options: ChainStoreOptions;
+    place: StorePlace;
     ballast: Ballast | undefined;
     followers: Set<() => void>;
     recovery: readonly RecoveryNote[];
@@ -144,7 +163,7 @@ export class ChainStore {
     this.#queue = parts.queue;
     this.#compactor = parts.compactor;
     this.#options = parts.options;
-    this.#outOfOrder = parts.options.outOfOrder ?? parts.options.arrivalLog;
+    this.#place = parts.place;
     this.#ballast = parts.ballast;
     this.#followers = parts.followers;
     this.recovery = parts.recovery;
@@ -160,7 +179,7 @@ export class ChainStore {
     await this.#queue.close();
     await this.#compactor.settle();
     await this.#ballast?.settle();
-    await this.#core.database.close();
+    await this.#place.close();
   }
 
   /** Every chain that has been written to. */
@@ -188,17 +207,21 @@ export class ChainStore {
    * `repeated`; see WriteRefusal for the rest. Acknowledged batches are trimmed when the quota needs their room.
    */
   append(write: StoreWrite): Promise<WriteOutcome> {
-    return this.#queue.submit((group) => prepareAppend(this.#core, group, write, this.#outOfOrder));
+    return this.#queue.submit((group) => prepareAppend(this.#core, group, write));
   }
 
-  /** Batches from `first` on without a gap; empty when `first` is not stored. Throws PaddockError STORE_DAMAGED. */
+  /**
+   * Batches from `first` on without a gap, each held against its hashes on the way out; empty when `first` is not stored.
+   * One whose payload is missing or altered comes without it, `damaged`; before a header that is missing or altered the
+   * read ends. Both are told by `onDamage`.
+   */
   async read(id: ChainId, first: number, limits: ReadLimits): Promise<StoredBatch[]> {
     this.#assertUsable();
     const entry = this.#entry(id);
     return entry === undefined ? [] : readBatches(this.#core, entry, first, limits);
   }
 
-  /** One batch, or undefined when it is not stored. */
+  /** One batch, as `read` gives it, or undefined when it is not stored or its header is not to be believed. */
   async readOne(id: ChainId, seq: number): Promise<StoredBatch | undefined> {
     this.#assertUsable();
     const entry = this.#entry(id);
@@ -206,7 +229,7 @@ export class ChainStore {
     return stored ? readOne(this.#core, entry, seq) : undefined;
   }
 
-  /** Headers from `first` to `last`, up to the first one that is not stored. */
+  /** Headers from `first` to `last`, checked, up to the first one that is not stored or not to be believed. */
   async readHeaders(
     id: ChainId,
     first: number,
@@ -279,8 +302,11 @@ export class ChainStore {
     return readSide(this.#core, prefix);
   }
 
-  /** Batches in arrival order from the one that holds record `fromOffset`. Needs `arrivalLog`. */
-  async readLog(fromOffset: number, limits: LogLimits): Promise<LoggedBatch[]> {
+  /**
+   * The log in arrival order from record `fromOffset` on, each batch held against its hashes; what cannot be read any
+   * more is an item that says how many records from which offset. Refused beyond the end. Needs `arrivalLog`.
+   */
+  async readLog(fromOffset: number, limits: LogLimits): Promise<Outcome<LogItem[], "out-of-range">> {
     this.#assertUsable();
     return readLog(this.#core, fromOffset, limits);
   }
@@ -325,9 +351,24 @@ export class ChainStore {
     };
   }
 
-  /** Gives the room of what was deleted back to the disk now, instead of when enough has come together. */
-  compact(): Promise<void> {
-    return this.#compactor.compactNow();
+  /**
+   * Gives the room of what was deleted back to the disk now, instead of when enough has come together, and says what the
+   * disk had free before and has after, in bytes. Against a shortage of `disk` an eviction frees nothing without it.
+   */
+  async compactNow(): Promise<{ readonly freeBefore: number; readonly freeAfter: number }> {
+    const freeBefore = this.#core.space.measure();
+    await this.#compactor.compactNow();
+    return { freeBefore, freeAfter: this.#core.space.measure() };
+  }
+
+  /** What repairs of this and of earlier starts left to be done, until a write did it (see `StoreWrite.settles`). */
+  duties(): readonly Duty[] {
+    return this.#core.duties.all();
+  }
+
+  /** The damaged places that were found since the store was opened, each once. */
+  damage(): readonly Damage[] {
+    return this.#core.damage.list();
   }
 
   #entry(id: ChainId): ChainEntry | undefined {

@@ -26,7 +26,7 @@ export class CommitQueue {
   #running: Promise<void> | undefined;
   #failure: PaddockError | undefined;
   #pendingFailures: ((error: Error) => void)[] = [];
-  #closed = false;
+  #closed: string | undefined;
 
   constructor(database: KeyValueDatabase, hooks: GroupHooks) {
     this.#database = database;
@@ -45,7 +45,7 @@ export class CommitQueue {
    */
   submit<Value>(prepare: (group: WriteGroup) => Promise<Value>): Promise<Value> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#closed) return Promise.reject(new Error("the store is closed"));
+    if (this.#closed !== undefined) return Promise.reject(new Error(this.#closed));
     return new Promise<Value>((resolve, reject) => {
       this.#pendingFailures.push(reject);
       this.#waiting.push(async (group) => {
@@ -61,9 +61,9 @@ export class CommitQueue {
     });
   }
 
-  /** Takes no more requests and resolves when none is waiting or under way. */
-  async close(): Promise<void> {
-    this.#closed = true;
+  /** Takes no more requests, which reject with `why`, and resolves when none is waiting or under way. */
+  async close(why = "the store is closed"): Promise<void> {
+    this.#closed ??= why;
     while (this.#running !== undefined) await this.#running;
   }
 

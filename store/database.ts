@@ -55,13 +55,13 @@ export function adaptLevel(level: LevelLike): KeyValueDatabase {
   const database: KeyValueDatabase = {
     open: () => level.open(),
     close: () => level.close(),
-    get: (key) => level.get(key),
-    getMany: (keys) => level.getMany(keys),
+    get: (key) => level.get(key).catch(rethrowRead),
+    getMany: (keys) => level.getMany(keys).catch(rethrowRead),
     batch: (operations, options) => level.batch(operations, options),
     async page(range, limit, maxBytes) {
       const iterator = level.iterator({ ...range, limit, highWaterMarkBytes: maxBytes });
       try {
-        return await iterator.nextv(limit);
+        return await iterator.nextv(limit).catch(rethrowRead);
       } finally {
         await iterator.close();
       }
@@ -79,15 +79,33 @@ export function adaptLevel(level: LevelLike): KeyValueDatabase {
  * quarter, which spares flash, for 20 to 50 µs of a background thread per 64 KiB; what does not compress is stored as
  * it is.
  */
-export function levelDatabase(directory: string): KeyValueDatabase {
+export function levelDatabase(
+  directory: string,
+  options: { readonly createIfMissing: boolean } = { createIfMissing: true },
+): KeyValueDatabase {
   const level = new Level<Uint8Array, Uint8Array>(directory, {
     keyEncoding: "view",
     valueEncoding: "view",
+    createIfMissing: options.createIfMissing,
   });
   return adaptLevel(level);
 }
 
-/** Opens and says in our own words why not. Throws PaddockError STORE_LOCKED or STORE_DAMAGED. */
+/** What LevelDB says of a table that is there and is none, or that it needs and is not there: no retry will help. */
+const LASTING = /corrupt|invalid argument|no such file/i;
+
+/** A read error in our own words. Throws PaddockError: STORE_DAMAGED when what is on disk is bad, else STORE_READ_FAILED. */
+function rethrowRead(error: unknown): never {
+  const said = messageOf(error);
+  if ((error as { code?: unknown }).code === "LEVEL_DATABASE_NOT_OPEN") throw error;
+  const code = LASTING.test(said) ? "STORE_DAMAGED" : "STORE_READ_FAILED";
+  throw new PaddockError(code, `A read of the store failed: ${said}.`, { cause: error });
+}
+
+/**
+ * Opens and says in our own words why not. Throws PaddockError STORE_LOCKED, STORE_DAMAGED, or STORE_READ_FAILED for a disk
+ * that may answer the next time.
+ */
 export async function openDatabase(database: KeyValueDatabase, name: string): Promise<void> {
   try {
     await database.open();
@@ -97,6 +115,12 @@ export async function openDatabase(database: KeyValueDatabase, name: string): Pr
     if (code === "LEVEL_LOCKED") {
       throw new PaddockError("STORE_LOCKED", `The store in ${name} is held open by another process.`, { cause });
     }
-    throw new PaddockError("STORE_DAMAGED", `The store in ${name} cannot be opened: ${messageOf(cause)}.`, { cause });
+    const said = messageOf(cause);
+    const passing = code === "LEVEL_IO_ERROR" && !LASTING.test(said);
+    throw new PaddockError(
+      passing ? "STORE_READ_FAILED" : "STORE_DAMAGED",
+      `The store in ${name} cannot be opened: ${said}.`,
+      { cause },
+    );
   }
 }

@@ -19,7 +19,17 @@ const seq = fc.maxSafeNat();
 const chain = chainBytes({ gateway: testIdentity().id, lane: 1, epoch: 7 });
 
 test("numbers of key spaces are never reused", () => {
-  expect(KEY_SPACES).toEqual({ format: 0, chain: 1, header: 2, payload: 3, receipt: 4, side: 5, log: 6 });
+  expect(KEY_SPACES).toEqual({
+    format: 0,
+    chain: 1,
+    header: 2,
+    payload: 3,
+    receipt: 4,
+    side: 5,
+    log: 6,
+    duty: 7,
+    revoked: 8,
+  });
 });
 
 test("keys sort as their numbers do and give them back", () => {

@@ -24,6 +24,10 @@ export const KEY_SPACES = {
   side: 5,
   /** `<offset u64>`. Value: log entry (arrival-log.ts). */
   log: 6,
+  /** `<chain><kind u8>`. Value: what a repair left to be done (duties.ts). */
+  duty: 7,
+  /** `<chain>`. Value: log entries that a roll-back took the batches from (revocations.ts). */
+  revoked: 8,
 } as const;
 
 export const FORMAT_VERSION = 1;

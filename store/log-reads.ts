@@ -1,44 +1,104 @@
-import { PaddockError } from "@paddock/base/errors.ts";
+import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
+import { contains } from "@paddock/base/ranges.ts";
 import { decodeLogEntry, LOG_EVICTED, LOG_LOST, type StoredLogEntry } from "./arrival-log.ts";
-import { KEY_SPACES, logKey, prefixRange } from "./keyspace.ts";
+import type { ChainEntry } from "./chain-entry.ts";
+import type { DatabaseEntry } from "./database.ts";
+import { KEY_SPACES, logKey, logOffsetOfKey, prefixRange } from "./keyspace.ts";
+import { RECORDS_MAX } from "@paddock/wire/limits.ts";
 import { readOne } from "./store-reads.ts";
 import type { StoreCore } from "./store-core.ts";
-import type { LogEntry, StoredBatch } from "./types.ts";
+import { pageOf } from "./tolerant-reads.ts";
+import type { ChainId, LogEntry, StoredBatch } from "./types.ts";
 
 export interface LogLimits {
   /** Of headers and payloads; one batch is read even when it is larger. */
   readonly maxBytes: number;
+  /** Batches and losses. */
   readonly maxBatches: number;
 }
 
-export type LoggedBatch = LogEntry & StoredBatch;
+/** A batch of the log, held against its hashes. */
+export interface LoggedBatch extends LogEntry, StoredBatch {
+  readonly lost?: undefined;
+}
 
-/** Batches in arrival order from the one that holds record `from`. Throws PaddockError STORE_DAMAGED. */
-export async function readLog(core: StoreCore, from: number, limits: LogLimits): Promise<LoggedBatch[]> {
-  const batches: LoggedBatch[] = [];
-  if (from >= core.logEnd) return batches;
+/** Records that stood in the log at `offset` to `offset + count - 1` and cannot be read any more. */
+export interface LogLoss {
+  readonly offset: number;
+  readonly count: number;
+  readonly lost:
+    /** The log has no entry here: damage. Whose they were is not known. */
+    | "entry"
+    /** The batch's header is missing or damaged. */
+    | "header"
+    /** The batch was taken back after damage at its chain's end; what arrived again stands further on. */
+    | "rolled-back"
+    /** The batch was trimmed. Never in a ledger, which trims nothing. */
+    | "trimmed";
+  readonly chain?: ChainId;
+  readonly seq?: number;
+}
+
+export type LogItem = LoggedBatch | LogLoss;
+
+/** Entries read by one look at the log. */
+const PAGE_ENTRIES = 64;
+
+/**
+ * The log in arrival order from record `from` on: every offset up to the end is in one of the items. The first one
+ * begins at `from`, or is the batch that holds it. Beyond the end is `out-of-range`: an offset of another log.
+ */
+export async function readLog(
+  core: StoreCore,
+  from: number,
+  limits: LogLimits,
+): Promise<Outcome<LogItem[], "out-of-range">> {
   const end = core.logEnd;
-  let next = (await entryAround(core, from))?.offset ?? from;
+  if (from > end) return refuse("out-of-range", `Offset ${from} is beyond the end of the log, ${end}.`);
+  const items: LogItem[] = [];
   let bytes = 0;
-  while (next < end && batches.length < limits.maxBatches && bytes < limits.maxBytes) {
-    const entries = await readEntries(core, next, end, Math.min(64, limits.maxBatches - batches.length));
-    if (entries.length === 0) break;
+  let next = from;
+  const around = from < end ? await entryAround(core, from) : undefined;
+  if (around !== undefined && around.offset + around.count > from) next = around.offset;
+  while (next < end && items.length < limits.maxBatches && bytes < limits.maxBytes) {
+    const entries = await readEntries(core, next, end, Math.min(PAGE_ENTRIES, limits.maxBatches - items.length));
+    if (entries.length === 0) {
+      items.push(lostEntries(core, next, end - next));
+      break;
+    }
     for (const entry of entries) {
+      if (entry.offset > next) items.push(lostEntries(core, next, entry.offset - next));
       next = entry.offset + entry.count;
-      if (entry.kind === LOG_LOST) continue;
-      const batch = await readOne(core, core.entry(entry.chain), entry.seq);
-      if (batch === undefined) {
-        throw new PaddockError("STORE_DAMAGED", `The batch at log offset ${entry.offset} is missing.`);
-      }
-      const { kind, ...place } = entry;
-      const payload = kind === LOG_EVICTED ? null : batch.payload;
-      bytes += batch.header.length + (payload?.length ?? 0);
-      if (bytes > limits.maxBytes && batches.length > 0) return batches;
-      batches.push({ ...place, header: batch.header, payload });
-      if (bytes >= limits.maxBytes) return batches;
+      const item = await readItem(core, entry);
+      if (item.lost === undefined) bytes += item.header.length + (item.payload?.length ?? 0);
+      if (bytes > limits.maxBytes && items.length > 0) return accept(items);
+      items.push(item);
+      if (bytes >= limits.maxBytes || items.length >= limits.maxBatches) return accept(items);
     }
   }
-  return batches;
+  return accept(items);
+}
+
+async function readItem(core: StoreCore, entry: StoredLogEntry): Promise<LogItem> {
+  const { kind, ...place } = entry;
+  const { offset, count, chain, seq } = entry;
+  if (kind === LOG_LOST || core.revocations.covers(entry)) return { offset, count, lost: "rolled-back", chain, seq };
+  const found = core.entry(chain);
+  const batch = await readOne(core, found, seq);
+  if (batch === undefined) return { offset, count, lost: whyWithout(found, seq), chain, seq };
+  // When its payload arrived later that is another entry.
+  if (kind === LOG_EVICTED) return { ...place, header: batch.header, payload: null };
+  return { ...place, ...batch };
+}
+
+function whyWithout(entry: ChainEntry, seq: number): LogLoss["lost"] {
+  return contains(entry.working.trimmed, seq) ? "trimmed" : "header";
+}
+
+function lostEntries(core: StoreCore, offset: number, count: number): LogLoss {
+  const detail = `The arrival log has no entry for offsets ${offset} to ${offset + count - 1}.`;
+  core.damage.tell({ chain: undefined, offset, count, what: "log", detail });
+  return { offset, count, lost: "entry" };
 }
 
 /**
@@ -49,40 +109,82 @@ export async function logOffsetAt(core: StoreCore, receivedMs: number): Promise<
   let low = 0;
   let high = core.logEnd;
   while (low < high) {
-    const entry = await entryAround(core, Math.floor((low + high) / 2));
+    const middle = Math.floor((low + high) / 2);
+    const entry = await entryAround(core, middle);
     if (entry === undefined) return low;
+    // No entry at the middle: what was lost there cannot say when it was written.
+    const behind = Math.max(entry.offset + entry.count, middle + 1);
     if (entry.received >= receivedMs) high = entry.offset;
-    else low = entry.offset + entry.count;
+    else low = behind;
   }
   return low;
 }
 
-/** Offset behind the last record that is on disk. */
+/** Offset behind the last record that is on disk; behind all that it can have been where the end is not readable. */
 export async function readLogEnd(core: StoreCore): Promise<number> {
-  const entry = await entryAround(core, Number.MAX_SAFE_INTEGER);
-  return entry === undefined ? 0 : entry.offset + entry.count;
+  const space = prefixRange(KEY_SPACES.log);
+  const page = await pageOf(core.database, { ...space, reverse: true }, 1, 1024);
+  const entry = page?.[0] === undefined ? undefined : decodeLogEntry(...page[0]);
+  if (page?.length === 0) return 0;
+  if (entry !== undefined && typeof entry !== "string") return entry.offset + entry.count;
+  const key = page?.[0]?.[0];
+  const last = key === undefined ? await lastOffset(core) : logOffsetOfKey(key);
+  core.damage.tell({ chain: undefined, offset: last, what: "log", detail: "The last log entry is damaged." });
+  return last + RECORDS_MAX;
 }
 
-/** The entry with the greatest offset up to `offset`. */
+/** The greatest offset that has an entry, readable or not: behind it a look finds nothing, without an error. */
+async function lastOffset(core: StoreCore): Promise<number> {
+  return firstWhere(0, Number.MAX_SAFE_INTEGER, async (offset) => {
+    const page = await pageOf(core.database, { gt: logKey(offset), lt: prefixRange(KEY_SPACES.log).lt }, 1, 1024);
+    return page?.length === 0;
+  });
+}
+
+/** The first number from `low` to `high` of which `holds` is true, which stays so for all greater ones. */
+async function firstWhere(low: number, high: number, holds: (value: number) => Promise<boolean>): Promise<number> {
+  while (low < high) {
+    const middle = low + Math.floor((high - low) / 2);
+    if (await holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** The readable entry with the greatest offset up to `offset`, or undefined when damage hides it. */
 async function entryAround(core: StoreCore, offset: number): Promise<StoredLogEntry | undefined> {
   const { gte } = prefixRange(KEY_SPACES.log);
-  const page = await core.database.page({ gte, lte: logKey(offset), reverse: true }, 1, 1024);
-  return page.length === 0 ? undefined : readEntry(page[0]!);
+  const page = await pageOf(core.database, { gte, lte: logKey(offset), reverse: true }, 1, 1024);
+  return page === undefined ? undefined : readable(page)[0];
 }
 
+/** Entries from the first readable one on, at most `limit`; none when there is none before `end`. */
 async function readEntries(core: StoreCore, first: number, end: number, limit: number): Promise<StoredLogEntry[]> {
-  const page = await core.database.page({ gte: logKey(first), lt: logKey(end) }, limit, 1 << 16);
-  return page.map((entry) => readEntry(entry));
+  const read = async (from: number, entries: number) =>
+    pageOf(core.database, { gte: logKey(from), lt: logKey(end) }, entries, 1 << 16);
+  for (let from = first; from < end;) {
+    const page = (await read(from, limit)) ?? (await read(from, 1));
+    if (page !== undefined) {
+      if (page.length === 0) return [];
+      const entries = readable(page);
+      if (entries.length > 0) return entries;
+      from = logOffsetOfKey(page.at(-1)![0]) + 1;
+      continue;
+    }
+    // A damaged block: a look that begins behind it does not see it.
+    let step = 1;
+    while (from + step < end && (await read(from + step, 1)) === undefined) step *= 2;
+    const isReadable = async (offset: number) => (await read(offset, 1)) !== undefined;
+    from = await firstWhere(from + (step >> 1), Math.min(end, from + step), isReadable);
+  }
+  return [];
 }
 
-function readEntry([key, value]: readonly [Uint8Array, Uint8Array]): StoredLogEntry {
-  const entry = decodeLogEntry(key, value);
-  if (typeof entry === "string") throw new PaddockError("STORE_DAMAGED", `In the arrival log, ${entry}.`);
-  return entry;
-}
-
-/** Log entries from the newest back, for recovery. */
-export async function newestEntries(core: StoreCore, limit: number): Promise<StoredLogEntry[]> {
-  const page = await core.database.page({ ...prefixRange(KEY_SPACES.log), reverse: true }, limit, limit * 128);
-  return page.map((entry) => readEntry(entry));
+function readable(page: readonly DatabaseEntry[]): StoredLogEntry[] {
+  const entries: StoredLogEntry[] = [];
+  for (const [key, value] of page) {
+    const entry = decodeLogEntry(key, value);
+    if (typeof entry !== "string") entries.push(entry);
+  }
+  return entries;
 }

@@ -4,6 +4,7 @@ import { contains, countOf, type Ranges } from "@paddock/base/ranges.ts";
 import { withSeq } from "./chain-state.ts";
 import type { ChainStore } from "./chain-store.ts";
 import { chargedBytes } from "./store-core.ts";
+import { logged } from "./testing/logged.ts";
 import { placeInMemory, placeOnDisk, type Place } from "./testing/places.ts";
 import { Sealer, testIdentity, testPayload, type SealedBatch } from "./testing/sealer.ts";
 
@@ -240,7 +241,7 @@ class Run {
       const model = this.#models[index]!;
       // A ledger is not trimmed; where this one was, the log ends for the test.
       if (model.trimmed.has(at)) break;
-      const [entry] = await this.#store.readLog(offset, { maxBatches: 1, maxBytes: 1 });
+      const [entry] = await logged(this.#store, offset, { maxBatches: 1, maxBytes: 1 });
       expect(entry).toMatchObject({ offset, seq: at, count: 1 + (at % 3) });
       expect(entry!.payload === null).toBe(evicted || model.evicted.has(at));
       offset += entry!.count;

@@ -1,11 +1,18 @@
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Ballast } from "./ballast.ts";
+import type { Shortage } from "./types.ts";
 
 export interface SpaceLimits {
   /** Bytes that the store may hold by its own accounting. */
   readonly maxBytes: number;
   /** Bytes that must stay free on the disk. */
   readonly minFreeBytes: number;
+}
+
+/** Why there is no room, as a sentence and in figures. */
+export interface Full {
+  readonly detail: string;
+  readonly shortage: Shortage;
 }
 
 /** Bytes charged for a batch beyond its header and payload: two keys, log entry, table overhead. */
@@ -56,18 +63,25 @@ export class SpaceGuard {
   }
 
   /** Why a write that adds `growth` bytes net and writes `written` bytes has no room, or undefined. */
-  refusal(growth: number, written: number, makesRoom: boolean): string | undefined {
+  refusal(growth: number, written: number, makesRoom: boolean): Full | undefined {
+    const { maxBytes, minFreeBytes } = this.#limits;
     const excess = this.quotaExcess(growth, makesRoom);
     if (growth > 0 && excess > 0) {
-      return `${written} bytes do not fit: ${this.#bytes} of ${this.#limits.maxBytes} bytes are held; raise store.maxBytes.`;
+      return {
+        detail: `${written} bytes do not fit: ${this.#bytes} of ${maxBytes} bytes are held; raise store.maxBytes.`,
+        shortage: { cause: "quota", wantedBytes: growth, heldBytes: this.#bytes, maxBytes },
+      };
     }
     if (written === 0) return undefined;
     const free = this.free(written);
     // What the ballast gave up is not for ordinary writes, else it would be gone when deleting needs it.
     const givenUp = this.#ballast === undefined || this.#ballast.held ? 0 : this.#ballast.bytes;
-    const floor = makesRoom ? this.#limits.minFreeBytes / 2 : this.#limits.minFreeBytes + givenUp;
+    const floor = makesRoom ? minFreeBytes / 2 : minFreeBytes + givenUp;
     if (free - written >= floor) return undefined;
-    return `${written} bytes do not fit: the disk has ${free} bytes free and store.minFreeBytes is ${this.#limits.minFreeBytes}.`;
+    return {
+      detail: `${written} bytes do not fit: the disk has ${free} bytes free and store.minFreeBytes is ${minFreeBytes}.`,
+      shortage: { cause: "disk", wantedBytes: written, freeBytes: free, minFreeBytes },
+    };
   }
 
   /** Free bytes of the disk: asked for again when it is old or may have come near the floor. */
@@ -78,8 +92,13 @@ export class SpaceGuard {
     if (estimate >= this.#limits.minFreeBytes && now - this.#lastCheckUs < FREE_CHECK_MS * 1000) {
       return this.#lastFree - 2 * this.#writtenSince;
     }
+    return this.measure(upcoming);
+  }
+
+  /** Free bytes of the disk at this moment. */
+  measure(upcoming = 0): number {
     this.#lastFree = this.#freeBytes();
-    this.#lastCheckUs = now;
+    this.#lastCheckUs = this.#clock.monotonicUs();
     this.#writtenSince = 0;
     this.#steerBallast(upcoming);
     return this.#lastFree;

@@ -6,10 +6,13 @@ import type { AppendPlan, PlanningPorts } from "./append-plan.ts";
 import { FactsCache } from "./batch-facts.ts";
 import { FactsReader, type ChainEntry } from "./chain-entry.ts";
 import { emptyChain, encodeChainState } from "./chain-state.ts";
+import type { DamageLog } from "./damage.ts";
 import type { KeyValueDatabase } from "./database.ts";
+import { DutyBook } from "./duties.ts";
 import { chainBytes, chainKey, KEY_SPACES, logKey, seqKey, sideKey } from "./keyspace.ts";
+import { Revocations } from "./revocations.ts";
 import { BATCH_OVERHEAD_BYTES, type SpaceGuard } from "./space-guard.ts";
-import type { ChainId, SideEntry, WriteResult } from "./types.ts";
+import type { ChainId, StoreWrite, WriteResult } from "./types.ts";
 import { WriteGroup } from "./write-group.ts";
 
 /** Facts of this many batches stay in memory: about a megabyte. */
@@ -43,6 +46,11 @@ export class StoreCore {
   readonly cache = new FactsCache(FACTS_IN_MEMORY);
   readonly facts: FactsReader;
   readonly arrivalLog: boolean;
+  /** Whether batches may arrive ahead of their predecessors. A buffer in strict order is that of whoever seals them. */
+  readonly outOfOrder: boolean;
+  readonly damage: DamageLog;
+  readonly duties = new DutyBook();
+  readonly revocations = new Revocations();
   /** Ahead of `logEnd` while a write is under way. */
   workingLogEnd = 0;
   /** Offset behind the last record on disk. */
@@ -64,11 +72,20 @@ export class StoreCore {
     compactions: 0,
   };
 
-  constructor(options: { database: KeyValueDatabase; space: SpaceGuard; clock: Clock; arrivalLog: boolean }) {
+  constructor(options: {
+    database: KeyValueDatabase;
+    space: SpaceGuard;
+    clock: Clock;
+    arrivalLog: boolean;
+    outOfOrder: boolean;
+    damage: DamageLog;
+  }) {
     this.database = options.database;
     this.space = options.space;
     this.clock = options.clock;
     this.arrivalLog = options.arrivalLog;
+    this.outOfOrder = options.outOfOrder;
+    this.damage = options.damage;
     this.facts = new FactsReader(this.database, this.cache);
   }
 
@@ -79,11 +96,12 @@ export class StoreCore {
   }
 
   /** What planning sees while `group` is being filled. */
-  planningPorts(group: WriteGroup, outOfOrder: boolean): PlanningPorts {
+  planningPorts(group: WriteGroup): PlanningPorts {
     const facts = this.facts;
     return {
-      outOfOrder,
+      outOfOrder: this.outOfOrder,
       entry: (id) => this.entry(id),
+      mustEnd: (id) => this.duties.epoch(id) !== undefined,
       facts: (entry, seq) => facts.one(entry, seq),
       async *factsOfRanges(entry: ChainEntry, ranges: Ranges) {
         for (const range of ranges) yield* facts.range(entry, range);
@@ -98,7 +116,8 @@ export class StoreCore {
   }
 
   /** Makes a plan part of the group. From here on later plans build on it. */
-  applyAppend(group: WriteGroup, plan: AppendPlan, side: readonly SideEntry[]): WriteResult {
+  applyAppend(group: WriteGroup, plan: AppendPlan, write: StoreWrite): WriteResult {
+    const { side = [], settles = [] } = write;
     // May throw, so it comes before anything is changed.
     const sideKeys = side.map(({ key }) => sideKey(key));
     const logOffset = this.arrivalLog && plan.added.length > 0 ? this.workingLogEnd : undefined;
@@ -106,6 +125,7 @@ export class StoreCore {
     const key = entry.working.key;
     for (const { seq, batch, facts, newHeader } of plan.added) {
       if (newHeader) group.put(seqKey(KEY_SPACES.header, key, seq), batch.header);
+      else this.duties.settleLoss(group, entry.working.id, [[seq, seq]], facts.count, facts.payloadBytes);
       if (batch.payload !== null) {
         group.put(seqKey(KEY_SPACES.payload, key, seq), batch.payload);
         this.counters.payloadBytes += batch.payload.length;
@@ -117,6 +137,10 @@ export class StoreCore {
       if (this.arrivalLog && facts.count > 0) this.#log(group, key, seq, facts.count, batch.payload === null);
     }
     for (const evicted of plan.evicted) this.#deletePayloads(group, evicted.entry, evicted.seqs, evicted.bytes);
+    for (const duty of settles) {
+      if (duty.kind === "loss") this.duties.settleLoss(group, duty.chain, duty.seqs, duty.records, duty.bytes);
+    }
+    if (plan.added.length > 0 && write.chain.epoch > 0) this.duties.settleEpochs(group, write.chain);
     for (const [index, { value }] of side.entries()) {
       if (value === null) group.delete(sideKeys[index]!);
       else group.put(sideKeys[index]!, value);
@@ -126,6 +150,7 @@ export class StoreCore {
     }
     this.space.account(plan.growth);
     if (plan.added.length > 0 || plan.evicted.length > 0 || side.length > 0) group.sync = true;
+    if (settles.length > 0) group.sync = true;
     return { stored: plan.stored, repeated: plan.repeated, logOffset };
   }
 

@@ -1,10 +1,11 @@
-import { PaddockError } from "@paddock/base/errors.ts";
 import { contains } from "@paddock/base/ranges.ts";
 import { HEADER_BYTES_MAX } from "@paddock/wire/limits.ts";
 import type { ChainEntry } from "./chain-entry.ts";
 import { rangeAround } from "./chain-state.ts";
-import { KEY_SPACES, prefixRange, seqKey, seqOfKey, seqRange, sideNameOfKey } from "./keyspace.ts";
+import { checkHeaders, checkPayload, namedHash, type CheckedHeader } from "./checked-reads.ts";
+import { KEY_SPACES, seqKey, seqOfKey, seqRange, sideNameOfKey } from "./keyspace.ts";
 import type { StoreCore } from "./store-core.ts";
+import { entriesOf, pageOf, valueOf, valuesOf } from "./tolerant-reads.ts";
 import type { StoredBatch } from "./types.ts";
 
 export interface ReadLimits {
@@ -19,8 +20,8 @@ export interface ReadLimits {
 const PAGE_BATCHES = 256;
 
 /**
- * Stored batches from `first` on, without a gap. Throws PaddockError STORE_DAMAGED when one that should be there is not
- * and was not trimmed meanwhile.
+ * Stored batches from `first` on, without a gap, each held against its hashes. Ends before a header that is missing or
+ * damaged, so it is empty when `first` is one.
  */
 export async function readBatches(
   core: StoreCore,
@@ -39,24 +40,24 @@ export async function readBatches(
     const payloads = await readPayloads(core, entry, seq, end, limits.maxBytes - bytes);
     const { seen } = payloads;
     const start = seq;
-    const headers = await readHeaderValues(core, entry, start, seen);
+    const headers = await checkedHeaders(core, entry, start, seen);
     for (; seq <= seen; seq++) {
       const header = headers[seq - start];
-      const payload = payloads.values.get(seq) ?? null;
-      if (header === undefined || (payload === null && !evictedNow(entry, seq))) {
-        if (trimmedNow(entry, seq)) return batches;
-        throw damaged(header === undefined ? "header" : "payload", seq);
-      }
-      bytes += header.length + (payload?.length ?? 0);
-      if (bytes > limits.maxBytes && batches.length > 0) return batches;
-      batches.push({ seq, header, payload });
+      if (header === undefined) return batches;
+      const stored = payloads.values.get(seq);
+      const size = header.header.length + (stored?.length ?? 0);
+      if (bytes + size > limits.maxBytes && batches.length > 0) return batches;
+      const batch = checkPayload(core, entry, header, stored);
+      if (batch.damaged === true && contains(entry.working.trimmed, seq)) return batches;
+      bytes += size;
+      batches.push(batch);
     }
     if (bytes >= limits.maxBytes) return batches;
   }
   return batches;
 }
 
-/** Stored headers of `first` to `last`, up to the first one that is not held. */
+/** Stored headers of `first` to `last`, up to the first one that is not held or not to be believed. */
 export async function readHeaders(
   core: StoreCore,
   entry: ChainEntry,
@@ -68,10 +69,9 @@ export async function readHeaders(
   const end = run === undefined ? -1 : Math.min(last, run[1]);
   for (let seq = first; seq <= end; seq += PAGE_BATCHES) {
     const upTo = Math.min(end, seq + PAGE_BATCHES - 1);
-    for (const [index, header] of (await readHeaderValues(core, entry, seq, upTo)).entries()) {
-      if (header !== undefined) result.push({ seq: seq + index, header });
-      else if (trimmedNow(entry, seq + index)) return result;
-      else throw damaged("header", seq + index);
+    for (const [index, checked] of (await checkedHeaders(core, entry, seq, upTo)).entries()) {
+      if (checked === undefined) return result;
+      result.push({ seq: seq + index, header: checked.header });
     }
   }
   return result;
@@ -80,15 +80,10 @@ export async function readHeaders(
 /** Side entries whose key starts with `prefix`. */
 export async function readSide(core: StoreCore, prefix: string): Promise<Map<string, Uint8Array>> {
   const found = new Map<string, Uint8Array>();
-  const range = prefixRange(KEY_SPACES.side, Buffer.from(prefix, "utf8"));
-  let after: Uint8Array | undefined;
-  for (;;) {
-    const bounds = after === undefined ? range : { gt: after, lt: range.lt };
-    const page = await core.database.page(bounds, 1000, 1 << 20);
-    if (page.length === 0) return found;
-    for (const [key, value] of page) found.set(sideNameOfKey(key), value);
-    after = page.at(-1)![0];
+  for await (const [key, value] of entriesOf(core.database, KEY_SPACES.side, Buffer.from(prefix, "utf8"))) {
+    found.set(sideNameOfKey(key), value);
   }
+  return found;
 }
 
 /** Payloads of `first` to `seen`: the page may end early, and behind its last payload nothing was looked at. */
@@ -100,44 +95,61 @@ async function readPayloads(
   maxBytes: number,
 ): Promise<{ values: Map<number, Uint8Array>; seen: number }> {
   const values = new Map<number, Uint8Array>();
-  const range = seqRange(KEY_SPACES.payload, entry.working.key, first, last);
-  const page = await core.database.page(range, last - first + 1, Math.max(1, maxBytes));
-  for (const [key, value] of page) values.set(seqOfKey(key), value);
+  const { key } = entry.working;
+  const range = seqRange(KEY_SPACES.payload, key, first, last);
+  const page = await pageOf(core.database, range, last - first + 1, Math.max(1, maxBytes));
+  if (page === undefined) {
+    // Around the damage one by one.
+    const value = await valueOf(core.database, seqKey(KEY_SPACES.payload, key, first));
+    if (value !== undefined) values.set(first, value);
+    return { values, seen: first };
+  }
+  for (const [payloadKey, value] of page) values.set(seqOfKey(payloadKey), value);
   return { values, seen: page.length === 0 ? last : seqOfKey(page.at(-1)![0]) };
 }
 
-async function readHeaderValues(
+async function checkedHeaders(
   core: StoreCore,
   entry: ChainEntry,
   first: number,
   last: number,
-): Promise<(Uint8Array | undefined)[]> {
-  const headers: (Uint8Array | undefined)[] = Array.from({ length: last - first + 1 });
-  const range = seqRange(KEY_SPACES.header, entry.working.key, first, last);
-  const page = await core.database.page(range, last - first + 1, PAGE_BATCHES * HEADER_BYTES_MAX * 2);
-  for (const [key, header] of page) headers[seqOfKey(key) - first] = header;
-  return headers;
+): Promise<(CheckedHeader | undefined)[]> {
+  const { key } = entry.working;
+  const named = await namedHash(core, entry, last);
+  const range = seqRange(KEY_SPACES.header, key, first, last);
+  const page = await pageOf(core.database, range, last - first + 1, PAGE_BATCHES * HEADER_BYTES_MAX * 2);
+  let headers: (Uint8Array | undefined)[] = Array.from({ length: last - first + 1 });
+  if (page !== undefined) {
+    for (const [headerKey, header] of page) headers[seqOfKey(headerKey) - first] = header;
+  } else {
+    const keys = headers.map((_, index) => seqKey(KEY_SPACES.header, key, first + index));
+    headers = await valuesOf(core.database, keys);
+  }
+  return checkHeaders(core, entry, first, headers, named);
 }
 
-/** Looked up behind the read, so that an eviction or a trim during it is not taken for damage. */
-function evictedNow(entry: ChainEntry, seq: number): boolean {
-  return contains(entry.working.evicted, seq);
-}
-
-function trimmedNow(entry: ChainEntry, seq: number): boolean {
-  return contains(entry.working.trimmed, seq);
-}
-
-function damaged(what: string, seq: number): PaddockError {
-  return new PaddockError("STORE_DAMAGED", `The ${what} of batch ${seq} of a chain is missing.`);
-}
-
-/** One batch by its place, or undefined when it is not stored. */
+/** One batch by its place, or undefined when it is not stored or its header is not to be believed. */
 export async function readOne(core: StoreCore, entry: ChainEntry, seq: number): Promise<StoredBatch | undefined> {
   const { key } = entry.working;
-  const [header, payload] = await core.database.getMany([
+  const [header, payload] = await valuesOf(core.database, [
     seqKey(KEY_SPACES.header, key, seq),
     seqKey(KEY_SPACES.payload, key, seq),
   ]);
-  return header === undefined ? undefined : { seq, header, payload: payload ?? null };
+  const named = await namedHash(core, entry, seq);
+  const [checked] = checkHeaders(core, entry, seq, [header], named);
+  return checked === undefined ? undefined : checkPayload(core, entry, checked, payload);
+}
+
+/** A batch as it lies on the disk, for those who check it themselves. */
+export async function readRaw(
+  core: StoreCore,
+  entry: ChainEntry,
+  seq: number,
+): Promise<{ readonly header: Uint8Array | undefined; readonly payload: Uint8Array | undefined }> {
+  const { key } = entry.working;
+  const [header, payload] = await valuesOf(core.database, [
+    seqKey(KEY_SPACES.header, key, seq),
+    seqKey(KEY_SPACES.payload, key, seq),
+  ]);
+  return { header, payload };
 }

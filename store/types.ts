@@ -36,8 +36,11 @@ export interface ChainSummary {
   readonly unacknowledgedRecords: number;
 }
 
+/** A batch that came off the disk and was held against its hashes. */
 export interface StoredBatch extends EncodedBatch {
   readonly seq: number;
+  /** Its payload, which no eviction took, is missing or is not what the header says; the header is good. */
+  readonly damaged?: true;
 }
 
 /**
@@ -66,12 +69,45 @@ export interface StoreWrite {
   readonly side?: readonly SideEntry[];
   /** Payloads to drop in the same write, with the chained loss record already inside `batches`. */
   readonly evict?: readonly Eviction[];
+  /** `loss` duties that `batches` do. An `epoch` duty needs no naming: the first batch of a later epoch does it. */
+  readonly settles?: readonly Duty[];
 }
 
 /** Payloads of one chain that are given up; their headers stay. */
 export interface Eviction {
   readonly chain: ChainId;
   readonly seqs: Ranges;
+}
+
+/**
+ * What a repair leaves to be done by whoever seals batches. Written in the same atomic write as the repair and kept over
+ * every restart until the write that does it, so that neither a power cut nor another program that opens the store in
+ * between can lose it.
+ */
+export type Duty = EpochDuty | LossDuty;
+
+/** Batches that had been confirmed are gone, and others may hold them: the lane must begin a new epoch. */
+export interface EpochDuty {
+  readonly kind: "epoch";
+  /** The chain that may not go on. */
+  readonly chain: ChainId;
+  /** What is gone of it, as far as it is known. */
+  readonly seqs: Ranges;
+  /** The last batch that is left of the chain: its seq and header hash; null when none is. */
+  readonly last: { readonly seq: number; readonly hash: Uint8Array } | null;
+}
+
+/**
+ * Payloads that damage took; their headers stay. A gateway says so by a loss record with reason `quarantined`. A ledger
+ * has nobody to tell: there it stands until the payload arrives again.
+ */
+export interface LossDuty {
+  readonly kind: "loss";
+  readonly chain: ChainId;
+  readonly seqs: Ranges;
+  /** Records and payload bytes of `seqs`, as their headers say. */
+  readonly records: number;
+  readonly bytes: number;
 }
 
 export type WriteRefusal =
@@ -93,10 +129,24 @@ export interface WriteResult {
   readonly logOffset: number | undefined;
 }
 
-/** A refusal that carries what a fork or link error needs as evidence. */
+/** A refusal that carries what a fork or link error needs as evidence, and for want of what something is full. */
 export type WriteOutcome =
   | Accepted<WriteResult>
-  | { readonly ok: false; readonly reason: WriteRefusal; readonly detail: string; readonly evidence?: ForkEvidence };
+  | {
+      readonly ok: false;
+      readonly reason: WriteRefusal;
+      readonly detail: string;
+      readonly evidence?: ForkEvidence;
+      /** With `full`, always. */
+      readonly shortage?: Shortage;
+    };
+
+/** What a write had no room for, in bytes. Only an eviction helps against `quota`, only `compactNow` against `disk`. */
+export type Shortage =
+  | { readonly cause: "quota"; readonly wantedBytes: number; readonly heldBytes: number; readonly maxBytes: number }
+  | { readonly cause: "disk"; readonly wantedBytes: number; readonly freeBytes: number; readonly minFreeBytes: number }
+  /** This one chain has more runs of seqs than may be kept; the others have room. */
+  | { readonly cause: "chain"; readonly runs: number; readonly maxRuns: number };
 
 export interface ForkEvidence {
   readonly seq: number;

@@ -2,7 +2,7 @@ import type { KeyObject } from "node:crypto";
 import { decodeHeader, headerHash, sha256, verifyHeader, type BatchHeader } from "@paddock/wire/batch-header.ts";
 import { contains } from "@paddock/base/ranges.ts";
 import type { ChainEntry } from "./chain-entry.ts";
-import { readOne } from "./store-reads.ts";
+import { readRaw } from "./store-reads.ts";
 import type { StoreCore } from "./store-core.ts";
 import type { ChainId, StoredBatch } from "./types.ts";
 
@@ -63,15 +63,16 @@ export async function verifyChain(
   let before: { seq: number; hash: Buffer } | undefined;
   for (const [runFirst, runLast] of entry.published?.held ?? []) {
     for (let seq = Math.max(runFirst, from); seq <= Math.min(runLast, to); seq++) {
-      const batch = await readOne(core, entry, seq);
+      const { header: encoded, payload = null } = await readRaw(core, entry, seq);
       // Trimmed while we were reading.
-      if (batch === undefined && contains(entry.working.trimmed, seq)) continue;
+      if (encoded === undefined && contains(entry.working.trimmed, seq)) continue;
       totals.batches++;
-      if (batch === undefined) {
+      if (encoded === undefined) {
         report({ seq, fault: "missing", expected: "a header", found: "none" });
         before = undefined;
         continue;
       }
+      const batch = { seq, header: encoded, payload };
       totals.bytes += batch.header.length + (batch.payload?.length ?? 0);
       const header = checkHeader(entry, batch, publicKey, report);
       if (header !== undefined) {

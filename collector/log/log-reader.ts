@@ -1,3 +1,4 @@
+import { PaddockError } from "@paddock/base/errors.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
 import { decodeHeader } from "@paddock/wire/batch-header.ts";
 import type { Ledger } from "../ledger.ts";
@@ -26,8 +27,14 @@ export async function* readLogLines(ledger: Ledger, request: LogRequest, signal:
   let left = request.limit ?? Number.POSITIVE_INFINITY;
   while (left > 0 && !signal.aborted) {
     const end = ledger.logEnd();
-    const page = await ledger.readLog(next, { maxBatches: PAGE_BATCHES, maxBytes: PAGE_BYTES });
+    const read = await ledger.readLog(next, { maxBatches: PAGE_BATCHES, maxBytes: PAGE_BYTES });
+    const page = read.ok ? read.value : [];
     for (const entry of page) {
+      if (entry.lost !== undefined) {
+        next = entry.offset + entry.count;
+        if (entry.lost === "rolled-back") continue;
+        throw new PaddockError("STORE_DAMAGED", `The batch at log offset ${entry.offset} is missing.`);
+      }
       const decoded = expectAccepted(decodeHeader(entry.header));
       const rendered = renderBatch({ ...entry, decoded }, next, left, request.format);
       next = rendered.nextOffset;

@@ -37,8 +37,14 @@ export interface ProofSources {
  * last header that can be shown. Nothing goes into a proof unchecked.
  */
 export async function buildProof(sources: ProofSources, offset: number): Promise<Outcome<Buffer, ProofProblem>> {
-  const [entry] = await sources.ledger.readLog(offset, { maxBatches: 1, maxBytes: 1 });
-  if (entry === undefined || offset < entry.offset || offset >= entry.offset + entry.count) {
+  const read = await sources.ledger.readLog(offset, { maxBatches: 1, maxBytes: 1 });
+  const entry = read.ok ? read.value[0] : undefined;
+  if (
+    entry === undefined ||
+    entry.lost !== undefined ||
+    offset < entry.offset ||
+    offset >= entry.offset + entry.count
+  ) {
     return refuse("no-record", `No record is at offset ${offset}; the log ends at ${sources.ledger.logEnd()}.`);
   }
   const { chain, seq, payload } = entry;
