@@ -29,6 +29,11 @@ export const ERROR_TABLE = {
     meaning: "The command line is not understood.",
     remedy: "See --help of the command.",
   },
+  DATA_DIR_UNUSABLE: {
+    disposition: "fatal",
+    meaning: "The data directory cannot be made or written.",
+    remedy: "Make it for the user who runs the program, with mode 0700.",
+  },
   IDENTITY_UNREADABLE: {
     disposition: "fatal",
     meaning: "The identity key file is damaged, missing a part, or readable by others.",
@@ -37,7 +42,7 @@ export const ERROR_TABLE = {
   IDENTITY_MISMATCH: {
     disposition: "fatal",
     meaning: "The store holds chains of another identity than the key's.",
-    remedy: "Bring back the key file that belongs to the store, or move the store away to start as a new gateway.",
+    remedy: "Bring back the key file that belongs to the store, or move the store away to start as somebody new.",
   },
   STORE_LOCKED: {
     disposition: "fatal",
@@ -97,17 +102,20 @@ export type ErrorCode = keyof typeof ERROR_TABLE;
 export class PaddockError extends Error {
   readonly code: ErrorCode;
   readonly disposition: Disposition;
+  /** What a person can do about this one; by default what the table says of its code. */
+  readonly remedy: string;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; remedy?: string }) {
     super(message, options);
     this.name = "PaddockError";
     this.code = code;
     this.disposition = ERROR_TABLE[code].disposition;
+    this.remedy = options?.remedy ?? ERROR_TABLE[code].remedy;
   }
 
   /** One line with everything a person needs, for the edge of a program. */
   explain(): string {
-    return `${this.code}: ${this.message} ${ERROR_TABLE[this.code].remedy}`;
+    return `${this.code}: ${this.message} ${this.remedy}`;
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
@@ -14,17 +14,18 @@ import { operatorSocketPath, type CollectorConfig } from "./config.ts";
 import { EvidenceRoom } from "./evidence.ts";
 import { ActivityBook } from "./fleet/activity.ts";
 import { neverReceived } from "./fleet/missing.ts";
-import { loadIdentity } from "./identity-file.ts";
+import { assertLedgerIsOurs, ledgerDirectory, loadIdentity } from "./identity-file.ts";
 import { Admission } from "./ingest/admission.ts";
 import { ingestHandler } from "./ingest/ingest-handler.ts";
 import { startIngestServer, type IngestServer, type ListenAddress } from "./ingest/ingest-server.ts";
 import { Receipts } from "./ingest/receipts.ts";
 import { Consumers } from "./log/consumers.ts";
 import { collectorMetrics } from "./metrics.ts";
-import { KeptReceipts } from "./proof/kept-receipts.ts";
 import { operatorHandler } from "./operator/operator-routes.ts";
 import { startOperatorServer, type OperatorServer } from "./operator/operator-server.ts";
+import { KeptReceipts } from "./proof/kept-receipts.ts";
 import { GatewayRegistry } from "./registry/gateway-registry.ts";
+import { makeDirectory } from "./set-aside.ts";
 
 export interface Collector {
   readonly identity: SigningIdentity;
@@ -42,15 +43,15 @@ export interface Collector {
 
 /**
  * Starts a collector. When this resolves, gateways and the operator are served. Throws PaddockError for a data
- * directory in use, a damaged ledger, an unreadable identity or an address that cannot be bound.
+ * directory in use, a damaged ledger, an identity that is unreadable or not the ledger's, or an address that cannot be bound.
  */
 export async function startCollector(config: CollectorConfig, clock: Clock, log: Log): Promise<Collector> {
   const { dataDir, limits } = config;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeDirectory(dataDir);
   const identity = await loadIdentity(dataDir);
   const tls = await tlsFiles(config, identity);
   const ledger = await ChainStore.open({
-    directory: join(dataDir, "ledger"),
+    directory: ledgerDirectory(dataDir),
     ...config.store,
     arrivalLog: true,
     outOfOrder: true,
@@ -60,13 +61,15 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
   const closing = new Shutdown();
   closing.add(() => ledger.close());
   try {
+    await assertLedgerIsOurs(ledger, identity, dataDir);
     const registry = await GatewayRegistry.open(join(dataDir, "gateways"), {
       claims: config.claims,
       maxPending: limits.maxPending,
     });
-    const evidence = await EvidenceRoom.open(join(dataDir, "evidence"));
-    const consumers = await Consumers.open(join(dataDir, "consumers"));
-    const activity = await ActivityBook.open(ledger);
+    const evidence = await EvidenceRoom.open(join(dataDir, "evidence"), log);
+    const consumers = await Consumers.open(join(dataDir, "consumers"), log);
+    const activity = await ActivityBook.open(ledger, log);
+    closing.add(() => activity.close());
     const admission = new Admission(limits);
     const bfd = await startBfdAnswerer(config.bfd, clock);
     if (bfd !== undefined) closing.add(() => bfd.close());
@@ -85,7 +88,7 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
       ledgerBytes: () => ledger.usage().bytes,
       logEnd: () => ledger.logEnd(),
       missingBatches: () => [...ledger.chains()].reduce((total, chain) => total + countOf(neverReceived(chain)), 0),
-      evidence: () => evidence.all().length,
+      evidence: () => evidence.all().filter(({ closed }) => closed === null).length,
       bfd: () => bfd?.report(),
     });
     const failure = Promise.withResolvers<never>();
@@ -141,7 +144,7 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
       operator: operatorServer,
       bfd: bfd?.seamless ?? [],
       failed: failure.promise,
-      settled: () => keptReceipts.settled(),
+      settled: async () => void (await Promise.all([keptReceipts.settled(), activity.settled()])),
       close: () => closing.run(),
     };
   } catch (error) {

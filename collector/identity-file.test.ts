@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -20,16 +20,19 @@ test("the identity is made once, for its owner alone, and stays", async () => {
   expect((await loadIdentity(directory)).publicKeyRaw).toEqual(identity.publicKeyRaw);
 });
 
-test("a key that others can read is refused", async () => {
+test("a key that others can read is refused, with what to do", async () => {
   await loadIdentity(directory);
   await chmod(file, 0o640);
   await expect(loadIdentity(directory)).rejects.toMatchObject({
     code: "IDENTITY_UNREADABLE",
-    message: /640.*chmod 600/u,
+    message: /0640/u,
+    remedy: /chmod 600/u,
   });
 });
 
-test("a damaged key is refused, not replaced", async () => {
-  await writeFile(file, "nothing", { mode: 0o600 });
-  await expect(loadIdentity(directory)).rejects.toMatchObject({ code: "IDENTITY_UNREADABLE" });
+test("none is made beside a ledger, by no command", async () => {
+  await mkdir(join(directory, "ledger", "generation-000001"), { recursive: true });
+  await expect(loadIdentity(directory)).rejects.toMatchObject({ code: "IDENTITY_MISMATCH" });
+  await rm(join(directory, "ledger", "generation-000001"), { recursive: true });
+  await loadIdentity(directory);
 });

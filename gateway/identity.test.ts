@@ -1,62 +1,16 @@
-import { chmod, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { generateIdentity, identityToPem } from "@paddock/wire/identity.ts";
+import { generateIdentity } from "@paddock/wire/identity.ts";
 import { countBoot } from "./boot-counter.ts";
-import { assertStoreIsOurs, defaultKeyFile, loadOrCreateIdentity } from "./identity.ts";
+import { assertStoreIsOurs } from "./identity.ts";
 
 let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "paddock-identity-"));
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
-
-describe("loadOrCreateIdentity", () => {
-  test("makes a key at the first start, readable by its owner alone, and keeps it", async () => {
-    const dataDir = join(directory, "data");
-    const first = await loadOrCreateIdentity({ dataDir });
-    const second = await loadOrCreateIdentity({ dataDir });
-    expect([first.created, second.created]).toEqual([true, false]);
-    expect(second.identity.id).toEqual(first.identity.id);
-    expect((await stat(defaultKeyFile(dataDir))).mode & 0o777).toBe(0o600);
-    expect(await readdir(dataDir)).toEqual(["identity.pem"]);
-  });
-
-  test.each([0o640, 0o604, 0o660, 0o777])("refuses a key of mode %o", async (mode) => {
-    await loadOrCreateIdentity({ dataDir: directory });
-    await chmod(defaultKeyFile(directory), mode);
-    await expect(loadOrCreateIdentity({ dataDir: directory })).rejects.toMatchObject({ code: "IDENTITY_UNREADABLE" });
-  });
-
-  test.each(["", "no key", "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----\n"])(
-    "refuses a damaged key file and leaves it alone: %j",
-    async (content) => {
-      await writeFile(defaultKeyFile(directory), content, { mode: 0o600 });
-      await expect(loadOrCreateIdentity({ dataDir: directory })).rejects.toMatchObject({ code: "IDENTITY_UNREADABLE" });
-      expect(await readdir(directory)).toEqual(["identity.pem"]);
-    },
-  );
-
-  test("never makes a second identity for a store that has chains", async () => {
-    await expect(loadOrCreateIdentity({ dataDir: directory, mayCreate: false })).rejects.toMatchObject({
-      code: "IDENTITY_MISMATCH",
-    });
-    expect(await readdir(directory)).toEqual([]);
-  });
-
-  test("takes an injected key, and refuses to start when it is missing", async () => {
-    const keyFile = join(directory, "injected.pem");
-    await expect(loadOrCreateIdentity({ dataDir: directory, keyFile })).rejects.toMatchObject({
-      code: "IDENTITY_UNREADABLE",
-    });
-    const injected = generateIdentity();
-    await writeFile(keyFile, identityToPem(injected), { mode: 0o600 });
-    const loaded = await loadOrCreateIdentity({ dataDir: directory, keyFile });
-    expect(loaded.identity.id).toEqual(injected.id);
-    expect(await readdir(directory)).toEqual(["injected.pem"]);
-  });
-});
 
 test("assertStoreIsOurs refuses a store with chains of another identity", () => {
   const ours = generateIdentity();

@@ -11,7 +11,7 @@ import { ChainStore } from "@paddock/store/chain-store.ts";
 import { CODE_CHANGED } from "@paddock/wire/coap-codes.ts";
 import { LANES } from "@paddock/wire/lanes.ts";
 import { decodeRecords } from "@paddock/wire/record.ts";
-import { readIdentity, defaultKeyFile } from "./identity.ts";
+import { readIdentity, defaultKeyFile } from "@paddock/wire/identity-file.ts";
 import { CoapSender, senmlFrame } from "./testing/coap-sender.ts";
 
 const KILLS = 6;

@@ -1,6 +1,6 @@
 import { writeSync } from "node:fs";
 import { systemClock } from "@paddock/base/clock.ts";
-import { ERROR_TABLE, messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { jsonLinesLog, type Log } from "@paddock/base/log.ts";
 import { openGateway, type Gateway } from "./compose.ts";
 import { formatAddress, type GatewayConfig } from "./config.ts";
@@ -50,8 +50,8 @@ function logFailure(log: Log, error: unknown): void {
     log.error("failed", { message: messageOf(error) });
     return;
   }
-  const { code, message } = error;
-  log.error("failed", { code, message, remedy: ERROR_TABLE[code].remedy });
+  const { code, message, remedy } = error;
+  log.error("failed", { code, message, remedy });
 }
 
 function nextSignal(): Promise<NodeJS.Signals> {

@@ -3,7 +3,7 @@ import { countOf } from "@paddock/base/ranges.ts";
 import type { ChainSummary } from "@paddock/store/types.ts";
 import { laneName, type LaneName } from "@paddock/wire/lanes.ts";
 import { hexOf } from "../chain-name.ts";
-import type { EvidenceDescription, EvidenceRoom } from "../evidence.ts";
+import type { Evidence, EvidenceRoom } from "../evidence.ts";
 import type { Ledger } from "../ledger.ts";
 import { clockName } from "../log/log-line.ts";
 import type { Gateway, GatewayRegistry, GatewayState } from "../registry/gateway-registry.ts";
@@ -43,7 +43,7 @@ export interface GatewayReport {
   /** Unix ms of the last upload that brought something new, or null. */
   readonly lastReceived: number | null;
   readonly chains: readonly ChainReport[];
-  readonly forks: readonly EvidenceDescription[];
+  readonly forks: readonly Evidence[];
 }
 
 /** In ascending order of how much it matters. */
@@ -53,7 +53,7 @@ export type Severity = (typeof SEVERITIES)[number];
 export interface FleetSources {
   readonly ledger: Pick<Ledger, "chains">;
   readonly registry: Pick<GatewayRegistry, "all">;
-  readonly activity: Pick<ActivityBook, "of" | "ownRecords">;
+  readonly activity: Pick<ActivityBook, "of" | "told">;
   readonly evidence: Pick<EvidenceRoom, "all">;
 }
 
@@ -80,39 +80,45 @@ export function gapReport(sources: Pick<FleetSources, "ledger" | "activity">, ga
   );
   const lanes = Map.groupBy(chains, ({ id }) => `${hexOf(id.gateway)}/${id.lane}`);
   const inOrder = [...lanes].toSorted(([left], [right]) => compare(left, right));
-  return inOrder.flatMap(([, summaries]) => gapsOfLane(withOwn(summaries, sources.activity)));
+  return inOrder.flatMap(([, summaries]) => gapsOfLane(withTold(summaries, sources.activity)));
 }
 
-function withOwn(summaries: readonly ChainSummary[], activity: Pick<ActivityBook, "ownRecords">) {
+function withTold(summaries: readonly ChainSummary[], activity: Pick<ActivityBook, "told">) {
   return summaries
     .toSorted((left, right) => left.id.epoch - right.id.epoch)
-    .map((summary) => ({ summary, own: activity.ownRecords(summary.id) }));
+    .map((summary) => ({ summary, told: activity.told(summary.id) }));
 }
 
 function gatewayReport(
   id: string,
   gateway: Gateway | undefined,
   summaries: readonly ChainSummary[],
-  forks: readonly EvidenceDescription[],
+  forks: readonly Evidence[],
   activity: FleetSources["activity"],
   nowMs: number,
 ): GatewayReport {
   const lanes = Map.groupBy(summaries, (summary) => summary.id.lane);
-  const gaps = [...lanes.values()].flatMap((epochs) => gapsOfLane(withOwn(epochs, activity)));
+  const gaps = [...lanes.values()].flatMap((epochs) => gapsOfLane(withTold(epochs, activity)));
   const chains = summaries
     .toSorted((left, right) => left.id.lane - right.id.lane || left.id.epoch - right.id.epoch)
     .map((summary) => chainReport(summary, activity, gaps));
   const received = chains.flatMap((chain) => (chain.received === null ? [] : [chain.received]));
   const lastReceived = received.length === 0 ? null : Math.max(...received);
   const state = gateway?.state ?? "unknown";
-  const judged = judge({ state, chains, forks: forks.length, lastReceived, nowMs });
+  const judged = judge({
+    state,
+    chains,
+    forks: forks.filter(({ closed }) => closed === null).length,
+    lastReceived,
+    nowMs,
+  });
   return { id, label: gateway?.label ?? "", state, ...judged, lastReceived, chains, forks };
 }
 
 function chainReport(summary: ChainSummary, activity: FleetSources["activity"], gaps: readonly Gap[]): ChainReport {
   const { id } = summary;
   const seen: ChainActivity | undefined = activity.of(id);
-  const losses = activity.ownRecords(id).flatMap(({ record }) => (record.kind === "loss" ? [record] : []));
+  const { lostRecords, lossRecords } = activity.told(id);
   const batchesOf = (cause: Gap["cause"]): number =>
     sum(
       gaps.filter((gap) => gap.cause === cause && gap.lane === laneName(id.lane) && gap.epoch === id.epoch),
@@ -129,8 +135,8 @@ function chainReport(summary: ChainSummary, activity: FleetSources["activity"], 
     missing: batchesOf("never-received") + batchesOf("epoch-change"),
     evicted: countOf(summary.evicted),
     unexplained: batchesOf("unexplained"),
-    lostRecords: sum(losses, (loss) => loss.records),
-    lossRecords: losses.length,
+    lostRecords,
+    lossRecords,
     clock: seen === undefined ? null : clockName(seen.clock),
     path: seen?.path ?? null,
     received: seen?.received ?? null,

@@ -4,6 +4,7 @@ import type { ChainSummary } from "@paddock/store/types.ts";
 import type { GatewayRecord } from "@paddock/wire/gateway-record.ts";
 import { judge, SILENT_AFTER_MS } from "./fleet-report.ts";
 import { gapsOfLane, neverReceived } from "./missing.ts";
+import { NOTHING_TOLD, tell } from "./told.ts";
 
 function chain(epoch: number, held: Ranges, evicted: Ranges = []): ChainSummary {
   const seq = held.at(-1)?.[1];
@@ -16,7 +17,7 @@ function chain(epoch: number, held: Ranges, evicted: Ranges = []): ChainSummary 
   } as unknown as ChainSummary;
 }
 
-const own = (...records: GatewayRecord[]) => records.map((record, seq) => ({ seq, record }));
+const told = (...records: GatewayRecord[]) => tell(NOTHING_TOLD, records);
 const loss = (epoch: number, ranges: Ranges, reason = "evicted"): GatewayRecord => ({
   kind: "loss",
   reason,
@@ -36,8 +37,8 @@ const change = (lastSeq: number | null): GatewayRecord => ({
 });
 
 const lane = (lastSeq: number | null) => [
-  { summary: chain(0, [[0, 4]]), own: [] },
-  { summary: chain(1, [[0, 1]]), own: own(change(lastSeq)) },
+  { summary: chain(0, [[0, 4]]), told: NOTHING_TOLD },
+  { summary: chain(1, [[0, 1]]), told: told(change(lastSeq)) },
 ];
 
 describe("gaps", () => {
@@ -58,8 +59,8 @@ describe("gaps", () => {
 
   test("a loss is explained by a record in this epoch or a later one, each by its own reason", () => {
     const epochs = [
-      { summary: chain(0, [[0, 9]], [[0, 5]]), own: own(loss(0, [[0, 1]])) },
-      { summary: chain(1, [[0, 3]], [[0, 0]]), own: own(loss(0, [[2, 2]], "quarantined"), loss(1, [[7, 7]])) },
+      { summary: chain(0, [[0, 9]], [[0, 5]]), told: told(loss(0, [[0, 1]])) },
+      { summary: chain(1, [[0, 3]], [[0, 0]]), told: told(loss(0, [[2, 2]], "quarantined"), loss(1, [[7, 7]])) },
     ];
     expect(briefly(gapsOfLane(epochs))).toEqual([
       [0, "evicted", "evicted", [[0, 1]]],

@@ -3,7 +3,7 @@ import type { ChainSummary } from "@paddock/store/types.ts";
 import type { LaneName } from "@paddock/wire/lanes.ts";
 import { laneName } from "@paddock/wire/lanes.ts";
 import { hexOf } from "../chain-name.ts";
-import { lossesOf, type OwnRecord } from "./activity.ts";
+import type { Told } from "./told.ts";
 
 /** Why seqs of a chain have no payload here. */
 export type GapCause =
@@ -34,13 +34,11 @@ export function neverReceived(summary: ChainSummary): Ranges {
 }
 
 /**
- * Every gap of one lane of one gateway, over its epochs. `epochs` are the lane's chains in ascending epoch with the
- * gateway's own records in each; a loss is told in whatever epoch was current.
+ * Every gap of one lane of one gateway, over its epochs. `epochs` are the lane's chains in ascending epoch with what the
+ * gateway told in each; a loss is told in whatever epoch was current.
  */
-export function gapsOfLane(
-  epochs: readonly { readonly summary: ChainSummary; readonly own: readonly OwnRecord[] }[],
-): Gap[] {
-  const told = epochs.flatMap(({ own }) => own);
+export function gapsOfLane(epochs: readonly { readonly summary: ChainSummary; readonly told: Told }[]): Gap[] {
+  const told = epochs.map((epoch) => epoch.told);
   return epochs.flatMap(({ summary }) => {
     const { epoch } = summary.id;
     const place = { gateway: hexOf(summary.id.gateway), lane: laneName(summary.id.lane), epoch };
@@ -58,20 +56,23 @@ export function gapsOfLane(
   });
 }
 
-function reasonsOf(records: readonly OwnRecord[], epoch: number): Map<string, Ranges> {
+/** Seqs that losses of `epoch` name, by the reason that each gives. */
+function reasonsOf(told: readonly Told[], epoch: number): Map<string, Ranges> {
   const byReason = new Map<string, Ranges>();
-  for (const { reason, ranges } of lossesOf(records, epoch)) {
-    byReason.set(reason, union(byReason.get(reason) ?? [], ranges));
+  for (const loss of told.flatMap(({ losses }) => losses)) {
+    if (loss.epoch === epoch) byReason.set(loss.reason, union(byReason.get(loss.reason) ?? [], loss.ranges));
   }
   return byReason;
 }
 
 /** What a later epoch knows of the end of this one and what never arrived here. */
-function lostTail(summary: ChainSummary, told: readonly OwnRecord[]): { reason: string; ranges: Ranges }[] {
+function lostTail(summary: ChainSummary, told: readonly Told[]): { reason: string; ranges: Ranges }[] {
   const last = summary.head?.seq ?? -1;
-  return told.flatMap(({ record }) => {
-    if (record.kind !== "epoch-change" || record.previousEpoch !== summary.id.epoch) return [];
-    if (record.lastSeq === null || record.lastSeq <= last) return [];
-    return [{ reason: record.reason, ranges: [[last + 1, record.lastSeq]] as Ranges }];
-  });
+  return told
+    .flatMap(({ changes }) => changes)
+    .flatMap(({ reason, previousEpoch, lastSeq }) =>
+      previousEpoch === summary.id.epoch && lastSeq !== null && lastSeq > last
+        ? [{ reason, ranges: [[last + 1, lastSeq]] as Ranges }]
+        : [],
+    );
 }

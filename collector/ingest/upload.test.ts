@@ -22,11 +22,11 @@ beforeEach(async () => {
   const clock = new VirtualClock();
   const options = { maxBytes: 1_000_000, minFreeBytes: 0, ballastBytes: 0, arrivalLog: true, clock };
   ledger = await ChainStore.open({ database: memoryDatabase(), ...options });
-  const evidence = await EvidenceRoom.open(directory);
+  const evidence = await EvidenceRoom.open(directory, silentLog);
   context = {
     ledger,
     evidence,
-    activity: await ActivityBook.open(ledger),
+    activity: await ActivityBook.open(ledger, silentLog),
     keptReceipts: { note() {} },
     clock,
     log: silentLog,
@@ -97,7 +97,7 @@ test("two twins at once: one is kept, the other is evidence with both headers an
     "stored-header.cose",
     "stored-payload.cborseq",
   ]);
-  expect((await EvidenceRoom.open(directory)).all()).toEqual(context.evidence.all());
+  expect((await EvidenceRoom.open(directory, silentLog)).all()).toEqual(context.evidence.all());
 });
 
 test("a full ledger refuses with 507 and goes on with what it has", async () => {

@@ -1,9 +1,10 @@
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { link, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
-import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import type { Log } from "@paddock/base/log.ts";
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
-import { replaceFile } from "@paddock/base/durable-file.ts";
+import { replaceFile, syncDirectory } from "@paddock/base/durable-file.ts";
+import { ownDirectory, setAside } from "../set-aside.ts";
 
 const ConsumerFile = v.strictObject({
   /** The next log offset that the consumer wants. */
@@ -28,7 +29,14 @@ export type ConsumerProblem =
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/u;
 const CONSUMERS_MAX = 1024;
 
-/** Named places in the log, each one durable file, so that a consumer can start again where it was. */
+/** What follows the name of the file with a consumer's place, and of the one with the place before. */
+const FILE_END = ".json";
+const BEFORE_END = ".before";
+
+/**
+ * Named places in the log, each one durable file, so that a consumer can start again where it was. Beside it lies the
+ * place before: from there a consumer whose file is damaged goes on, and reads some records twice rather than none.
+ */
 export class Consumers {
   readonly #directory: string;
   readonly #consumers = new Map<string, Consumer>();
@@ -38,14 +46,29 @@ export class Consumers {
     this.#directory = directory;
   }
 
-  static async open(directory: string): Promise<Consumers> {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+  static async open(directory: string, log: Log): Promise<Consumers> {
+    await ownDirectory(directory, log);
     const consumers = new Consumers(directory);
-    for (const file of await readdir(directory)) {
-      const name = file.endsWith(".json") ? file.slice(0, -".json".length) : "";
-      if (NAME.test(name)) consumers.#consumers.set(name, await readConsumer(join(directory, file), name));
+    const files = await readdir(directory);
+    for (const file of files.toSorted()) {
+      const name = file.endsWith(FILE_END) ? file.slice(0, -FILE_END.length) : "";
+      if (!NAME.test(name)) continue;
+      const consumer = await consumers.#read(name, log);
+      if (consumer !== undefined) consumers.#consumers.set(name, consumer);
     }
     return consumers;
+  }
+
+  async #read(name: string, log: Log): Promise<Consumer | undefined> {
+    const path = this.#path(name);
+    try {
+      return await readConsumer(path, name);
+    } catch (error) {
+      const before = await readConsumer(this.#path(name, BEFORE_END), name).catch(() => undefined);
+      const goesOnWith = before === undefined ? "no place for this consumer" : `its place before, ${before.offset}`;
+      await setAside(log, path, error, goesOnWith);
+      return before;
+    }
   }
 
   all(): Consumer[] {
@@ -82,17 +105,44 @@ export class Consumers {
       return refuse("backwards", `${name} is at ${known.offset}; going back to ${offset} takes "rewind": true.`);
     }
     const place = { offset, updated: nowMs };
-    await replaceFile(join(this.#directory, `${name}.json`), `${JSON.stringify(place)}\n`);
+    await this.#keepBefore(name);
+    await replaceFile(this.#path(name), `${JSON.stringify(place)}\n`);
     const consumer = { name, ...place };
     this.#consumers.set(name, consumer);
     return accept(consumer);
   }
+
+  /** Forgets a consumer; whether there was one. */
+  remove(name: string): Promise<boolean> {
+    const result = this.#turn.then(async () => {
+      if (!this.#consumers.has(name)) return false;
+      await rm(this.#path(name), { force: true });
+      await rm(this.#path(name, BEFORE_END), { force: true });
+      await syncDirectory(this.#directory);
+      return this.#consumers.delete(name);
+    });
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  /** The file as it is gets a second name, and the new one is written beside it: no byte of it is touched any more. */
+  async #keepBefore(name: string): Promise<void> {
+    if (!this.#consumers.has(name)) return;
+    const fresh = this.#path(name, `${BEFORE_END}.new`);
+    await rm(fresh, { force: true });
+    try {
+      await link(this.#path(name), fresh);
+      await rename(fresh, this.#path(name, BEFORE_END));
+    } catch {
+      // Without it the place is as durable as ever; only damage would cost more.
+    }
+  }
+
+  #path(name: string, end: string = FILE_END): string {
+    return join(this.#directory, `${name}${end}`);
+  }
 }
 
 async function readConsumer(path: string, name: string): Promise<Consumer> {
-  try {
-    return { name, ...v.parse(ConsumerFile, JSON.parse(await readFile(path, "utf8"))) };
-  } catch (error) {
-    throw new PaddockError("STORE_DAMAGED", `${path} is no consumer file: ${messageOf(error)}.`, { cause: error });
-  }
+  return { name, ...v.parse(ConsumerFile, JSON.parse(await readFile(path, "utf8"))) };
 }

@@ -55,7 +55,7 @@ async function verify(
 async function verifyOffline(config: GatewayConfig, selection: ChainSelection): Promise<ChainReport[]> {
   const { ChainStore } = await import("@paddock/store/chain-store.ts");
   const { verifyChains } = await import("../status/chain-report.ts");
-  const { defaultKeyFile, readIdentity } = await import("../identity.ts");
+  const { defaultKeyFile, readIdentity } = await import("@paddock/wire/identity-file.ts");
   const path = config.identity.keyFile ?? defaultKeyFile(config.dataDir);
   const identity = await readIdentity(path);
   if (identity === undefined) throw new PaddockError("IDENTITY_UNREADABLE", `${path} does not exist.`);

@@ -1,5 +1,5 @@
 import { PaddockError } from "@paddock/base/errors.ts";
-import { defaultKeyFile, readIdentity } from "../identity.ts";
+import { defaultKeyFile, readIdentity } from "@paddock/wire/identity-file.ts";
 import { askGateway } from "../status/status-client.ts";
 import { ASKING, configOf, parseOptions, print, printJson, socketOf, type Command } from "./options.ts";
 
