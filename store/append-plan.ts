@@ -4,7 +4,7 @@ import { decodeGatewayRecord } from "@paddock/wire/gateway-record.ts";
 import { decodeRecords, FORMAT_GATEWAY } from "@paddock/wire/record.ts";
 import { factsOf, type BatchFacts } from "./batch-facts.ts";
 import type { ChainEntry } from "./chain-entry.ts";
-import { rangeAround, RUNS_MAX, withSeq, type ChainDraft } from "./chain-state.ts";
+import { EVICTED_RUNS_MAX, rangeAround, RUNS_MAX, withSeq, type ChainDraft } from "./chain-state.ts";
 import { BATCH_OVERHEAD_BYTES } from "./space-guard.ts";
 import type { ChainId, OfferedBatch, StoreWrite, WriteOutcome } from "./types.ts";
 
@@ -82,11 +82,9 @@ class AppendPlanning {
       const refusal = await this.#add(batch);
       if (refusal !== undefined) return refusal;
     }
-    if (this.#draft.held.length > RUNS_MAX) {
-      const shortage = { cause: "chain", runs: this.#draft.held.length, maxRuns: RUNS_MAX } as const;
-      return { ...refused("full", `The chain has more than ${RUNS_MAX} gaps; fill some first.`), shortage };
-    }
     for (const { chain, seqs } of this.#write.evict ?? []) await this.#evict(this.#ports.entry(chain), seqs);
+    const tooMany = this.#checkRuns();
+    if (tooMany !== undefined) return tooMany;
     return {
       ok: true,
       entry: this.#entry,
@@ -98,6 +96,22 @@ class AppendPlanning {
       written: this.#written,
       growth: this.#written - this.#freed,
     };
+  }
+
+  /** What could not be read again is not written. A chain that is over a bound already may still shrink. */
+  #checkRuns(): Refusal | undefined {
+    for (const [{ working }, draft] of this.#drafts) {
+      for (const [what, maxRuns] of [["held", RUNS_MAX] as const, ["evicted", EVICTED_RUNS_MAX] as const]) {
+        const runs = draft[what].length;
+        if (runs <= maxRuns || runs <= working[what].length) continue;
+        const why = what === "held" ? "gaps; fill some first" : "evicted runs; only a new epoch or whole payloads fit";
+        return {
+          ...refused("full", `The chain has more than ${maxRuns} ${why}.`),
+          shortage: { cause: "chain", runs, maxRuns },
+        };
+      }
+    }
+    return undefined;
   }
 
   async #add(batch: OfferedBatch): Promise<Refusal | undefined> {
@@ -188,7 +202,8 @@ class AppendPlanning {
     if (!this.#ports.outOfOrder && seq !== next) {
       return refused("link", `Batch ${seq} does not follow: the next one is ${next}.`);
     }
-    if (seq === 0 && epoch > 0) return this.#checkEpochLink(batch, header);
+    const epochLink = seq === 0 && epoch > 0 ? await this.#checkEpochLink(batch, header) : undefined;
+    if (epochLink !== undefined) return epochLink;
     if (seq > 0 && contains(draft.held, seq - 1)) {
       const left = seq - 1 === draft.head?.seq ? draft.head.hash : (await this.#facts(seq - 1)).hash;
       if (previous === null || Buffer.compare(left, previous) !== 0) return this.#mislinked(batch, seq, seq - 1);
@@ -215,6 +230,9 @@ class AppendPlanning {
   async #checkEpochLink(batch: OfferedBatch, { position }: BatchHeader): Promise<Refusal | undefined> {
     const { gateway, lane } = this.#write.chain;
     const named = batch.payload === null ? undefined : epochChange(batch.payload);
+    if (named !== undefined && named.epoch >= position.epoch) {
+      return refused("link", `Epoch ${position.epoch} says that it follows epoch ${named.epoch}.`);
+    }
     const earlier = this.#ports.entry({ gateway, lane, epoch: named?.epoch ?? position.epoch - 1 });
     let known: Uint8Array | undefined;
     if (named !== undefined) {

@@ -406,6 +406,32 @@ export function describeChainStore(name: string, makePlace: () => Place): void {
         const right = opening(batches[1]!.hash, 1);
         expect(await store.append({ chain, batches: [right] })).toMatchObject({ ok: true });
       });
+
+      test("compares the first batch of a later epoch with a second one that came before it", async () => {
+        const [only] = sealer.sealMany(1);
+        await append(only!);
+        const life = new Sealer({ epoch: 1, previous: only!.hash });
+        const first = life.seal(epochChange(0, 0));
+        const [second, third] = life.sealMany(2);
+        await store.append({ chain: life.chain, batches: [second!, third!] });
+        const other = new Sealer({ epoch: 1, previous: only!.hash }).seal(testPayload(99));
+        expect(await store.append({ chain: life.chain, batches: [other] })).toMatchObject({
+          ok: false,
+          reason: "link",
+          evidence: { seq: 1, offered: other.header },
+        });
+        expect(store.chain(life.chain)?.linked).toBe(0);
+        expect(await store.append({ chain: life.chain, batches: [first] })).toMatchObject({ ok: true });
+        expect(store.chain(life.chain)?.linked).toBe(3);
+        expect(await store.verify(life.chain)).toMatchObject({ batches: 3, broken: 0 });
+      });
+
+      test.each([1, 2])("refuses an epoch 1 that says that it follows epoch %i", async (named) => {
+        const life = new Sealer({ epoch: 1, previous: Buffer.alloc(32, 7) });
+        const first = life.seal(epochChange(named, 0));
+        const outcome = await store.append({ chain: life.chain, batches: [first] });
+        expect(outcome).toMatchObject({ ok: false, reason: "link" });
+      });
     });
   });
 }

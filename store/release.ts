@@ -1,12 +1,15 @@
 import { contains, countOf, intersect, subtract, union, type Range, type Ranges } from "@paddock/base/ranges.ts";
 import { storedBytes, storedRecords, type ChainEntry } from "./chain-entry.ts";
-import type { ChainDraft, ChainState } from "./chain-state.ts";
+import { RUNS_MAX, type ChainDraft, type ChainState } from "./chain-state.ts";
 import { chainKey, KEY_SPACES, seqKey } from "./keyspace.ts";
 import { chargedBytes, type StoreCore } from "./store-core.ts";
 import type { WriteGroup } from "./write-group.ts";
 
 /** Batches acknowledged by one request: a receipt for a long backlog must not hold up the frames of this moment. */
 const ACKNOWLEDGE_BATCHES = 1024;
+
+/** Runs of acknowledged seqs that one chain may have: far above what the receipts of a collector leave. */
+const ACKNOWLEDGED_RUNS_MAX = 4 * RUNS_MAX;
 
 /**
  * Notes that a receipt names these seqs, or the first of them; returns whether that was all. Not synced: when a power
@@ -27,6 +30,8 @@ export async function acknowledgeIn(
   const named = upTo === undefined ? known : intersect(known, [[0, upTo]]);
   fresh = intersect(fresh, named);
   draft.acknowledged = union(state.acknowledged, named);
+  // Could not be read again. No collector that merges what it holds comes near it.
+  if (draft.acknowledged.length > ACKNOWLEDGED_RUNS_MAX) return true;
   if (subtract(state.held, draft.acknowledged).length === 0) {
     draft.unacknowledgedBytes = 0;
     draft.unacknowledgedRecords = 0;
