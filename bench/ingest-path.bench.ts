@@ -1,7 +1,7 @@
 import { Bench } from "tinybench";
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { seededRandom } from "@paddock/base/random.ts";
-import type { FrameSink } from "@paddock/gateway/ingest/frame-sink.ts";
+import type { FrameSink } from "@paddock/gateway/commit/frame-sink.ts";
 import { Ingest } from "@paddock/gateway/ingest/ingest.ts";
 import { Sensors } from "@paddock/gateway/ingest/sensors.ts";
 import { TYPE_CON, TYPE_NON, CODE_POST, type CoapType } from "@paddock/wire/coap-codes.ts";

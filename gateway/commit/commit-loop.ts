@@ -1,14 +1,14 @@
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
-import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
-import type { ChainId } from "@paddock/store/types.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { LANES, type Lane, type LaneName } from "@paddock/wire/lanes.ts";
-import type { Committed, FrameSink, IncomingFrame, Pressure } from "../ingest/frame-sink.ts";
-import { LaneWriter, type ChainEnd, type LaneCounters } from "./lane-writer.ts";
+import { HASH_BYTES } from "@paddock/wire/limits.ts";
+import { ChainSealer } from "./chain-sealer.ts";
+import type { Committed, FrameSink, IncomingFrame, Pressure } from "./frame-sink.ts";
+import { LaneWriter, type LaneCounters } from "./lane-writer.ts";
 import { OpenBatch } from "./open-batch.ts";
-import type { ClockQualitySource, CommitStore, EpochStart, LaneSettings } from "./ports.ts";
-import { victims } from "./room.ts";
+import type { ChainEnd, ClockQualitySource, CommitStore, EpochStart, LaneSettings } from "./ports.ts";
+import { RoomMaker } from "./room-maker.ts";
 
 /** Batches kept for reuse; the three lanes at rest use three more. */
 const SPARE_BATCHES_MAX = 6;
@@ -47,39 +47,46 @@ export interface LaneState extends LaneCounters {
 /** Seals accepted frames into the three chains of this gateway and makes them durable: one writer per lane. */
 export class CommitLoop implements FrameSink {
   readonly #writers: readonly LaneWriter[];
-  readonly #store: CommitStore;
+  readonly #epochStarts: CommitLoopOptions["epochStarts"];
   readonly #spare: OpenBatch[] = [];
   readonly #sealedCallbacks: ((lane: Lane, epoch: number, seq: number, waitedUs: number) => void)[] = [];
-  readonly #evictionBytesMin: number;
   #stopping = false;
 
   constructor(options: CommitLoopOptions) {
-    this.#store = options.store;
-    this.#evictionBytesMin = options.evictionBytesMin;
-    this.#writers = LANES.map((name, index) => {
-      const epochStart = options.epochStarts?.[name];
-      const chain = chainToWrite(options, index as Lane, epochStart);
-      return new LaneWriter({
+    const { identity, store, evictionBytesMin } = options;
+    this.#epochStarts = options.epochStarts;
+    const writers: LaneWriter[] = [];
+    const roomMaker = new RoomMaker({ store, writers, evictionBytesMin });
+    for (const [index, name] of LANES.entries()) {
+      const lane = index as Lane;
+      const chain = { gateway: identity.id, lane, epoch: store.latestEpoch(identity.id, lane) ?? 0 };
+      const writer = new LaneWriter({
         ...options,
-        chain,
-        head: options.store.chain(chain)?.head,
-        epochStart,
+        sealer: new ChainSealer({ ...options, chain, head: store.chain(chain)?.head }),
         settings: options.lanes[name],
-        makeRoom: (writer, bytes) => this.#makeRoom(writer, bytes),
+        makeRoom: (asking, bytes) => roomMaker.makeRoom(asking, bytes),
         takeBatch: () => this.#spare.pop() ?? new OpenBatch(),
         giveBack: (batch) => {
           if (this.#spare.length < SPARE_BATCHES_MAX) this.#spare.push(batch);
         },
-        sealed: ({ lane, epoch }, seq, waitedUs) => {
+        sealed: ({ epoch }, seq, waitedUs) => {
           for (const callback of this.#sealedCallbacks) callback(lane, epoch, seq, waitedUs);
         },
       });
-    });
+      writers.push(writer);
+    }
+    this.#writers = writers;
   }
 
-  /** Begins the new epochs; to be awaited before the first frame. */
+  /**
+   * Begins the new epochs; to be awaited before the first frame. A lane that has no room for its epoch refuses until
+   * there is. Rejects when a write failed.
+   */
   async start(): Promise<void> {
-    for (const writer of this.#writers) await writer.beginEpoch();
+    for (const [lane, name] of LANES.entries()) {
+      const start = this.#epochStarts?.[name];
+      if (start !== undefined) await this.#writers[lane]!.beginEpoch(start);
+    }
   }
 
   submit(frame: IncomingFrame, committed?: Committed): Pressure | undefined {
@@ -98,52 +105,32 @@ export class CommitLoop implements FrameSink {
 
   /**
    * Goes on in a new epoch of the lane, if `epoch` is still its newest; `end` is the last header that the collector is
-   * known to hold as well. False when nothing began.
+   * known to hold as well. False when nothing began at once.
    */
   async changeEpoch(lane: Lane, epoch: number, reason: string, end: ChainEnd | undefined): Promise<boolean> {
     const writer = this.#writers[lane]!;
-    if (this.#stopping || writer.chain.epoch !== epoch) return false;
-    return writer.changeEpoch(reason, end);
+    if (this.#stopping || writer.sealer.chain.epoch !== epoch) return false;
+    const previous = end?.hash ?? Buffer.alloc(HASH_BYTES);
+    return writer.beginEpoch({ reason, previousEpoch: epoch, lastSeq: end?.seq ?? null, previous });
   }
 
   lanes(): LaneState[] {
-    return this.#writers.map((writer) => ({
-      ...writer.counters,
-      lane: writer.chain.lane,
-      epoch: writer.chain.epoch,
-      head: writer.head?.seq,
-      closedBatches: writer.closedBatches,
-      full: writer.full,
+    return this.#writers.map(({ counters, sealer, closedBatches, full }) => ({
+      ...counters,
+      lane: sealer.chain.lane,
+      epoch: sealer.chain.epoch,
+      head: sealer.head?.seq,
+      closedBatches,
+      full,
     }));
   }
 
-  /** Refuses new frames from now on; resolves when every accepted one is durable, or was refused for want of room. */
+  /**
+   * Refuses new frames from now on; resolves when every accepted one is durable, or was refused for want of room.
+   * Rejects when a write failed.
+   */
   async stop(): Promise<void> {
     this.#stopping = true;
     await Promise.all(this.#writers.map((writer) => writer.flush()));
   }
-
-  async #makeRoom(writer: LaneWriter, bytes: number): Promise<readonly PlannedEviction[] | "freed" | "none"> {
-    if ((await this.#store.trim()) > 0) return "freed";
-    const bytesByLane = this.#writers.map((other) =>
-      other.evictionOrder().reduce((sum, chain) => sum + (this.#store.chain(chain)?.bytes ?? 0), 0),
-    );
-    const settings = this.#writers.map((other) => other.settings);
-    const wanted = Math.max(bytes, this.#evictionBytesMin);
-    for (const lane of victims(writer.chain.lane, bytesByLane, settings)) {
-      const victim = this.#writers[lane]!;
-      if (victim === writer) {
-        const plan = await this.#store.evictPlan(writer.evictionOrder(), wanted);
-        if (plan.length > 0) return plan;
-      } else if (await writer.askOther(victim, wanted)) return "freed";
-    }
-    return "none";
-  }
-}
-
-/** The lane's newest epoch, or the one behind it. */
-function chainToWrite({ identity, store }: CommitLoopOptions, lane: Lane, start: EpochStart | undefined): ChainId {
-  const stored = store.latestEpoch(identity.id, lane) ?? 0;
-  const epoch = start === undefined ? stored : Math.max(stored, start.previousEpoch) + 1;
-  return { gateway: identity.id, lane, epoch };
 }

@@ -4,7 +4,7 @@ import type { ChainId } from "@paddock/store/types.ts";
 import { decodeHeader, headerHash } from "@paddock/wire/batch-header.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import type { CommitLoop } from "./commit-loop.ts";
-import type { ChainEnd } from "./lane-writer.ts";
+import type { ChainEnd } from "./ports.ts";
 
 /** A collector that refuses everything must not cost an epoch for every answer. */
 const EPOCH_PAUSE_US = 60_000_000;

@@ -11,7 +11,7 @@ import { decodeGatewayRecord } from "@paddock/wire/gateway-record.ts";
 import { generateIdentity } from "@paddock/wire/identity.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import { decodeRecords, encodeSource, FORMAT_GATEWAY } from "@paddock/wire/record.ts";
-import type { Pressure } from "../ingest/frame-sink.ts";
+import type { Pressure } from "./frame-sink.ts";
 import { commitStoreOf } from "./chain-commit-store.ts";
 import { CommitLoop } from "./commit-loop.ts";
 

@@ -1,10 +1,10 @@
 import type { SideEntry } from "@paddock/store/types.ts";
 import type { ClockQuality } from "@paddock/wire/batch-header.ts";
 import { encodeGatewayRecord, type GatewayRecord } from "@paddock/wire/gateway-record.ts";
+import type { Lane } from "@paddock/wire/lanes.ts";
 import { PAYLOAD_BYTES_MAX, RECORDS_MAX } from "@paddock/wire/limits.ts";
 import { encodeSource, FORMAT_GATEWAY, recordSize, writeRecord } from "@paddock/wire/record.ts";
-import { EXCHANGES_MAX } from "../ingest/exchange-memory.ts";
-import type { Committed, IncomingFrame } from "../ingest/frame-sink.ts";
+import type { Committed, IncomingFrame, NoteBook } from "./frame-sink.ts";
 
 /** The source of the records that the gateway writes itself. docs/protocol.md §2.2. */
 export const GATEWAY_SOURCE = encodeSource("paddock");
@@ -29,8 +29,8 @@ export class OpenBatch {
   /** Length and count without the loss records, which are written last and may be written anew. */
   #withoutLoss: { length: number; count: number } | undefined;
   readonly #side = new Map<string, SideEntry>();
-  /** Pairs of halves, EXCHANGES_MAX at most. */
-  readonly #exchanges: number[] = [];
+  /** What the frames noted, as pairs of halves: RECORDS_MAX of them at most. */
+  readonly #notes = new Map<NoteBook, number[]>();
   readonly committed: Committed[] = [];
   /** CLOCK_MONOTONIC in µs from which record offsets count. */
   monotonicUs = 0;
@@ -65,13 +65,18 @@ export class OpenBatch {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  get side(): SideEntry[] {
-    return [...this.#side.values()];
+  /** Whether frames brought states that count them as taken. */
+  get hasStates(): boolean {
+    return this.#side.size > 0;
   }
 
-  /** The messages to be remembered over a restart, as pairs of halves. */
-  get exchanges(): readonly number[] {
-    return this.#exchanges;
+  /** What becomes durable beside the batch. */
+  sideOf(lane: Lane): SideEntry[] {
+    const entries = [...this.#side.values()];
+    for (const [book, notes] of this.#notes) {
+      if (notes.length > 0) entries.push(book.entry(lane, this.monotonicUs, notes));
+    }
+    return entries;
   }
 
   /** Adds the frame if it fits; false leaves the batch as it was. */
@@ -84,9 +89,7 @@ export class OpenBatch {
     this.#count++;
     this.#frames++;
     if (frame.side !== undefined) this.#side.set(frame.side.key, frame.side);
-    if (frame.exchange !== undefined && this.#exchanges.length < 2 * EXCHANGES_MAX) {
-      this.#exchanges.push(frame.exchange.low, frame.exchange.high);
-    }
+    if (frame.note !== undefined) this.#noteOf(frame.note.book).push(frame.note.low, frame.note.high);
     if (committed !== undefined) this.committed.push(committed);
     return true;
   }
@@ -108,13 +111,19 @@ export class OpenBatch {
     for (const record of records) this.addOwn(record);
   }
 
+  #noteOf(book: NoteBook): number[] {
+    let notes = this.#notes.get(book);
+    if (notes === undefined) this.#notes.set(book, (notes = []));
+    return notes;
+  }
+
   reset(): void {
     this.#length = 0;
     this.#count = 0;
     this.#frames = 0;
     this.#withoutLoss = undefined;
     this.#side.clear();
-    this.#exchanges.length = 0;
+    for (const notes of this.#notes.values()) notes.length = 0;
     this.committed.length = 0;
     this.due = false;
   }

@@ -35,6 +35,12 @@ export interface LaneSettings {
   readonly quotaShare: number;
 }
 
+/** A header of a chain, by its seq and hash. */
+export interface ChainEnd {
+  readonly seq: number;
+  readonly hash: Uint8Array;
+}
+
 /** Why a lane starts a new epoch, and where the last one ended as far as is known. */
 export interface EpochStart {
   readonly reason: string;

@@ -4,8 +4,7 @@ import { decodeMac0, verifyMac0, type Mac0 } from "@paddock/wire/cose-mac.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import { FRAME_BYTES_MAX } from "@paddock/wire/limits.ts";
 import type { Endpoint } from "./endpoints.ts";
-import type { ExchangeKey } from "./exchange-memory.ts";
-import type { Committed, FrameSink, Pressure } from "./frame-sink.ts";
+import type { Committed, FrameNote, FrameSink, Pressure } from "../commit/frame-sink.ts";
 import type { Refusal } from "./refusals.ts";
 import { WAITERS_MAX, type PendingFrame } from "./replay-guard.ts";
 import { TAG_HEAD_BYTES } from "./replay-state.ts";
@@ -23,7 +22,7 @@ export interface FrameContext {
   /** CLOCK_MONOTONIC in µs. */
   readonly receivedUs: number;
   /** The message, when its sender will send it again for want of an answer. */
-  readonly exchange: Readonly<ExchangeKey> | undefined;
+  readonly note: FrameNote | undefined;
 }
 
 export type CheckResult =
@@ -66,7 +65,7 @@ export class Admission {
     receivedUs: number;
     side: { key: string; value: Uint8Array } | undefined;
     waits: boolean;
-    exchange: Readonly<ExchangeKey> | undefined;
+    note: FrameNote | undefined;
   };
   #keyed: { readonly sensor: Sensor; readonly parts: Mac0; readonly tag: string } | undefined;
   #copyOf: PendingFrame | undefined;
@@ -84,7 +83,7 @@ export class Admission {
       receivedUs: 0,
       side: undefined,
       waits: false,
-      exchange: undefined,
+      note: undefined,
     };
   }
 
@@ -133,12 +132,12 @@ export class Admission {
     if (keyed === undefined) {
       next.encodedSource = context.from.encodedSource;
       next.side = undefined;
-      next.exchange = context.exchange;
+      next.note = context.note;
       refused = this.#sink.submit(next, committed);
     } else {
       next.encodedSource = keyed.sensor.encodedSource;
       // The sequence window tells its copies.
-      next.exchange = undefined;
+      next.note = undefined;
       // A copy that asks for an answer may still come.
       next.waits = true;
       refused = this.#submitKeyed(keyed, lane, committed);

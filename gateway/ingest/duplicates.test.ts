@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "@paddock/base/random.ts";
 import { generateIdentity } from "@paddock/wire/identity.ts";
+import { RECORDS_MAX } from "@paddock/wire/limits.ts";
 import { ContentHash } from "./content-hash.ts";
 import { DuplicateRing, PENDING } from "./duplicate-ring.ts";
 import { earlierExchanges, encodeExchanges, restoreExchanges } from "./exchange-memory.ts";
@@ -95,7 +96,7 @@ describe("copies by endpoint, Message-ID and content", () => {
 });
 
 const stateOf = (world: World, boot: number, atS: number): Buffer => {
-  const keys = world.sink.frames.flatMap(({ exchange }) => (exchange === undefined ? [] : [exchange]));
+  const keys = world.sink.frames.flatMap(({ note }) => (note === undefined ? [] : [note]));
   return encodeExchanges(
     boot,
     atS,
@@ -111,7 +112,7 @@ describe("copies after a restart", () => {
     const bytes = before.encode({ messageId: 77 });
     before.sendBytes(bytes);
     before.sendBytes(before.encode({ type: TYPE_NON, messageId: 78 }));
-    expect(before.sink.frames.map(({ exchange }) => exchange === undefined)).toEqual([false, true]);
+    expect(before.sink.frames.map(({ note }) => note === undefined)).toEqual([false, true]);
 
     const after = new World({ seed: 2, exchanges: restored(1, stateOf(before, 1, 999)) });
     expect(after.sendBytes(bytes)).toMatchObject([{ code: "2.04", messageId: 77 }]);
@@ -156,13 +157,13 @@ describe("copies after a restart", () => {
     expect(earlierExchanges(one, 1, 747).value).toEqual(one.get("exchange:bulk"));
     expect(earlierExchanges(one, 1, 748).value).toBeNull();
     for (let lane = 0; lane < 40; lane++) states.set(`exchange:${lane}`, encodeExchanges(1, 760, Array(4096).fill(1)));
-    expect(earlierExchanges(states, 1, 760).value!.length).toBeLessThanOrEqual(256 * 1024);
+    expect(earlierExchanges(states, 1, 760).value!.length).toBeLessThanOrEqual(4 * (12 + 8 * RECORDS_MAX));
   });
 
   test("a keyed frame needs none of it", () => {
     const world = new World({ sensors: { barn: { key: KEY_HEX } } });
     world.ask(keyed(1));
-    expect(world.sink.frames[0]).toMatchObject({ exchange: undefined });
+    expect(world.sink.frames[0]).toMatchObject({ note: undefined });
   });
 });
 

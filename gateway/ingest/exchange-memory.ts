@@ -2,6 +2,9 @@ import { createHmac, type KeyObject } from "node:crypto";
 import type { Random } from "@paddock/base/random.ts";
 import { CODE_CHANGED } from "@paddock/wire/coap-codes.ts";
 import type { SideEntry } from "@paddock/store/types.ts";
+import { laneName } from "@paddock/wire/lanes.ts";
+import { RECORDS_MAX } from "@paddock/wire/limits.ts";
+import type { NoteBook } from "../commit/frame-sink.ts";
 import { EXCHANGE_LIFETIME_S, type DuplicateRing } from "./duplicate-ring.ts";
 
 /**
@@ -13,15 +16,6 @@ import { EXCHANGE_LIFETIME_S, type DuplicateRing } from "./duplicate-ring.ts";
 
 /** The prefix of the side entries, one for each lane. */
 export const EXCHANGE_PREFIX = "exchange:";
-/** Messages remembered of one batch; 8 bytes each. */
-export const EXCHANGES_MAX = 2048;
-
-/** The ring's key of a message. */
-export interface ExchangeKey {
-  low: number;
-  high: number;
-}
-
 export interface RestoredExchanges {
   /** The gateway's key: from it comes the seed of the message hash, which has to stay the same. */
   readonly secret: KeyObject;
@@ -30,14 +24,26 @@ export interface RestoredExchanges {
   readonly states: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Of one start's `exchange:earlier`: the newest of a gateway that dies again and again. */
-const EARLIER_BYTES_MAX = 256 * 1024;
 const HEAD_BYTES = 12;
+/** Every message of the largest batch, 8 bytes each. */
+const SEGMENT_BYTES_MAX = HEAD_BYTES + 8 * RECORDS_MAX;
+/** Of one start's `exchange:earlier`: the last batch of each lane, and more of a gateway that dies again and again. */
+const EARLIER_BYTES_MAX = 4 * SEGMENT_BYTES_MAX;
 
 interface Segment {
   /** CLOCK_MONOTONIC. */
   readonly atS: number;
   readonly bytes: Buffer;
+}
+
+/** Notes the messages of each lane's batch in the lane's entry, in place of those of the batch before. */
+export function exchangeBook(boot: number): NoteBook {
+  return {
+    entry: (lane, monotonicUs, keys) => ({
+      key: EXCHANGE_PREFIX + laneName(lane),
+      value: encodeExchanges(boot, Math.floor(monotonicUs / 1_000_000), keys),
+    }),
+  };
 }
 
 /** A segment: boot, time, length, keys. `keys` are pairs of low and high; `atS` is CLOCK_MONOTONIC. */

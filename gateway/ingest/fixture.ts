@@ -18,7 +18,7 @@ import {
 import { FORMAT_COSE_MAC0, FORMAT_SENML_CBOR } from "@paddock/wire/content-formats.ts";
 import { encodeMac0, type MacAlgorithm } from "@paddock/wire/cose-mac.ts";
 import type { RestoredExchanges } from "./exchange-memory.ts";
-import type { Committed, FrameSink, IncomingFrame, Pressure } from "./frame-sink.ts";
+import type { Committed, FrameSink, IncomingFrame, Pressure } from "../commit/frame-sink.ts";
 import { Ingest, type IngestLimits } from "./ingest.ts";
 import { Sensors } from "./sensors.ts";
 import type { SensorEntry } from "./sensors-file.ts";
@@ -39,7 +39,7 @@ export class TestSink implements FrameSink {
   submit(frame: IncomingFrame, committed?: Committed): Pressure | undefined {
     if (this.refuseWith !== undefined) return this.refuseWith;
     const { lane, format, receivedUs, side, encodedSource, waits } = frame;
-    const exchange = frame.exchange === undefined ? undefined : { ...frame.exchange };
+    const note = frame.note === undefined ? undefined : { ...frame.note };
     const kept = {
       lane,
       format,
@@ -47,7 +47,7 @@ export class TestSink implements FrameSink {
       side,
       encodedSource,
       ...(waits !== undefined && { waits }),
-      exchange,
+      note,
       frame: Buffer.from(frame.frame),
       source: Buffer.from(encodedSource),
     };

@@ -10,9 +10,8 @@ import type { ContentHash } from "./content-hash.ts";
 import type { Datagram } from "./datagram.ts";
 import { PENDING, type DuplicateRing } from "./duplicate-ring.ts";
 import type { Endpoint } from "./endpoints.ts";
-import type { ExchangeKey } from "./exchange-memory.ts";
 import { isSuppressed } from "./exchange.ts";
-import type { Committed } from "./frame-sink.ts";
+import type { Committed, FrameNote, NoteBook } from "../commit/frame-sink.ts";
 import { RESOURCE_LWM2M } from "./request.ts";
 import type { IngestCounters } from "./stats.ts";
 
@@ -23,6 +22,8 @@ export interface FramePostParts {
   readonly transfers: BlockTransfers;
   readonly hash: ContentHash;
   readonly counters: IngestCounters;
+  /** Where the messages are noted whose copies may come after a restart. */
+  readonly notes: NoteBook;
   /** Frames per second for senders without a rate of their own; 0 for no limit. */
   readonly rateFramesPerS: number;
 }
@@ -42,9 +43,10 @@ export class FramePost {
     lwm2m: boolean;
     from: Endpoint;
     receivedUs: number;
-    exchange: Readonly<ExchangeKey> | undefined;
+    note: FrameNote | undefined;
   };
-  readonly #exchange: ExchangeKey = { low: 0, high: 0 };
+  /** Of a message that is sent again for want of an answer. */
+  readonly #note: { low: number; high: number; readonly book: NoteBook };
   /** The ring's key and time of the message in hand. */
   #low = 0;
   #high = 0;
@@ -58,7 +60,8 @@ export class FramePost {
     this.#hash = parts.hash;
     this.#counters = parts.counters;
     this.#rateFramesPerS = parts.rateFramesPerS;
-    this.#context = { format: 0, lane: -1, lwm2m: false, from: nobody, receivedUs: 0, exchange: undefined };
+    this.#context = { format: 0, lane: -1, lwm2m: false, from: nobody, receivedUs: 0, note: undefined };
+    this.#note = { low: 0, high: 0, book: parts.notes };
   }
 
   /** Takes a POST to a resource for frames; its options were read and are all understood. */
@@ -108,7 +111,7 @@ export class FramePost {
     context.lwm2m = lwm2m;
     context.from = from;
     context.receivedUs = receivedUs;
-    context.exchange = undefined;
+    context.note = undefined;
   }
 
   /** The same answer as before; a copy of what is not decided yet gets none, because the first one's answer will come. */
@@ -149,9 +152,9 @@ export class FramePost {
     const ticket = this.#ring.add(this.#low, this.#high, this.#nowS);
     const waits = datagram.view.type === TYPE_CON || transfer !== undefined || wantsAnswer(datagram.fields.noResponse);
     if (datagram.view.type === TYPE_CON) {
-      this.#exchange.low = this.#low;
-      this.#exchange.high = this.#high;
-      this.#context.exchange = this.#exchange;
+      this.#note.low = this.#low;
+      this.#note.high = this.#high;
+      this.#context.note = this.#note;
     }
     const committed = waits ? this.#whenCommitted(datagram, ticket, block1, transfer) : this.#forgetUnless(ticket);
     if (!admission.submit(frame, this.#context, committed, waits)) {

@@ -15,10 +15,10 @@ import { coreAnswer, coreList } from "./core-resource.ts";
 import { Datagram, type Reply } from "./datagram.ts";
 import { DuplicateRing } from "./duplicate-ring.ts";
 import { EndpointTable, type Endpoint } from "./endpoints.ts";
-import { exchangeSeed, restoreExchanges, type RestoredExchanges } from "./exchange-memory.ts";
+import { exchangeBook, exchangeSeed, restoreExchanges, type RestoredExchanges } from "./exchange-memory.ts";
 import { classify, resetReply, type AnswerParts } from "./exchange.ts";
 import { FramePost } from "./frame-post.ts";
-import type { FrameSink } from "./frame-sink.ts";
+import type { FrameSink } from "../commit/frame-sink.ts";
 import type { Refusal } from "./refusals.ts";
 import { RESOURCE_CORE, RESOURCE_NONE } from "./request.ts";
 import { reportOf, type SenderReport, type Sensors } from "./sensors.ts";
@@ -114,6 +114,7 @@ export class Ingest {
         transfers: this.#transfers,
         hash,
         counters: this.counters,
+        notes: exchangeBook(exchanges?.boot ?? 0),
         rateFramesPerS,
       },
       nobody,

@@ -6,7 +6,7 @@ import {
   REPLAY_WINDOW_WIDTH,
   type ReplayWindow,
 } from "@paddock/wire/replay-window.ts";
-import type { Committed, Pressure } from "./frame-sink.ts";
+import type { Committed, Pressure } from "../commit/frame-sink.ts";
 import { encodeReplayState, REMEMBERED_TAGS_MAX, type ReplayState } from "./replay-state.ts";
 
 /** A frame whose write is under way. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
-import type { FrameSink } from "@paddock/gateway/ingest/frame-sink.ts";
+import type { FrameSink } from "@paddock/gateway/commit/frame-sink.ts";
 import { Ingest } from "@paddock/gateway/ingest/ingest.ts";
 import { Sensors } from "@paddock/gateway/ingest/sensors.ts";
 import { UdpListeners } from "@paddock/gateway/ingest/udp-listener.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { victims } from "./room.ts";
+import { victims } from "./victim-lanes.ts";
 
 const refuse = (quotaShare: number) => ({ pressure: "refuse-new", quotaShare }) as const;
 const evict = (quotaShare: number) => ({ pressure: "evict-oldest", quotaShare }) as const;

@@ -1,6 +1,18 @@
 import type { Lane } from "@paddock/wire/lanes.ts";
-import type { ExchangeKey } from "./exchange-memory.ts";
 import type { SideEntry } from "@paddock/store/types.ts";
+
+/** Remembers frames of a batch by what each notes of itself: one entry for all of them, made when the batch is sealed. */
+export interface NoteBook {
+  /** `notes` are pairs of halves, in the order of the frames; `monotonicUs` is CLOCK_MONOTONIC in µs. */
+  entry(lane: Lane, monotonicUs: number, notes: readonly number[]): SideEntry;
+}
+
+/** 64 bits in two 32-bit halves, and the book that they go into: the same for every frame. */
+export interface FrameNote {
+  readonly low: number;
+  readonly high: number;
+  readonly book: NoteBook;
+}
 
 /**
  * A frame that passed every check and waits to be made durable. The listeners use one object again and again: it is
@@ -20,8 +32,8 @@ export interface IncomingFrame {
   readonly side?: SideEntry | undefined;
   /** Whether somebody waits for the write; absent: whether there is a `committed`. */
   readonly waits?: boolean;
-  /** Set where a copy of the message may come after a restart; valid during the call only. exchange-memory.ts. */
-  readonly exchange?: Readonly<ExchangeKey> | undefined;
+  /** Set where the frame has to be known again after a restart; valid during the call only. */
+  readonly note?: FrameNote | undefined;
 }
 
 /** Why a frame was not taken. Nothing of it is stored; the sensor is told to come back. */

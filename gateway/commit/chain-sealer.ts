@@ -1,0 +1,96 @@
+import { PaddockError } from "@paddock/base/errors.ts";
+import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
+import type { ChainId } from "@paddock/store/types.ts";
+import { headerHash, sealHeader, sha256 } from "@paddock/wire/batch-header.ts";
+import type { SigningIdentity } from "@paddock/wire/identity.ts";
+import { laneName } from "@paddock/wire/lanes.ts";
+import type { OpenBatch } from "./open-batch.ts";
+import type { ChainEnd, CommitStore, EpochStart } from "./ports.ts";
+
+export interface ChainSealerOptions {
+  readonly identity: SigningIdentity;
+  readonly store: CommitStore;
+  /** Boots of this machine so far. */
+  readonly boot: number;
+  /** The lane's newest epoch, and where it ends. */
+  readonly chain: ChainId;
+  readonly head: ChainEnd | undefined;
+}
+
+/** Where a lane's chain stands: seals its batches one after the other, each at the end of the one before. */
+export class ChainSealer {
+  readonly #identity: SigningIdentity;
+  readonly #store: CommitStore;
+  readonly #boot: number;
+  #chain: ChainId;
+  #head: ChainEnd | undefined;
+
+  constructor({ identity, store, boot, chain, head }: ChainSealerOptions) {
+    this.#identity = identity;
+    this.#store = store;
+    this.#boot = boot;
+    this.#chain = chain;
+    this.#head = head;
+  }
+
+  get chain(): ChainId {
+    return this.#chain;
+  }
+
+  get head(): ChainEnd | undefined {
+    return this.#head;
+  }
+
+  /** The chains of this lane, the oldest epoch first: the order in which payloads are given up. */
+  chains(): ChainId[] {
+    return Array.from({ length: this.#chain.epoch + 1 }, (_, epoch) => ({ ...this.#chain, epoch }));
+  }
+
+  /**
+   * Seals the batch and makes it durable together with the evictions: at the end of the chain, or as the first of the
+   * epoch that `start` begins, which is the lane's from then on. False when the store is full: then nothing changed.
+   * Throws PaddockError for whatever else goes wrong, all of it fatal.
+   */
+  async append(batch: OpenBatch, evictions: readonly PlannedEviction[], start?: EpochStart): Promise<boolean> {
+    const chain = start === undefined ? this.#chain : { ...this.#chain, epoch: this.#epochAfter(start) };
+    const head = start === undefined ? this.#head : undefined;
+    const { payload } = batch;
+    const { lane, epoch } = chain;
+    const position = {
+      lane,
+      epoch,
+      seq: head === undefined ? 0 : head.seq + 1,
+      previous: start?.previous ?? head?.hash ?? null,
+      count: batch.count,
+      size: payload.length,
+      boot: this.#boot,
+      monotonic: batch.monotonicUs,
+      wall: batch.wallMs,
+      clock: batch.clock,
+    };
+    const payloadHash = sha256(payload);
+    const header = sealHeader(this.#identity, position, payloadHash);
+    const hash = headerHash(header);
+    const decoded = { gateway: this.#identity.id, position, payloadHash };
+    const outcome = await this.#store.append({
+      chain,
+      batches: [{ header, payload, decoded, hash }],
+      side: batch.sideOf(lane),
+      evict: evictions,
+    });
+    if (!outcome.ok) {
+      if (outcome.reason === "full") return false;
+      throw new PaddockError(
+        "STORE_DAMAGED",
+        `The store refuses batch ${position.seq} of lane ${laneName(lane)} (${outcome.reason}): ${outcome.detail}`,
+      );
+    }
+    this.#chain = chain;
+    this.#head = { seq: position.seq, hash };
+    return true;
+  }
+
+  #epochAfter({ previousEpoch }: EpochStart): number {
+    return Math.max(this.#chain.epoch, previousEpoch) + 1;
+  }
+}
