@@ -23,6 +23,7 @@ const WHOLE: Readonly<Record<string, LoadBench>> = {
 };
 /** Parts on their own. */
 const PARTS: Readonly<Record<string, LoadBench>> = {
+  forwarding: async () => (await import("./forwarding.bench.ts")).forwarding,
   "bfd-reflector": async () => (await import("./bfd-reflector.bench.ts")).bfdReflector,
   "bfd-sessions": async () => (await import("./bfd-sessions.bench.ts")).bfdSessions,
 };

@@ -5,7 +5,7 @@ export interface Row {
   readonly unit: string;
   /** Each round's value, where several were taken; `value` is their median. */
   readonly rounds?: readonly number[];
-  readonly target?: { readonly is: "at least" | "under"; readonly value: number };
+  readonly target?: { readonly is: "at least" | "at most" | "under"; readonly value: number };
   readonly note?: string;
 }
 
@@ -23,5 +23,6 @@ export type Bench = (options: BenchOptions) => Promise<Row[]>;
 
 export function reached({ value, target }: Row): boolean | undefined {
   if (target === undefined) return undefined;
-  return target.is === "under" ? value < target.value : value >= target.value;
+  if (target.is === "at least") return value >= target.value;
+  return target.is === "under" ? value < target.value : value <= target.value;
 }

@@ -28,6 +28,8 @@ export interface Draft {
   backlogCredit: number;
   wakeAtMs: number | undefined;
   stopping: boolean;
+  /** When the next small request may leave that has to keep its distance; only of this step. */
+  paceAtMs: number | undefined;
 }
 
 export function draftOf(state: ForwardState, input: ForwardInput): Draft {
@@ -38,11 +40,12 @@ export function draftOf(state: ForwardState, input: ForwardInput): Draft {
     sessions: new Map(state.sessions),
     flights: new Map(state.flights),
     chains: new Map(state.chains),
+    paceAtMs: undefined,
   };
 }
 
 export function stateOf(draft: Draft): ForwardState {
-  const { input: _input, actions: _actions, ...state } = draft;
+  const { input: _input, actions: _actions, paceAtMs: _paceAtMs, ...state } = draft;
   return state;
 }
 

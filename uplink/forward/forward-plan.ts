@@ -2,8 +2,16 @@ import { subtract, union, type Range, type Ranges } from "@paddock/base/ranges.t
 import type { Lane } from "@paddock/wire/lanes.ts";
 import { admittedLanes } from "../paths/metered-budget.ts";
 import { chainOf, patchChain, patchSession, type Draft } from "./forward-draft.ts";
-import { chainNumber, type ChainState, type Flight } from "./forward-state.ts";
-import { chooseNext, knowsLive, type ChainView, type Choice, type Room } from "./lane-scheduler.ts";
+import { chainNumber, type ChainState, type Flight, type ForwardSettings, type SessionState } from "./forward-state.ts";
+import {
+  chooseNext,
+  knowsLive,
+  nextPaceMs,
+  type ChainView,
+  type Choice,
+  type Room,
+  type SendKind,
+} from "./lane-scheduler.ts";
 import type { ChainBacklog } from "./ports.ts";
 
 const ALL_LANES: readonly Lane[] = [0, 1, 2];
@@ -45,8 +53,13 @@ function sendOver(draft: Draft, path: string, lanes: readonly Lane[], copy = fal
   const backlog = draft.input.backlog().filter((chain) => lanes.includes(chain.lane));
   askReceipts(draft, path, backlog);
   for (;;) {
-    const choice = chooseNext(chainViews(draft, path, backlog), roomOn(draft, path), settings.order);
-    if (choice === undefined) return;
+    const [views, room] = [chainViews(draft, path, backlog), roomOn(draft, path)];
+    const choice = chooseNext(views, room, settings.order);
+    if (choice === undefined) {
+      const paceAtMs = nextPaceMs(views, room);
+      if (paceAtMs !== undefined) draft.paceAtMs = Math.min(draft.paceAtMs ?? paceAtMs, paceAtMs);
+      return;
+    }
     const sizes = backlog.find((chain) => chain.lane === choice.lane && chain.epoch === choice.epoch)!;
     launch(draft, choice, path, meanBytes(sizes), copy);
   }
@@ -85,8 +98,17 @@ function meanBytes(chain: ChainBacklog): number {
   return Math.max(1, chain.bytes / Math.max(1, count));
 }
 
+/** What of a chain is on its way. */
+interface Claim {
+  readonly ranges: Range[];
+  readonly inFlight: Record<SendKind, number>;
+  readonly sentMs: Record<SendKind, number>;
+}
+
+const NONE = { live: 0, backlog: 0 };
+
 function chainViews(draft: Draft, path: string, backlog: readonly ChainBacklog[]): ChainView[] {
-  const claims = new Map<number, { ranges: Range[]; live: number; backlog: number }>();
+  const claims = new Map<number, Claim>();
   const alarmTwice = draft.paths.alarmAlso !== undefined;
   for (const flight of draft.flights.values()) {
     // With two paths for alarms neither waits for what is stuck on the other.
@@ -94,9 +116,14 @@ function chainViews(draft: Draft, path: string, backlog: readonly ChainBacklog[]
     if (each && flight.path !== path) continue;
     const key = chainNumber(flight);
     let claim = claims.get(key);
-    if (claim === undefined) claims.set(key, (claim = { ranges: [], live: 0, backlog: 0 }));
+    if (claim === undefined) {
+      claim = { ranges: [], inFlight: { live: 0, backlog: 0 }, sentMs: { live: 0, backlog: 0 } };
+      claims.set(key, claim);
+    }
     claim.ranges.push([flight.first, flight.last]);
-    if (flight.stage !== "delivered" && (each || !flight.copy)) claim[flight.kind]++;
+    if (flight.stage === "delivered" || (flight.copy && !each)) continue;
+    claim.inFlight[flight.kind]++;
+    claim.sentMs[flight.kind] = Math.max(claim.sentMs[flight.kind], flight.sentMs);
   }
   const views: ChainView[] = [];
   for (const chain of backlog) {
@@ -111,7 +138,8 @@ function chainViews(draft: Draft, path: string, backlog: readonly ChainBacklog[]
       sendable: subtract(chain.pending, taken),
       liveFrom: liveFrom(state, draft),
       bytesPerBatch: meanBytes(chain),
-      inFlight: { live: claim?.live ?? 0, backlog: claim?.backlog ?? 0 },
+      inFlight: claim?.inFlight ?? NONE,
+      sentMs: claim?.sentMs ?? NONE,
       backlogHeld: state.resume !== "done",
     });
   }
@@ -122,31 +150,60 @@ function chainViews(draft: Draft, path: string, backlog: readonly ChainBacklog[]
 export function roomOn(draft: Draft, path: string): Room {
   const { settings } = draft.input;
   const session = draft.sessions.get(path)!;
-  let requests = 0;
-  let bytes = 0;
-  let others = 0;
-  let backlog = 0;
+  const all = { requests: 0, bytes: 0 };
+  const others = { requests: 0, bytes: 0 };
+  const backlog = { requests: 0, bytes: 0 };
   for (const flight of draft.flights.values()) {
     if (flight.path !== path || flight.stage === "delivered") continue;
-    requests++;
-    bytes += flight.bytes;
-    if (flight.lane === 0) continue;
-    others++;
-    if (flight.kind === "backlog") backlog++;
+    for (const sum of flight.lane === 0 ? [all] : flight.kind === "live" ? [all, others] : [all, others, backlog]) {
+      sum.requests++;
+      sum.bytes += flight.bytes;
+    }
   }
-  const fits = requests === 0 || bytes + session.requestBytes <= settings.bytesInFlight;
-  const ceiling = Math.max(1, Math.floor(settings.requestsInFlight * settings.backfillCeiling));
+  const fits = (sum: typeof all, requests: number, bytes: number) =>
+    sum.requests === 0 || sum.bytes + session.requestBytes <= bytes ? Math.max(0, requests - sum.requests) : 0;
+  const share = settings.backfillCeiling;
+  // An alarm waits for nobody's answer: up to half of the requests, the next one is always its own.
+  const most = requestsMost(session, settings);
+  const half = Math.max(1, Math.floor(most / 2));
+  const ofAlarms = Math.min(half, all.requests - others.requests + 1);
+  const otherRequests = session.unproven ? 1 : Math.max(1, most - ofAlarms);
+  const window = windowBytes(session, settings);
+  const pipelineDepth = depthOf(session, settings);
   const { config, usage } = draft.paths.paths.find((candidate) => candidate.config.name === path)!;
   return {
-    requests: fits ? settings.requestsInFlight - requests : 0,
-    // An alarm waits for nobody's answer.
-    otherRequests: (session.unproven ? 1 : settings.requestsInFlight) - others,
-    backlogRequests: ceiling - backlog,
+    requests: fits(all, most, settings.bytesInFlight),
+    otherRequests: fits(others, otherRequests, window),
+    backlogRequests: fits(backlog, Math.max(1, Math.floor(otherRequests * share)), window * share),
     requestBytes: session.requestBytes,
-    pipelineDepth: Math.min(settings.requestsInFlight, 1 + Math.floor(session.rttMs / settings.pipelineStepMs)),
+    pipelineDepth,
+    // Alarms at any rate leave as much to the others.
+    alarmDepth: Math.min(pipelineDepth, half),
+    rttMs: session.rttMs,
+    nowMs: draft.input.nowMs,
     lanes: admittedLanes(config.metered, usage),
     backlogCredit: draft.backlogCredit,
   };
+}
+
+/** Most bytes that other lanes than alarm may have in flight: what a slow path has to pass before the next alarm. */
+function windowBytes({ requestBytes, lengthMs }: SessionState, settings: ForwardSettings): number {
+  const isFast = requestBytes >= settings.requestBytesMax && lengthMs >= settings.longPathMs;
+  return isFast ? settings.bytesInFlight : Math.min(settings.bytesInFlight, settings.windowRequests * requestBytes);
+}
+
+/** On a path whose round trip is far longer than the path, more requests would only wait on it instead of here. */
+function requestsMost({ rttMs, lengthMs, requestBytes }: SessionState, settings: ForwardSettings): number {
+  const isBusy = requestBytes < settings.requestBytesMax && rttMs > 2 * lengthMs + settings.requestTargetMs;
+  return isBusy ? Math.min(settings.windowRequests, settings.requestsInFlight) : settings.requestsInFlight;
+}
+
+/** Small requests of one chain that may be in flight together. */
+function depthOf(session: SessionState, settings: ForwardSettings): number {
+  const { rttMs, lengthMs } = session;
+  const byLength = Math.min(requestsMost(session, settings) - 1, 1 + Math.floor(lengthMs / settings.pipelineStepMs));
+  const bySpeed = Math.min(settings.windowRequests, 1 + Math.floor(rttMs / settings.busyStepMs));
+  return Math.max(1, byLength, bySpeed);
 }
 
 function launch(draft: Draft, choice: Choice, path: string, bytesPerBatch: number, copy: boolean): void {

@@ -80,6 +80,7 @@ function apply(draft: Draft, event: ForwardEvent): void {
         sendAfterMs: 0,
         sendRetry: RESTED,
         baseMs: event.handshakeMs,
+        lengthMs: event.handshakeMs / 2,
         rttMs: event.handshakeMs / 2,
       });
       report(draft, { event: "session-open", path: event.path, handshakeMs: event.handshakeMs });
@@ -220,14 +221,18 @@ function applyDelivered(draft: Draft, flight: Flight): void {
   const session = draft.sessions.get(flight.path)!;
   const tookMs = nowMs - flight.sentMs;
   const baseMs = tookMs < session.baseMs ? tookMs : session.baseMs + (tookMs - session.baseMs) * 0.01;
+  const lengthMs = Math.min(session.lengthMs, tookMs);
   const excessMs = tookMs - baseMs;
   let { rttMs, requestBytes } = session;
-  if (flight.bytes <= 2 * settings.requestBytesMin) rttMs += (tookMs - rttMs) / 8;
-  if (excessMs > 2 * settings.requestTargetMs) requestBytes = Math.max(settings.requestBytesMin, requestBytes / 2);
-  else if (excessMs < settings.requestTargetMs && flight.bytes >= requestBytes / 2) {
+  if (flight.bytes <= settings.smallBytes) rttMs += (tookMs - rttMs) / 8;
+  const targetMs = Math.max(settings.requestTargetMs, lengthMs * settings.requestTargetTrips);
+  // The first small request on a path that traffic moved to has shown that it works.
+  if (session.unproven) requestBytes = Math.min(settings.requestBytesMax, 4 * requestBytes);
+  if (excessMs > 2 * targetMs) requestBytes = Math.max(settings.requestBytesMin, requestBytes / 2);
+  else if (excessMs < targetMs && flight.bytes >= requestBytes / 2) {
     requestBytes = Math.min(settings.requestBytesMax, requestBytes * 2);
   }
-  patchSession(draft, flight.path, { baseMs, rttMs, requestBytes });
+  patchSession(draft, flight.path, { baseMs, lengthMs, rttMs, requestBytes });
   applyAnswer(draft, flight.path);
 }
 
@@ -263,6 +268,7 @@ function scheduleWake(draft: Draft): void {
     if (!mayUpload(draft)) consider(draft.collector.enrolAtMs);
   }
   consider(draft.paths.wakeAtMs);
+  consider(draft.paceAtMs);
   consider(watchdogWakeAtMs(draft));
   const wakeAtMs = times.length === 0 ? undefined : Math.min(...times);
   if (wakeAtMs === draft.wakeAtMs) return;

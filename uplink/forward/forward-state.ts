@@ -22,16 +22,30 @@ export interface ForwardSettings {
   readonly backfillCeiling: number;
   /** A batch is live for this long after it was sealed. */
   readonly liveWindowMs: number;
-  /** Requests in flight on one path. */
+  /** Requests in flight on one path; the last one is kept for alarms. */
   readonly requestsInFlight: number;
+  /** What is in flight on one path besides alarms: at most the bytes of so many requests of the size that fits it. */
+  readonly windowRequests: number;
   /** Bytes in flight on one path, before compression. */
   readonly bytesInFlight: number;
   readonly requestBytesMin: number;
   readonly requestBytesMax: number;
-  /** How long a backlog request may keep a slow path busy beyond the round trip; request sizes adapt to it. */
+  /** Of a new session. */
+  readonly requestBytesFirst: number;
+  /** Requests up to this size tell the round trip of the path. */
+  readonly smallBytes: number;
+  /**
+   * How long a request may keep a path busy beyond its shortest round trip, at least; request sizes adapt to it. On a
+   * long path it is `requestTargetTrips` of them: a lost segment costs one, which says nothing about the size.
+   */
   readonly requestTargetMs: number;
-  /** Round trip for which one more small request may be in flight. */
+  readonly requestTargetTrips: number;
+  /** Length of a path, as its shortest round trip, for which one more small request may be in flight. */
   readonly pipelineStepMs: number;
+  /** The same for a round trip that is long for want of speed, up to `windowRequests`. */
+  readonly busyStepMs: number;
+  /** From this round trip on a path whose requests have their full size may fill `bytesInFlight`. */
+  readonly longPathMs: number;
   /** Without a receipt for this long, while something is in flight, the watchdog climbs one step. */
   readonly stallMs: number;
   readonly stallCapMs: number;
@@ -49,12 +63,18 @@ export const FORWARD_SETTINGS: ForwardSettings = {
   backfillShare: 0.25,
   backfillCeiling: 0.75,
   liveWindowMs: 2000,
-  requestsInFlight: 4,
+  requestsInFlight: 16,
+  windowRequests: 4,
   bytesInFlight: 8 * 1024 * 1024,
-  requestBytesMin: 32 * 1024,
+  requestBytesMin: 8 * 1024,
   requestBytesMax: 1024 * 1024,
+  requestBytesFirst: 128 * 1024,
+  smallBytes: 64 * 1024,
   requestTargetMs: 50,
-  pipelineStepMs: 20,
+  requestTargetTrips: 1.2,
+  pipelineStepMs: 6,
+  busyStepMs: 20,
+  longPathMs: 100,
   stallMs: 5000,
   stallCapMs: 60_000,
   sessionRetry: { firstMs: 250, capMs: 30_000 },
@@ -113,8 +133,10 @@ export interface SessionState {
   /** After requests that failed while the session stayed open. */
   readonly sendAfterMs: number;
   readonly sendRetry: RetryState;
-  /** The shortest round trip seen in this session. */
+  /** The shortest round trip seen lately in this session, by receipts: rises slowly with a collector that got slower. */
   readonly baseMs: number;
+  /** The shortest round trip of all in this session: how long the path is, whatever queues on it. */
+  readonly lengthMs: number;
   /** Moving average over small requests: round trip and the collector's write. */
   readonly rttMs: number;
   /** Most bytes of one backlog request; adapts to the speed of the path. */
@@ -298,8 +320,9 @@ export function freshSession(settings: ForwardSettings): SessionState {
     sendAfterMs: 0,
     sendRetry: RESTED,
     baseMs: 0,
+    lengthMs: 0,
     rttMs: 0,
-    requestBytes: Math.min(settings.requestBytesMax, 4 * settings.requestBytesMin),
+    requestBytes: Math.min(settings.requestBytesMax, settings.requestBytesFirst),
     unproven: false,
     lastError: undefined,
     switches: 0,

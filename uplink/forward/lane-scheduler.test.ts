@@ -2,7 +2,7 @@ import { contains, type Ranges } from "@paddock/base/ranges.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { chooseNext, creditAfter, type ChainView, type Room } from "./lane-scheduler.ts";
+import { chooseNext, creditAfter, nextPaceMs, type ChainView, type Room } from "./lane-scheduler.ts";
 
 const ROOM: Room = {
   requests: 4,
@@ -10,6 +10,9 @@ const ROOM: Room = {
   backlogRequests: 3,
   requestBytes: 1000,
   pipelineDepth: 1,
+  alarmDepth: 1,
+  rttMs: 100,
+  nowMs: 1000,
   lanes: [0, 1, 2],
   backlogCredit: 0,
 };
@@ -22,6 +25,7 @@ function view(lane: Lane, sendable: Ranges, more: Partial<ChainView> = {}): Chai
     liveFrom: Number.POSITIVE_INFINITY,
     bytesPerBatch: 1000,
     inFlight: { live: 0, backlog: 0 },
+    sentMs: { live: 0, backlog: 0 },
     backlogHeld: false,
     ...more,
   };
@@ -131,6 +135,28 @@ describe("coalescing", () => {
     });
   });
 
+  test("the more are on their way, the longer the next small one keeps its distance, up to a round trip by the depth", () => {
+    const deep = { ...ROOM, pipelineDepth: 5, rttMs: 500 };
+    const after = (inFlight: number, lane: Lane = 1) =>
+      view(lane, [[10, 10]], {
+        liveFrom: 0,
+        bytesPerBatch: 10,
+        inFlight: { live: inFlight, backlog: 0 },
+        sentMs: { live: 1000, backlog: 0 },
+      });
+    const at = (nowMs: number) => ({ ...deep, nowMs });
+    expect(nextPaceMs([after(1)], at(1000))).toBe(1020);
+    expect(chooseNext([after(1)], at(1019), "live-first")).toBeUndefined();
+    expect(chooseNext([after(1)], at(1020), "live-first")).toMatchObject({ first: 10 });
+    expect(nextPaceMs([after(4)], at(1000))).toBe(1080);
+    // Only an answer helps then.
+    expect(nextPaceMs([after(5)], at(1000))).toBeUndefined();
+    expect(chooseNext([after(5)], at(9999), "live-first")).toBeUndefined();
+    expect(nextPaceMs([after(1)], { ...at(1000), otherRequests: 0 })).toBeUndefined();
+    expect(nextPaceMs([after(1, 0)], { ...at(1000), otherRequests: 0, alarmDepth: 2 })).toBe(1125);
+    expect(nextPaceMs([after(1)], { ...at(1000), lanes: [0] })).toBeUndefined();
+  });
+
   test("backlog that waits for the collector's receipt holds back neither live batches nor other chains", () => {
     const held = view(1, [[0, 99]], { liveFrom: 99, backlogHeld: true });
     expect(chooseNext([held], ROOM, "live-first")).toMatchObject({ first: 99, kind: "live" });
@@ -152,6 +178,7 @@ test("a choice is always one run of sendable seqs of an admitted lane", () => {
     liveFrom: fc.integer({ min: 0, max: 2500 }),
     bytesPerBatch: fc.integer({ min: 1, max: 5000 }),
     inFlight: fc.record({ live: fc.nat(4), backlog: fc.nat(4) }),
+    sentMs: fc.record({ live: fc.nat(1100), backlog: fc.nat(1100) }),
     backlogHeld: fc.boolean(),
   });
   const room = fc.record({
@@ -160,6 +187,9 @@ test("a choice is always one run of sendable seqs of an admitted lane", () => {
     backlogRequests: fc.nat(4),
     requestBytes: fc.integer({ min: 1, max: 5000 }),
     pipelineDepth: fc.integer({ min: 1, max: 4 }),
+    alarmDepth: fc.integer({ min: 1, max: 4 }),
+    rttMs: fc.nat(500),
+    nowMs: fc.constant(1000),
     lanes: fc.subarray<Lane>([0, 1, 2]),
     backlogCredit: fc.nat(5000),
   });

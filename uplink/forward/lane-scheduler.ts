@@ -21,6 +21,8 @@ export interface ChainView extends ChainName {
   readonly bytesPerBatch: number;
   /** Requests of this chain in flight, by kind. */
   readonly inFlight: Readonly<Record<SendKind, number>>;
+  /** Monotonic ms at which the newest of them left; 0 without any. */
+  readonly sentMs: Readonly<Record<SendKind, number>>;
   /** Whether the backlog has to wait for the collector's receipt, so that nothing is sent that it has. */
   readonly backlogHeld: boolean;
 }
@@ -36,6 +38,12 @@ export interface Room {
   readonly requestBytes: number;
   /** Small requests of one chain and kind that may be in flight together; more is coalesced. */
   readonly pipelineDepth: number;
+  /** The same for a chain of alarms. */
+  readonly alarmDepth: number;
+  /** Moving average of the path's round trip. */
+  readonly rttMs: number;
+  /** Monotonic. */
+  readonly nowMs: number;
   readonly lanes: readonly Lane[];
   /** Bytes that the backlog may take before live ones, by its guaranteed share. */
   readonly backlogCredit: number;
@@ -103,8 +111,30 @@ function takeBacklog(chain: ChainView, room: Room, order: ForwardOrder): Choice 
 function offer(chain: ChainView, room: Room, kind: SendKind, [first, last]: Range): Choice | undefined {
   const small = (last - first + 1) * chain.bytesPerBatch < room.requestBytes / 2;
   const grows = last >= chain.sendable.at(-1)![1];
-  if (small && grows && chain.inFlight[kind] >= room.pipelineDepth) return undefined;
+  if (small && grows && room.nowMs < pacedUntilMs(chain, room, kind)) return undefined;
   return { lane: chain.lane, epoch: chain.epoch, kind, first, last };
+}
+
+/**
+ * When the next small request of a chain may follow: the more are on their way, the longer after the newest. In the long
+ * run that is a round trip divided by as many as may be, so that they leave evenly instead of all at once and then none
+ * for a round trip; and the first few after a pause hardly wait. Infinity: not before one of them is answered.
+ */
+function pacedUntilMs(chain: ChainView, room: Room, kind: SendKind): number {
+  const inFlight = chain.inFlight[kind];
+  const depth = chain.lane === 0 ? room.alarmDepth : room.pipelineDepth;
+  if (inFlight >= depth) return Number.POSITIVE_INFINITY;
+  return inFlight === 0 ? 0 : chain.sentMs[kind] + (inFlight * room.rttMs) / (depth * depth);
+}
+
+/** When time alone lets a small request leave that is held back now; undefined when it does not. Pure. */
+export function nextPaceMs(chains: readonly ChainView[], room: Room): number | undefined {
+  const times = chains
+    .filter((chain) => chain.sendable.length > 0 && room.lanes.includes(chain.lane))
+    .filter((chain) => room.requests > 0 && (chain.lane === 0 || room.otherRequests > 0))
+    .flatMap((chain) => [pacedUntilMs(chain, room, "live"), pacedUntilMs(chain, room, "backlog")])
+    .filter((atMs) => atMs > room.nowMs && Number.isFinite(atMs));
+  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 /** The credit of the backlog after `bytes` of a kind were sent. `share` of all bytes is guaranteed to the backlog. */
