@@ -113,6 +113,16 @@ describe("shares", () => {
   });
 });
 
+/** One more small batch of a chain with so many requests on their way, the newest since 1000 ms. */
+function after(inFlight: number, lane: Lane = 1): ChainView {
+  return view(lane, [[10, 10]], {
+    liveFrom: 0,
+    bytesPerBatch: 10,
+    inFlight: { live: inFlight, backlog: 0 },
+    sentMs: { live: 1000, backlog: 0 },
+  });
+}
+
 describe("coalescing", () => {
   test("a small request at the growing end waits for the one in flight; a gap does not", () => {
     const busy = { live: 1, backlog: 0 };
@@ -137,13 +147,6 @@ describe("coalescing", () => {
 
   test("the more are on their way, the longer the next small one keeps its distance, up to a round trip by the depth", () => {
     const deep = { ...ROOM, pipelineDepth: 5, rttMs: 500 };
-    const after = (inFlight: number, lane: Lane = 1) =>
-      view(lane, [[10, 10]], {
-        liveFrom: 0,
-        bytesPerBatch: 10,
-        inFlight: { live: inFlight, backlog: 0 },
-        sentMs: { live: 1000, backlog: 0 },
-      });
     const at = (nowMs: number) => ({ ...deep, nowMs });
     expect(nextPaceMs([after(1)], at(1000))).toBe(1020);
     expect(chooseNext([after(1)], at(1019), "live-first")).toBeUndefined();

@@ -129,12 +129,16 @@ function pacedUntilMs(chain: ChainView, room: Room, kind: SendKind): number {
 
 /** When time alone lets a small request leave that is held back now; undefined when it does not. Pure. */
 export function nextPaceMs(chains: readonly ChainView[], room: Room): number | undefined {
-  const times = chains
-    .filter((chain) => chain.sendable.length > 0 && room.lanes.includes(chain.lane))
-    .filter((chain) => room.requests > 0 && (chain.lane === 0 || room.otherRequests > 0))
-    .flatMap((chain) => [pacedUntilMs(chain, room, "live"), pacedUntilMs(chain, room, "backlog")])
-    .filter((atMs) => atMs > room.nowMs && Number.isFinite(atMs));
-  return times.length === 0 ? undefined : Math.min(...times);
+  let soonestMs = Number.POSITIVE_INFINITY;
+  for (const chain of chains) {
+    const hasRoom = room.requests > 0 && (chain.lane === 0 || room.otherRequests > 0);
+    if (!hasRoom || chain.sendable.length === 0 || !room.lanes.includes(chain.lane)) continue;
+    for (const kind of ["live", "backlog"] as const) {
+      const atMs = pacedUntilMs(chain, room, kind);
+      if (atMs > room.nowMs && atMs < soonestMs) soonestMs = atMs;
+    }
+  }
+  return Number.isFinite(soonestMs) ? soonestMs : undefined;
 }
 
 /** The credit of the backlog after `bytes` of a kind were sent. `share` of all bytes is guaranteed to the backlog. */
