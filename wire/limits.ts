@@ -52,6 +52,8 @@ export const COAP_TOKEN_BYTES_MAX = 8;
 export const COAP_OPTIONS_MAX = 64;
 /** Labels of one SenML record that RFC 8428 does not define; they are compared pairwise for duplicates. */
 export const SENML_EXTENSION_LABELS_MAX = 16;
+/** Bytes of a bignum as mantissa of a decimal fraction: every integer that a double holds has less than 1,024 bits. */
+export const SENML_BIGNUM_BYTES_MAX = 128;
 /** Nesting of CBOR that the scanners follow before they refuse. SenML needs 3. */
 export const CBOR_DEPTH_MAX = 16;
 

@@ -1,6 +1,29 @@
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
-import { skipItem } from "./cbor-read.ts";
-import { checkSenml, describeSenmlProblem, type SenmlProblem } from "./senml.ts";
+import {
+  SLOT_BASE_CONTENT_FORMAT,
+  SLOT_BASE_NAME,
+  SLOT_BASE_SUM,
+  SLOT_BASE_TIME,
+  SLOT_BASE_UNIT,
+  SLOT_BASE_VALUE,
+  SLOT_BOOLEAN,
+  SLOT_CONTENT_FORMAT,
+  SLOT_DATA,
+  SLOT_LINK,
+  SLOT_NAME,
+  SLOT_STRING,
+  SLOT_SUM,
+  SLOT_TIME,
+  SLOT_UNIT,
+  SLOT_UPDATE_TIME,
+  SLOT_VALUE,
+  SUM,
+  VALUES,
+} from "./senml-fields.ts";
+import { numberAt } from "./senml-number.ts";
+import { fieldAt, scan, scanPack } from "./senml-scan.ts";
+import { sumOf } from "./senml-sums.ts";
+import { explainScan, type SenmlProblem, type SenmlRules } from "./senml.ts";
 
 /** A resolved SenML record (RFC 8428 §4.6): every base field applied, its time absolute. */
 export interface Reading {
@@ -8,6 +31,8 @@ export interface Reading {
   readonly unit: string | undefined;
   /** v, vs, vb or vd (or the LwM2M object link as text); undefined when the record carries a sum alone. */
   readonly value: number | string | boolean | Uint8Array | undefined;
+  /** Of a data value: its content format as RFC 9193 §3 spells it, such as "60" or "text/csv". */
+  readonly contentFormat: string | undefined;
   /** Unix time in seconds. */
   readonly time: number;
   readonly sum: number | undefined;
@@ -15,197 +40,96 @@ export interface Reading {
   readonly updateTime: number | undefined;
 }
 
+/** What a pack says, as far as it can be understood. */
+export interface ReadPack {
+  /** In order of time. */
+  readonly readings: readonly Reading[];
+  /** Why records are not among them, in their order; each names its record. */
+  readonly faults: readonly { readonly problem: SenmlProblem; readonly detail: string }[];
+}
+
 /** Values below are relative to now, others count from 1970 (RFC 8428 §4.5.3). */
 const ABSOLUTE_FROM = 2 ** 28;
 
+/** Whatever a gateway accepts: also LwM2M names and open streams. */
+const RULES: SenmlRules = { lwm2m: "unknown", sensml: true };
+
 /**
- * The readings of a pack, in order of time. `now` is the Unix time in seconds at which the gateway received it; times
- * that the sensor gave relative to its sending count from there. Accepts whatever a gateway accepts, that is also LwM2M
- * names and open streams. Data values are views into `bytes`. A record with base fields only makes no reading.
+ * The readings of a pack. `now` is the Unix time in seconds at which the gateway received it; times that the sensor gave
+ * relative to its sending count from there. Data values are views into `bytes`. A record with base fields only makes no
+ * reading. One bad record costs only itself, unless a base field or the rest of the pack cannot be read.
  */
-export function resolveSenml(bytes: Uint8Array, { now }: { now: number }): Outcome<Reading[], SenmlProblem> {
-  const lwm2mProblem = checkSenml(bytes, { lwm2m: true, sensml: true });
-  // Outside LwM2M the label vlo means nothing, so what fails on it may still be a plain pack.
-  const problem = lwm2mProblem && checkSenml(bytes, { lwm2m: false, sensml: true });
-  if (problem !== undefined) return refuse(lwm2mProblem!, describeSenmlProblem(lwm2mProblem!));
+export function readSenml(bytes: Uint8Array, { now }: { now: number }): ReadPack {
   const readings: Reading[] = [];
-  const items = new CheckedItems(bytes);
-  const base: Fields = {};
-  for (const left = items.enter(); items.hasMore(left);) {
-    const record = readRecord(items);
-    if (lwm2mProblem !== undefined) delete record[LINK];
-    Object.assign(base, pick(record, BASE_LABELS));
-    if (VALUE_LABELS.every((label) => record[label] === undefined) && record[SUM] === undefined) continue;
-    const reading = resolve(record, base, now);
-    if (![reading.time, reading.sum ?? 0, reading.value].every(isFiniteOrNoNumber)) {
-      return refuse("number", describeSenmlProblem("number"));
-    }
-    readings.push(reading);
+  const faults: { problem: SenmlProblem; detail: string }[] = [];
+  const rest = scanPack(bytes, RULES, (problem) => {
+    if (problem !== undefined) faults.push({ problem, detail: explainScan(bytes, problem) });
+    else if ((scan.seen & (VALUES | SUM)) !== 0) readings.push(readingOf(bytes, now));
+  });
+  // What ends the walk with a record that was told of is told already.
+  if (rest !== undefined && faults.at(-1)?.problem !== rest) {
+    faults.push({ problem: rest, detail: explainScan(bytes, rest) });
   }
-  return accept(readings.toSorted((left, right) => left.time - right.time));
+  return { readings: readings.toSorted((left, right) => left.time - right.time), faults };
 }
 
-const BASE_SUM = -6;
-const BASE_VALUE = -5;
-const BASE_UNIT = -4;
-const BASE_TIME = -3;
-const BASE_NAME = -2;
-const NAME = 0;
-const UNIT = 1;
-const VALUE = 2;
-const STRING = 3;
-const BOOLEAN = 4;
-const SUM = 5;
-const TIME = 6;
-const UPDATE_TIME = 7;
-const DATA = 8;
-const LINK = "vlo";
-const BASE_LABELS = [BASE_SUM, BASE_VALUE, BASE_UNIT, BASE_TIME, BASE_NAME] as const;
-const VALUE_LABELS = [VALUE, STRING, BOOLEAN, DATA, LINK] as const;
+/** As readSenml, but all or nothing: refused when anything in the pack is not as a gateway takes it. */
+export function resolveSenml(bytes: Uint8Array, when: { now: number }): Outcome<readonly Reading[], SenmlProblem> {
+  const { readings, faults } = readSenml(bytes, when);
+  return faults[0] === undefined ? accept(readings) : refuse(faults[0].problem, faults[0].detail);
+}
 
-type Scalar = number | string | boolean | Uint8Array;
-type Fields = { [label: string | number]: Scalar | undefined };
-
-function resolve(record: Fields, base: Fields, now: number): Reading {
-  const time = number(base[BASE_TIME]) + number(record[TIME]);
-  const sum =
-    base[BASE_SUM] === undefined && record[SUM] === undefined
-      ? undefined
-      : number(base[BASE_SUM]) + number(record[SUM]);
+/** The reading of the record that the scanner has just found good. */
+function readingOf(bytes: Uint8Array, now: number): Reading {
+  const time = sumOf(bytes, fieldAt, scan.seen, SLOT_BASE_TIME, SLOT_TIME) ?? 0;
+  const data = has(SLOT_DATA);
+  const unit = textOf(bytes, SLOT_UNIT, SLOT_BASE_UNIT);
+  const contentFormat = data ? textOf(bytes, SLOT_CONTENT_FORMAT, SLOT_BASE_CONTENT_FORMAT) : undefined;
   return {
-    name: `${text(base[BASE_NAME]) ?? ""}${text(record[NAME]) ?? ""}`,
-    unit: text(record[UNIT]) ?? text(base[BASE_UNIT]),
-    value: valueOf(record, base),
+    name: (inForce(bytes, SLOT_BASE_NAME) ?? "") + (own(bytes, SLOT_NAME) ?? ""),
+    // Empty is none, also where it takes the place of a base unit.
+    unit: unit === "" ? undefined : unit,
+    value: valueOf(bytes),
+    contentFormat: contentFormat === "" ? undefined : contentFormat,
     time: time < ABSOLUTE_FROM ? now + time : time,
-    sum,
-    updateTime: record[UPDATE_TIME] === undefined ? undefined : number(record[UPDATE_TIME]),
+    sum: sumOf(bytes, fieldAt, scan.seen, SLOT_BASE_SUM, SLOT_SUM),
+    updateTime: has(SLOT_UPDATE_TIME) ? numberAt(bytes, fieldAt[SLOT_UPDATE_TIME]!) : undefined,
   };
 }
 
-function valueOf(record: Fields, base: Fields): Reading["value"] {
-  const other = record[STRING] ?? record[BOOLEAN] ?? record[DATA] ?? record[LINK];
-  if (other !== undefined) return other;
-  if (record[VALUE] === undefined && base[BASE_VALUE] === undefined) return undefined;
-  return number(base[BASE_VALUE]) + number(record[VALUE]);
+function valueOf(bytes: Uint8Array): Reading["value"] {
+  if (has(SLOT_STRING)) return own(bytes, SLOT_STRING);
+  if (has(SLOT_BOOLEAN)) return bytes[fieldAt[SLOT_BOOLEAN]!] === 0xf5;
+  if (has(SLOT_DATA)) return stringAt(bytes, fieldAt[SLOT_DATA]!);
+  if (has(SLOT_LINK) && !has(SLOT_VALUE)) return own(bytes, SLOT_LINK);
+  return sumOf(bytes, fieldAt, scan.seen, SLOT_BASE_VALUE, SLOT_VALUE);
 }
 
-function number(value: Scalar | undefined): number {
-  return typeof value === "number" ? value : 0;
+function has(slot: number): boolean {
+  return (scan.seen & (1 << slot)) !== 0;
 }
 
-function text(value: Scalar | undefined): string | undefined {
-  return typeof value === "string" ? value : undefined;
+function own(bytes: Uint8Array, slot: number): string | undefined {
+  return has(slot) ? textAt(bytes, fieldAt[slot]!) : undefined;
 }
 
-function isFiniteOrNoNumber(value: Scalar | undefined): boolean {
-  return typeof value !== "number" || Number.isFinite(value);
+function inForce(bytes: Uint8Array, baseSlot: number): string | undefined {
+  return fieldAt[baseSlot]! < 0 ? undefined : textAt(bytes, fieldAt[baseSlot]!);
 }
 
-function pick(record: Fields, labels: readonly number[]): Fields {
-  const picked: Fields = {};
-  for (const label of labels) if (record[label] !== undefined) picked[label] = record[label];
-  return picked;
+function textOf(bytes: Uint8Array, slot: number, baseSlot: number): string | undefined {
+  return own(bytes, slot) ?? inForce(bytes, baseSlot);
 }
 
-function readRecord(items: CheckedItems): Fields {
-  const record: Fields = Object.create(null) as Fields;
-  for (const left = items.enter(); items.hasMore(left);) {
-    const label = items.scalar();
-    const isKnown = label === LINK || (typeof label === "number" && label >= BASE_SUM && label <= DATA);
-    if (!isKnown || (label === LINK && !items.nextIsText)) items.skip();
-    else record[label] = items.scalar();
-  }
-  return record;
+function textAt(bytes: Uint8Array, at: number): string {
+  return Buffer.from(stringAt(bytes, at)).toString("utf8");
 }
 
-/** Items left in a container, or -1 until its break. */
-interface Left {
-  count: number;
-}
-
-/** Walks CBOR that checkSenml has found good, so it needs no checks of its own. */
-class CheckedItems {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  /** Takes the head of an array or map. */
-  enter(): Left {
-    return { count: this.#argument() ?? -1 };
-  }
-
-  /** Whether another element (array) or pair (map) follows; call once for each. */
-  hasMore(left: Left): boolean {
-    if (left.count >= 0) return left.count-- > 0;
-    if (this.#at >= this.#bytes.length) return false;
-    if (this.#bytes[this.#at] !== 0xff) return true;
-    this.#at++;
-    return false;
-  }
-
-  get nextIsText(): boolean {
-    return this.#bytes[this.#at]! >> 5 === 3;
-  }
-
-  skip(): void {
-    this.#at = skipItem(this.#bytes, this.#at);
-  }
-
-  scalar(): Scalar {
-    const start = this.#at;
-    const initial = this.#bytes[start]!;
-    const argument = this.#argument() ?? 0;
-    switch (initial >> 5) {
-      case 0:
-        return argument;
-      case 1:
-        return -1 - argument;
-      case 2:
-        return this.#take(argument);
-      case 3:
-        return Buffer.from(this.#take(argument)).toString("utf8");
-      case 6:
-        return this.#decimalFraction();
-      default:
-        return this.#simple(initial, start + 1);
-    }
-  }
-
-  /** Behind tag 4: [exponent, mantissa]. Through text, so that 2315 * 10^-2 is the double nearest to 23.15. */
-  #decimalFraction(): number {
-    this.#argument();
-    const exponent = this.scalar();
-    const mantissa = this.scalar();
-    return Number(`${BigInt(mantissa as number)}e${BigInt(exponent as number)}`);
-  }
-
-  #simple(initial: number, at: number): Scalar {
-    if (initial === 0xf9) return this.#view.getFloat16(at);
-    if (initial === 0xfa) return this.#view.getFloat32(at);
-    if (initial === 0xfb) return this.#view.getFloat64(at);
-    return initial === 0xf5;
-  }
-
-  #take(length: number): Uint8Array {
-    const taken = this.#bytes.subarray(this.#at, this.#at + length);
-    this.#at += length;
-    return taken;
-  }
-
-  /** Takes a head and returns its argument; undefined for an indefinite length. */
-  #argument(): number | undefined {
-    const info = this.#bytes[this.#at++]! & 31;
-    if (info < 24) return info;
-    if (info === 31) return undefined;
-    let argument = 0;
-    for (const end = this.#at + (1 << (info - 24)); this.#at < end; this.#at++) {
-      argument = argument * 256 + this.#bytes[this.#at]!;
-    }
-    return argument;
-  }
+/** The content of the definite string at `at`. */
+function stringAt(bytes: Uint8Array, at: number): Uint8Array {
+  const info = bytes[at]! & 31;
+  const start = at + 1 + (info < 24 ? 0 : 1 << (info - 24));
+  let length = info < 24 ? info : 0;
+  for (let index = at + 1; index < start; index++) length = length * 256 + bytes[index]!;
+  return bytes.subarray(start, start + length);
 }

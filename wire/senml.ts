@@ -1,6 +1,16 @@
-import { isUtf8 } from "node:buffer";
-import { skipItem } from "./cbor-read.ts";
-import { SENML_EXTENSION_LABELS_MAX } from "./limits.ts";
+import { SENML_BIGNUM_BYTES_MAX, SENML_EXTENSION_LABELS_MAX } from "./limits.ts";
+import {
+  FIELD_NAMES,
+  KIND_BOOLEAN,
+  KIND_DATA,
+  KIND_NUMBER,
+  KINDS,
+  labelOfSlot,
+  LABELS,
+  SLOT_LINK,
+  VALUES,
+} from "./senml-fields.ts";
+import { fieldAt, passesScan, scan, scanPack } from "./senml-scan.ts";
 
 /**
  * Validation of SenML packs in CBOR (RFC 8428 §4, §6) on the bytes as received: one pass, no objects, no re-encoding.
@@ -8,8 +18,11 @@ import { SENML_EXTENSION_LABELS_MAX } from "./limits.ts";
  */
 
 export interface SenmlRules {
-  /** LwM2M Send: names may start with "/", and the text label `vlo` (object link) is a value. */
-  readonly lwm2m: boolean;
+  /**
+   * LwM2M Send: names may start with "/", and the text label `vlo` (object link) is a value. "unknown" is for a reader
+   * that does not know the resource: it takes what passes on either.
+   */
+  readonly lwm2m: boolean | "unknown";
   /** A SensML stream (RFC 8428 §4.8): an indefinite array may be left open behind its last record. */
   readonly sensml?: boolean;
 }
@@ -22,11 +35,14 @@ export type SenmlProblem =
   | "no-records"
   | "record-type"
   | "label-type"
+  | "text-label"
   | "label-count"
   | "duplicate-label"
   | "must-understand"
   | "version"
+  | "version-differs"
   | "value-type"
+  | "mantissa"
   | "number"
   | "utf8"
   | "several-values"
@@ -35,299 +51,129 @@ export type SenmlProblem =
   | "name-characters"
   | "name-start";
 
-const PROBLEM_TEXT: Readonly<Record<SenmlProblem, string>> = {
-  malformed: "not well-formed CBOR",
-  "not-array": "not a CBOR array",
-  "trailing-bytes": "bytes behind the end of the array",
-  "no-records": "no record in the array",
-  "record-type": "a record is not a map",
-  "label-type": "a label is neither an integer nor a definite text string",
-  "label-count": `a record has more than ${SENML_EXTENSION_LABELS_MAX} labels that RFC 8428 does not define`,
-  "duplicate-label": "a label stands twice in a record",
-  "must-understand": "a label ends in _ and is not understood",
-  version: "bver is no integer up to 10, or differs between records",
-  "value-type": "a field has a value of the wrong type",
-  number: "a number is not finite",
-  utf8: "a text is not UTF-8",
-  "several-values": "a record has more than one of v, vs, vb and vd",
-  "no-value": "a record has neither value nor sum nor base field",
-  "name-missing": "a record has no name",
-  "name-characters": "a name has characters other than A-Z a-z 0-9 - : . / _",
-  "name-start": "a name does not start with a letter or digit",
-};
-
-/** The problem in words, for the diagnostic payload of a 4.00. */
-export function describeSenmlProblem(problem: SenmlProblem): string {
-  return PROBLEM_TEXT[problem];
-}
-
-/** Labels of RFC 8428 §6, table 4, as bits: label + 6. */
-const LABEL_OFFSET = 6;
-const LABELS = 15;
-const bit = (label: number): number => 1 << (label + LABEL_OFFSET);
-const BASE_FIELDS = bit(-6) | bit(-5) | bit(-4) | bit(-3) | bit(-2) | bit(-1);
-const VALUES = bit(2) | bit(3) | bit(4) | bit(8);
-const SUM = bit(5);
-/** The bit behind the table's: the LwM2M object link `vlo`. */
-const VALUE_VLO = 1 << LABELS;
-const VERSION_MAX = 10;
-
-const KIND_NUMBER = 0;
-const KIND_NAME = 1;
-const KIND_TEXT = 2;
-const KIND_BOOLEAN = 3;
-const KIND_DATA = 4;
-const KIND_VERSION = 5;
-/** By label + 6: bs bv bu bt bn bver n u v vs vb s t ut vd. */
-const KINDS = Uint8Array.of(
-  KIND_NUMBER,
-  KIND_NUMBER,
-  KIND_TEXT,
-  KIND_NUMBER,
-  KIND_NAME,
-  KIND_VERSION,
-  KIND_NAME,
-  KIND_TEXT,
-  KIND_NUMBER,
-  KIND_TEXT,
-  KIND_BOOLEAN,
-  KIND_NUMBER,
-  KIND_NUMBER,
-  KIND_NUMBER,
-  KIND_DATA,
-);
-
-const NAME_OTHER = 1;
-const NAME_START = 2;
-/** By byte: whether it may stand in a name, and whether a name may start with it (RFC 8428 §4.5.1). */
-const NAME_BYTES = (() => {
-  const table = new Uint8Array(256);
-  for (const character of "-:./_") table[character.charCodeAt(0)] = NAME_OTHER;
-  for (const [first, last] of ["AZ", "az", "09"] as const) {
-    for (let byte = first!.charCodeAt(0); byte <= last!.charCodeAt(0); byte++) table[byte] = NAME_START;
-  }
-  return table;
-})();
-const SLASH = 0x2f;
-const UNDERSCORE = 0x5f;
-const BREAK = 0xff;
-
-/** The scanner's working state, kept from call to call so that a check allocates nothing. */
-const scan = {
-  at: 0,
-  /** Argument of the head just taken; -1 for an indefinite length. */
-  argument: 0,
-  /** First byte of the base name in force, or -1. */
-  baseStart: -1,
-  /** First byte of this record's name, or -1. */
-  nameStart: -1,
-  version: -1,
-  extensions: 0,
-};
-/** Where the content of each extension label of this record lies, as start and end; integers as value and -1. */
-const extensionFrom = new Float64Array(SENML_EXTENSION_LABELS_MAX);
-const extensionTo = new Float64Array(SENML_EXTENSION_LABELS_MAX);
-
 /** Undefined when `bytes` are one valid pack, else the first problem. Never throws. */
 export function checkSenml(bytes: Uint8Array, rules: SenmlRules): SenmlProblem | undefined {
-  scan.at = 0;
-  scan.baseStart = -1;
-  scan.version = -1;
-  const head = takeHead(bytes);
-  if (head < 0) return "malformed";
-  if (head >> 5 !== 4) return "not-array";
-  const indefinite = scan.argument < 0;
-  const items = indefinite ? Infinity : scan.argument;
-  let records = 0;
-  while (records < items) {
-    if (indefinite) {
-      if (scan.at >= bytes.length && rules.sensml === true) break;
-      if (bytes[scan.at] === BREAK) {
-        scan.at++;
-        break;
-      }
-    }
-    const problem = checkRecord(bytes, rules.lwm2m);
-    if (problem !== undefined) return problem;
-    records++;
-  }
-  if (records === 0) return "no-records";
-  return scan.at === bytes.length ? undefined : "trailing-bytes";
+  return passesScan(bytes, rules);
 }
 
-function checkRecord(bytes: Uint8Array, lwm2m: boolean): SenmlProblem | undefined {
-  const head = takeHead(bytes);
-  if (head < 0) return "malformed";
-  if (head >> 5 !== 5) return "record-type";
-  const indefinite = scan.argument < 0;
-  const pairs = indefinite ? Infinity : scan.argument;
-  let seen = 0;
-  scan.extensions = 0;
-  scan.nameStart = -1;
-  for (let pair = 0; pair < pairs; pair++) {
-    if (indefinite && bytes[scan.at] === BREAK) {
-      scan.at++;
-      break;
-    }
-    const labelHead = takeHead(bytes);
-    if (labelHead < 0) return "malformed";
-    const major = labelHead >> 5;
-    const label = major === 0 ? scan.argument : -1 - scan.argument;
-    if (major <= 1 && label >= -LABEL_OFFSET && label < LABELS - LABEL_OFFSET) {
-      const labelBit = 1 << (label + LABEL_OFFSET);
-      if ((seen & labelBit) !== 0) return "duplicate-label";
-      seen |= labelBit;
-      const problem = checkField(bytes, KINDS[label + LABEL_OFFSET]!, label);
-      if (problem !== undefined) return problem;
-      continue;
-    }
-    const problem = checkExtension(bytes, major, label, lwm2m);
-    if (problem === VLO) seen |= VALUE_VLO;
-    else if (problem !== undefined) return problem;
-  }
-  return checkContent(bytes, seen, lwm2m);
+/**
+ * The first problem in words, for a diagnostic payload and for a log: the record (counted from 1), the field with its
+ * integer label, and what stands there. ASCII, at most 100 bytes. Undefined when `bytes` are valid.
+ */
+export function explainSenml(bytes: Uint8Array, rules: SenmlRules): string | undefined {
+  const problem = scanPack(bytes, rules);
+  return problem === undefined ? undefined : explainScan(bytes, problem);
 }
 
-function checkContent(bytes: Uint8Array, seen: number, lwm2m: boolean): SenmlProblem | undefined {
-  const values = seen & (VALUES | VALUE_VLO);
-  if ((values & (values - 1)) !== 0) return "several-values";
-  if (values === 0 && (seen & SUM) === 0) return (seen & BASE_FIELDS) === 0 ? "no-value" : undefined;
-  const start = scan.baseStart >= 0 ? scan.baseStart : scan.nameStart;
-  if (start < 0) return "name-missing";
-  const first = bytes[start]!;
-  return NAME_BYTES[first] === NAME_START || (lwm2m && first === SLASH) ? undefined : "name-start";
+/** As explainSenml, for the problem that the scanner has just found. */
+export function explainScan(bytes: Uint8Array, problem: SenmlProblem): string {
+  switch (problem) {
+    case "not-array":
+      return `${itemName(bytes, 0)} instead of an array of records`;
+    case "trailing-bytes":
+      return "bytes behind the end of the array";
+    case "no-records":
+      return "no record in the array";
+    case "malformed":
+      return scan.at === 0 ? "not well-formed CBOR" : `record ${scan.record + 1} is cut short or not well-formed CBOR`;
+    default:
+      return `record ${scan.record + 1}${explainRecord(bytes, problem)}`;
+  }
 }
 
-function checkField(bytes: Uint8Array, kind: number, label: number): SenmlProblem | undefined {
-  if (kind === KIND_NUMBER) return checkNumber(bytes);
-  const head = takeHead(bytes);
-  if (head < 0) return "malformed";
-  const major = head >> 5;
-  if (kind === KIND_NAME || kind === KIND_TEXT) {
-    if (major !== 3 || scan.argument < 0) return "value-type";
-    const start = scan.at;
-    const end = start + scan.argument;
-    if (end > bytes.length) return "malformed";
-    scan.at = end;
-    if (kind === KIND_TEXT) return checkUtf8(bytes, start, end);
-    if (label === 0) scan.nameStart = end > start ? start : -1;
-    else scan.baseStart = end > start ? start : -1;
-    for (let at = start; at < end; at++) if (NAME_BYTES[bytes[at]!] === 0) return "name-characters";
-    return undefined;
+function explainRecord(bytes: Uint8Array, problem: SenmlProblem): string {
+  const slot = scan.faultSlot;
+  const field = slot < 0 ? ` has the label ${labelText(bytes)}` : fieldName(slot);
+  switch (problem) {
+    case "record-type":
+      return ` is ${itemName(bytes, scan.recordAt)}, not a map`;
+    case "label-type":
+      return ` has ${itemName(bytes, scan.faultFrom)} as a label; a label is an integer or a definite text`;
+    case "text-label":
+      return `: the label "${FIELD_NAMES[slot]!}" has to be the integer ${labelOfSlot(slot)}`;
+    case "label-count":
+      return ` has more than ${SENML_EXTENSION_LABELS_MAX} labels that RFC 8428 does not define`;
+    case "duplicate-label":
+      return slot < 0 ? `${field} twice` : ` has ${field} twice`;
+    case "must-understand":
+      return `${field}, which ends in _ and is not understood`;
+    case "version":
+      return `, ${field}: known are 10, and 26 with secondary units (RFC 9100)`;
+    case "version-differs":
+      return `, ${field}: not the version of the records before (10 where none is given)`;
+    case "value-type":
+      return `, ${field}: ${wrongItem(bytes, slot)}`;
+    case "mantissa":
+      return `, ${field}: a mantissa of more than ${SENML_BIGNUM_BYTES_MAX} bytes`;
+    case "number":
+      return `, ${field}: not finite as a double, with its base if it has one`;
+    case "utf8":
+      return slot < 0 ? " has a label that is not UTF-8" : `, ${field}: not UTF-8`;
+    case "several-values":
+      return ` has ${namesOf(scan.seen & VALUES)}: one value is allowed`;
+    case "no-value":
+      return " has neither value nor sum nor base field";
+    case "name-missing":
+      return " has no name";
+    case "name-characters":
+      return `, ${field}: a character other than A-Z a-z 0-9 - : . / _`;
+    default:
+      return " has a name that does not start with a letter or digit";
   }
-  if (kind === KIND_BOOLEAN) return head === 0xf4 || head === 0xf5 ? undefined : "value-type";
-  if (kind === KIND_DATA) {
-    if (major !== 2 || scan.argument < 0) return "value-type";
-    if (scan.argument > bytes.length - scan.at) return "malformed";
-    scan.at += scan.argument;
-    return undefined;
-  }
-  if (major !== 0 || scan.argument > VERSION_MAX) return "version";
-  if (scan.version >= 0 && scan.version !== scan.argument) return "version";
-  scan.version = scan.argument;
-  return undefined;
 }
 
-/** An integer, a finite float, or a decimal fraction (tag 4, RFC 8949 §3.4.4) of integers. */
-function checkNumber(bytes: Uint8Array): SenmlProblem | undefined {
-  const start = scan.at;
-  const head = takeHead(bytes);
-  if (head < 0) return "malformed";
-  const major = head >> 5;
-  if (major <= 1) return undefined;
-  if (head === 0xf9) return (bytes[start + 1]! & 0x7c) === 0x7c ? "number" : undefined;
-  if (head === 0xfa) return (bytes[start + 1]! & 0x7f) === 0x7f && bytes[start + 2]! >= 0x80 ? "number" : undefined;
-  if (head === 0xfb) return (bytes[start + 1]! & 0x7f) === 0x7f && bytes[start + 2]! >= 0xf0 ? "number" : undefined;
-  const tag: number = scan.argument;
-  if (major !== 6 || tag !== 4) return "value-type";
-  const arrayHead = takeHead(bytes);
-  if (arrayHead < 0) return "malformed";
-  if (arrayHead >> 5 !== 4 || scan.argument !== 2) return "value-type";
-  for (let item = 0; item < 2; item++) {
-    const itemHead = takeHead(bytes);
-    if (itemHead < 0) return "malformed";
-    if (itemHead >> 5 > 1) return "value-type";
-  }
-  return undefined;
+function wrongItem(bytes: Uint8Array, slot: number): string {
+  const item = itemName(bytes, fieldAt[slot]!);
+  const kind = KINDS[slot]!;
+  if (kind === KIND_NUMBER && item === "tag 4") return "tag 4 without [integer exponent, integer or bignum mantissa]";
+  if (kind === KIND_NUMBER) return `${item} instead of an integer, a float or tag 4`;
+  if (kind === KIND_BOOLEAN) return `${item} instead of true or false`;
+  return `${item} instead of a definite ${kind === KIND_DATA ? "byte string" : "text"}`;
 }
 
-const VLO = "vlo";
-
-/** A label that the table does not have. Returns VLO for the LwM2M value. */
-function checkExtension(
-  bytes: Uint8Array,
-  major: number,
-  label: number,
-  lwm2m: boolean,
-): SenmlProblem | typeof VLO | undefined {
-  if (major > 1 && (major !== 3 || scan.argument < 0)) return "label-type";
-  if (scan.extensions === SENML_EXTENSION_LABELS_MAX) return "label-count";
-  let from = label;
-  let to = -1;
-  let isLink = false;
-  if (major === 3) {
-    from = scan.at;
-    to = from + scan.argument;
-    if (to > bytes.length) return "malformed";
-    scan.at = to;
-    const problem = checkUtf8(bytes, from, to);
-    if (problem !== undefined) return problem;
-    if (to > from && bytes[to - 1] === UNDERSCORE) return "must-understand";
-    isLink = lwm2m && to - from === 3 && bytes[from] === 0x76 && bytes[from + 1] === 0x6c && bytes[from + 2] === 0x6f;
-  } else if (!Number.isSafeInteger(label)) {
-    return "label-type";
-  }
-  for (let index = 0; index < scan.extensions; index++) {
-    if (sameLabel(bytes, from, to, extensionFrom[index]!, extensionTo[index]!)) return "duplicate-label";
-  }
-  extensionFrom[scan.extensions] = from;
-  extensionTo[scan.extensions++] = to;
-  if (isLink) return checkField(bytes, KIND_TEXT, label) ?? VLO;
-  const end = skipItem(bytes, scan.at);
-  if (end < 0) return "malformed";
-  scan.at = end;
-  return undefined;
+/** "v (2)", or the name alone where the label is text. */
+function fieldName(slot: number): string {
+  return slot < LABELS ? `${FIELD_NAMES[slot]!} (${labelOfSlot(slot)})` : FIELD_NAMES[slot]!;
 }
 
-function sameLabel(bytes: Uint8Array, from: number, to: number, otherFrom: number, otherTo: number): boolean {
-  if (to < 0 || otherTo < 0) return to === otherTo && from === otherFrom;
-  if (to - from !== otherTo - otherFrom) return false;
-  for (let index = 0; index < to - from; index++) if (bytes[from + index] !== bytes[otherFrom + index]) return false;
-  return true;
+function namesOf(fields: number): string {
+  return FIELD_NAMES.filter((_, slot) => slot <= SLOT_LINK && (fields & (1 << slot)) !== 0).join(" and ");
 }
 
-function checkUtf8(bytes: Uint8Array, start: number, end: number): SenmlProblem | undefined {
-  for (let at = start; at < end; at++) {
-    if (bytes[at]! >= 0x80) return isUtf8(bytes.subarray(at, end)) ? undefined : "utf8";
-  }
-  return undefined;
+const LABEL_CHARACTERS_SHOWN = 24;
+
+/** The extension label of the fault, without what could upset a terminal. */
+function labelText(bytes: Uint8Array): string {
+  if (scan.faultTo < 0) return String(scan.faultFrom);
+  const end = Math.min(scan.faultTo, scan.faultFrom + LABEL_CHARACTERS_SHOWN);
+  const text = Buffer.from(bytes.subarray(scan.faultFrom, end))
+    .toString("latin1")
+    .replaceAll(/[^ -~]/gu, "?");
+  return `"${text}${end < scan.faultTo ? "..." : ""}"`;
 }
 
-/** Takes an item's head; returns its initial byte, or -1 when it is cut short or reserved. */
-function takeHead(bytes: Uint8Array): number {
-  const at = scan.at;
-  const initial = bytes[at];
-  if (initial === undefined) return -1;
+const MAJOR_NAMES = ["an integer", "an integer", "a byte string", "a text", "an array", "a map"] as const;
+const SIMPLE_NAMES: Readonly<Record<number, string>> = {
+  0xf4: "false",
+  0xf5: "true",
+  0xf6: "null",
+  0xf7: "undefined",
+  0xf9: "a float",
+  0xfa: "a float",
+  0xfb: "a float",
+};
+
+/** What the well-formed head at `at` begins, for people. */
+function itemName(bytes: Uint8Array, at: number): string {
+  const initial = bytes[at]!;
+  const major = initial >> 5;
   const info = initial & 31;
-  if (info < 24) {
-    scan.argument = info;
-    scan.at = at + 1;
-    return initial;
+  if (major === 7) return SIMPLE_NAMES[initial] ?? "a simple value";
+  if (major === 6) {
+    let tag = info < 24 ? BigInt(info) : 0n;
+    if (info >= 24)
+      for (const byte of bytes.subarray(at + 1, at + 1 + (1 << (info - 24)))) tag = tag * 256n + BigInt(byte);
+    return `tag ${tag}`;
   }
-  if (info > 27) {
-    const major = initial >> 5;
-    if (info !== 31 || major < 2 || major > 5) return -1;
-    scan.argument = -1;
-    scan.at = at + 1;
-    return initial;
-  }
-  const end = at + 1 + (1 << (info - 24));
-  if (end > bytes.length) return -1;
-  let argument = 0;
-  for (let index = at + 1; index < end; index++) argument = argument * 256 + bytes[index]!;
-  // RFC 8949 §3.3: simple values below 32 have no two-byte form.
-  if (initial === 0xf8 && argument < 32) return -1;
-  scan.argument = argument;
-  scan.at = end;
-  return initial;
+  return info === 31 && major < 4 ? `${MAJOR_NAMES[major]!} in chunks` : MAJOR_NAMES[major]!;
 }

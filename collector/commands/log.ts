@@ -21,7 +21,7 @@ export const log: Command = {
   --follow        go on with what arrives
   --format F      ndjson: a JSON line per record, frames in base64url (default)
                   cbor: the same as a CBOR sequence, frames as bytes
-                  senml: a JSON line per resolved SenML reading
+                  senml: a JSON line per resolved SenML reading, and one with "problem" for a record that is none
   --limit N       end after N records`,
   async run(argv) {
     const options = {
@@ -60,9 +60,18 @@ async function writeOut(answer: IncomingMessage, format: Format): Promise<void> 
   }
 }
 
+/** The readings as they come; in the end a warning on standard error when some lines held what is no reading. */
 async function* readings(answer: IncomingMessage): AsyncGenerator<string> {
-  for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
-    const text = senmlLines(JSON.parse(line) as LogLine);
+  let problems = 0;
+  let first = "";
+  for await (const raw of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
+    const line = JSON.parse(raw) as LogLine;
+    const { text, problem } = senmlLines(line);
+    if (problem !== undefined && problems++ === 0) first = `offset ${line.offset}: ${problem}`;
     if (text !== "") yield text;
   }
+  if (problems === 0) return;
+  process.stderr.write(
+    `${problems} frame(s) hold what is no reading, as the lines with "problem" say; the first is at ${first}.\n`,
+  );
 }

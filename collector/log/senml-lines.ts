@@ -1,7 +1,7 @@
-import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import { FORMAT_COSE_MAC0, FORMAT_SENML_CBOR, FORMAT_SENSML_CBOR } from "@paddock/wire/content-formats.ts";
 import { decodeMac0 } from "@paddock/wire/cose-mac.ts";
-import { resolveSenml, type Reading } from "@paddock/wire/senml-read.ts";
+import { FORMAT_GATEWAY } from "@paddock/wire/record.ts";
+import { readSenml, type Reading } from "@paddock/wire/senml-read.ts";
 
 /** A line of the log as `GET /v1/log` gives it in NDJSON; a batch that is evicted or undecodable has no record in it. */
 export interface LogLine {
@@ -23,25 +23,61 @@ export interface LogLine {
   readonly undecodable?: number;
 }
 
-/** The readings in a line's frame, resolved (RFC 8428 §4.6) against its reception. None for what carries no SenML. */
-export function readingsOf(line: LogLine): Outcome<readonly Reading[]> {
-  if (line.frame === undefined || line.format === undefined) return accept([]);
-  const frame = Buffer.from(line.frame, "base64url");
-  const now = line.at / 1000;
-  if (line.format === FORMAT_SENML_CBOR || line.format === FORMAT_SENSML_CBOR) return resolveSenml(frame, { now });
-  if (line.format !== FORMAT_COSE_MAC0) return refuse("format", `content format ${line.format} is no SenML`);
-  const mac = decodeMac0(frame);
-  return mac.ok ? resolveSenml(mac.value.payload, { now }) : mac;
+/** What a line holds for who wants readings. */
+export interface SenmlLines {
+  /** NDJSON; empty for the gateway's own records and for a pack of base fields alone. */
+  readonly text: string;
+  /** The first reason why something of the line is not among its readings. */
+  readonly problem: string | undefined;
 }
 
-/** The readings of a line as NDJSON, one line each: `{"offset","gateway","source","time","name","unit","value"}`. */
-export function senmlLines(line: LogLine): string {
-  const readings = readingsOf(line);
-  if (!readings.ok) return "";
-  return readings.value.map((reading) => `${JSON.stringify(plain(line, reading))}\n`).join("");
+/**
+ * A line of the log as NDJSON lines: one for each reading, resolved (RFC 8428 §4.6) against the frame's reception, and
+ * `{"offset","gateway","source","problem"}` for each record that is none. A line without a frame stays as it is.
+ */
+export function senmlLines(line: LogLine): SenmlLines {
+  if (line.frame === undefined || line.format === undefined) return { text: jsonLine(line), problem: undefined };
+  if (line.format === FORMAT_GATEWAY) return { text: "", problem: undefined };
+  const { readings, problems } = readFrame(Buffer.from(line.frame, "base64url"), line.format, line.at / 1000);
+  const { offset, gateway, source } = line;
+  const told = problems.map((problem) => jsonLine({ offset, gateway, source, problem }));
+  return {
+    text: readings
+      .map((reading) => jsonLine(plain(line, reading)))
+      .concat(told)
+      .join(""),
+    problem: problems[0],
+  };
 }
 
-function plain({ offset, gateway, source }: LogLine, { time, name, unit, value, sum, updateTime }: Reading) {
+interface ReadFrame {
+  readonly readings: readonly Reading[];
+  readonly problems: readonly string[];
+}
+
+/** `now` is the Unix time in seconds of the reception. */
+function readFrame(frame: Uint8Array, format: number, now: number): ReadFrame {
+  switch (format) {
+    case FORMAT_SENML_CBOR:
+    case FORMAT_SENSML_CBOR: {
+      const { readings, faults } = readSenml(frame, { now });
+      return { readings, problems: faults.map(({ detail }) => detail) };
+    }
+    case FORMAT_COSE_MAC0: {
+      const mac = decodeMac0(frame);
+      return mac.ok ? readFrame(mac.value.payload, mac.value.format, now) : { readings: [], problems: [mac.detail] };
+    }
+    default:
+      return { readings: [], problems: [`content format ${format} is no SenML`] };
+  }
+}
+
+function plain({ offset, gateway, source }: LogLine, reading: Reading) {
+  const { time, name, unit, value, contentFormat, sum, updateTime } = reading;
   const shown = value instanceof Uint8Array ? Buffer.from(value).toString("base64url") : value;
-  return { offset, gateway, source, time, name, unit, value: shown, sum, updateTime };
+  return { offset, gateway, source, time, name, unit, value: shown, contentFormat, sum, updateTime };
+}
+
+function jsonLine(line: object): string {
+  return `${JSON.stringify(line)}\n`;
 }

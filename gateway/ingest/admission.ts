@@ -1,4 +1,4 @@
-import { describeSenmlProblem, checkSenml } from "@paddock/wire/senml.ts";
+import { checkSenml, explainSenml } from "@paddock/wire/senml.ts";
 import { FORMAT_COSE_MAC0, FORMAT_SENML_CBOR, FORMAT_SENSML_CBOR } from "@paddock/wire/content-formats.ts";
 import { decodeMac0, verifyMac0, type Mac0 } from "@paddock/wire/cose-mac.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
@@ -222,8 +222,7 @@ export class Admission {
   #isSenml(pack: Uint8Array, format: number, lwm2m: boolean): boolean {
     const stream = format === FORMAT_SENSML_CBOR;
     const rules = lwm2m ? (stream ? RULES_LWM2M_STREAM : RULES_LWM2M) : stream ? RULES_STREAM : RULES;
-    const problem = checkSenml(pack, rules);
-    return problem === undefined || this.#refuse("senml", `SenML: ${describeSenmlProblem(problem)}.`);
+    return checkSenml(pack, rules) === undefined || this.#refuse("senml", `SenML: ${explainSenml(pack, rules)}.`);
   }
 
   #refuse(reason: Refusal, detail: string): false {
