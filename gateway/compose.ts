@@ -1,5 +1,4 @@
 import { mkdir } from "node:fs/promises";
-import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf } from "@paddock/base/errors.ts";
@@ -7,6 +6,7 @@ import type { Log } from "@paddock/base/log.ts";
 import { Shutdown } from "@paddock/base/shutdown.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
 import type { KeyValueDatabase } from "@paddock/store/database.ts";
+import { runtimeAddresses } from "@paddock/uplink/paths/address-watch.ts";
 import { PAYLOAD_BYTES_MAX } from "@paddock/wire/limits.ts";
 import { ChainBatchSource } from "./batch-source.ts";
 import { countBoot } from "./boot-counter.ts";
@@ -16,7 +16,7 @@ import { CommitLoop } from "./commit/commit-loop.ts";
 import { Divergence } from "./commit/divergence.ts";
 import { epochStartsAfter, newestBoot } from "./commit/continuity.ts";
 import { socketPath, type GatewayConfig } from "./config.ts";
-import { Discovery, multicastInterfaces } from "./discovery.ts";
+import { followLinks } from "./follow-links.ts";
 import { loadOrCreateIdentity } from "@paddock/wire/identity-file.ts";
 import { assertStoreIsOurs } from "./identity.ts";
 import { earlierExchanges, EXCHANGE_PREFIX } from "./ingest/exchange-memory.ts";
@@ -145,7 +145,6 @@ async function assemble(
     rateFramesPerS: config.sensors.rateFramesPerS,
     exchanges: { secret: identity.privateKey, boot: boot.count, states },
   });
-  const multicast = config.discovery.enabled ? multicastInterfaces(networkInterfaces()) : [];
   const { listen, plainListen } = config;
   const listeners = await UdpListeners.open({
     ingest,
@@ -153,7 +152,8 @@ async function assemble(
     log,
     listen,
     plainListen,
-    multicastInterfaces: multicast,
+    multicast: config.discovery.multicast,
+    addresses: runtimeAddresses(),
   });
   // First the frames, then the sockets: the last answers still have to leave.
   closing.add(() => listeners.close());
@@ -181,13 +181,8 @@ async function assemble(
   }
   const addresses = listeners.addresses();
   const id = Buffer.from(identity.id).toString("hex");
-  const coap = addresses.find(({ kind }) => kind === "coap");
-  if (config.discovery.enabled && coap !== undefined) {
-    const name = config.discovery.name ?? `paddock-${id.slice(0, 12)}`;
-    const discovery = new Discovery({ name, port: coap.port, id }, log, clock);
-    closing.add(() => discovery.stop());
-    void discovery.start();
-  }
+  const links = followLinks(config, id, listeners, { clock, log });
+  closing.add(() => links.stop());
   uplinks?.start();
   const reloadSensors = async (): Promise<void> => {
     const { file } = config.sensors;

@@ -43,7 +43,7 @@ describe("gateway configuration", () => {
       forward: { order: "live-first", backfillShare: 0.25, alarmTwice: false, drainMs: 2000 },
       status: { socket: null },
       metrics: { listen: null },
-      discovery: { enabled: true, name: null },
+      discovery: { enabled: true, multicast: true, name: null },
       log: { level: "info" },
     });
     const { collector, paths } = parseGatewayConfig(forwarding);
@@ -81,6 +81,14 @@ describe("gateway configuration", () => {
     ["a missing dataDir", {}, /dataDir/],
     ["a port out of range", { ...minimal, listen: [{ address: "::", port: 65_536 }] }, /listen\.0\.port.*65536/],
     ["an address that is none", { ...minimal, listen: [{ address: "fence", port: 1 }] }, /listen\.0\.address.*"fence"/],
+    [
+      "an IPv4 listener",
+      { ...minimal, listen: [{ address: "192.0.2.1" }] },
+      /listen\.0\.address.*IPv6 only.*translator/,
+    ],
+    ["an IPv4 listener in IPv6 clothes", { ...minimal, plainListen: [{ address: "::ffff:192.0.2.1" }] }, /IPv6 only/],
+    ["a link-local listener without its link", { ...minimal, listen: [{ address: "fe80::1" }] }, /fe80::1%eth0/],
+    ["a group as listener", { ...minimal, listen: [{ address: "ff02::fd" }] }, /joins ff02::fd .* by itself/],
     ["no listener at all", { ...minimal, listen: [] }, /listen: .*at least one listener/],
     ["one address twice", { ...minimal, plainListen: [{ address: "::", port: 5683 }] }, /listen: .*once/],
     ["shares above one", { ...minimal, lanes: { alarm: { quotaShare: 0.5 } } }, /lanes: .*add up to 1/],

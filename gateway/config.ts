@@ -49,8 +49,32 @@ const nextHop = v.pipe(
 );
 const endpointUrl = v.pipe(v.string(), v.url("expected a URL"), v.startsWith("https://", "expected an https URL"));
 
+/** Of UDP listeners: their sockets are IPv6 only, as is the way back to a sensor. */
+const listenAddress = v.pipe(
+  v.string("expected an IPv6 address"),
+  v.check(
+    (text) => isIP(text) !== 4 && !text.toLowerCase().startsWith("::ffff:"),
+    "expected an IPv6 address, such as ::, because sensors reach the gateway over IPv6 only; put a translator (RFC 7915) in front of IPv4 sensors",
+  ),
+  v.check(
+    (text) => isIP(text) === 4 || isIPv6(text.split("%")[0]!),
+    "expected an IPv6 address, such as :: or fe80::1%eth0",
+  ),
+  v.check(
+    (text) => !isLinkLocal(text) || text.includes("%"),
+    "expected the interface behind a link-local address, as in fe80::1%eth0: it is another address on every link",
+  ),
+  v.check(
+    (text) => !/^ff/i.test(text),
+    "expected no multicast address: the gateway joins ff02::fd and ff05::fd by itself",
+  ),
+);
+
 const udpListen = v.strictObject({
-  address: described(ipAddress, "Address to bind; :: takes every address of this machine."),
+  address: described(
+    listenAddress,
+    "IPv6 address to bind; :: takes every address of this machine, and answers from the one that was asked.",
+  ),
   port: described(v.optional(whole(0, 65_535, "(a UDP port)"), 5683), "UDP port; 0 lets the kernel choose one."),
 });
 
@@ -289,6 +313,10 @@ const schemaFields = v.strictObject({
         enabled: described(
           v.optional(v.boolean(), true),
           "Announce the CoAP listener as _coap._udp by DNS-SD over multicast DNS.",
+        ),
+        multicast: described(
+          v.optional(v.boolean(), true),
+          "Answer CoAP requests for the list of resources to All CoAP Nodes (ff02::fd, ff05::fd), whether or not anything is announced.",
         ),
         name: described(
           v.optional(

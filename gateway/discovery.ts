@@ -1,125 +1,118 @@
-import { hostname, networkInterfaces } from "node:os";
-import type { EventEmitter } from "node:events";
-import type { Clock, Timer } from "@paddock/base/clock.ts";
+import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf } from "@paddock/base/errors.ts";
+import { LatestUpdate } from "@paddock/base/latest-update.ts";
 import type { Log } from "@paddock/base/log.ts";
-import type { Bonjour } from "bonjour-service";
+import { systemRandom, type Random } from "@paddock/base/random.ts";
+import type { LocalAddress } from "@paddock/uplink/paths/source-address.ts";
+import { LinkAnnouncer } from "./discovery-link.ts";
+import { servicesOn, type Announced, type LinkService } from "./discovery-records.ts";
+import { linksOf, type Link } from "./ingest/links.ts";
 
-/** The mDNS group of IPv6 (RFC 6762 §3). */
-const MDNS_GROUP = "ff02::fb";
-/** How often interfaces that came or went are looked for. */
-const RESCAN_MS = 30_000;
+/** Names that are tried on a link before it goes without an announcement. */
+const ATTEMPTS_MAX = 9;
 
-export interface Announcement {
-  /** Name of the service instance, at most 63 bytes. */
-  readonly name: string;
-  /** UDP port of the CoAP listener. */
-  readonly port: number;
-  /** The gateway's id in hex, in the TXT record. */
-  readonly id: string;
+interface Announcing {
+  readonly announcer: LinkAnnouncer;
+  /** What is announced, as text: another one is announced anew. */
+  readonly shape: string;
 }
 
 /**
- * Announces the CoAP listener as `_coap._udp` by DNS-SD over multicast DNS, IPv6 only, on every interface that has a
- * link-local address. Whatever fails is one warning; frames are taken all the same.
- *
- * bonjour-service does IPv6 only through the options of its multicast-dns below: `type`, `ip` and exactly one
- * `interface` (it cannot set the outgoing interface for several), hence one instance for each. It binds to
- * the interface unless told otherwise, and `::%eth0` is no address that Linux binds, hence `bind`. Instances of one process hear each
- * other and would take their own name for taken, and a conflict is printed to standard output, hence no probing: the
- * name carries the gateway's id. Errors come out of a private emitter and end the process if nobody listens there.
+ * Announces the CoAP listeners as `_coap._udp` by DNS-SD over multicast DNS, IPv6 only, on every link where neighbours
+ * reach one of them, and with the addresses at which they do. Whatever fails is one warning for each link; frames are
+ * taken all the same.
  */
 export class Discovery {
-  readonly #announcement: Announcement;
+  readonly #announced: Announced;
   readonly #log: Log;
   readonly #clock: Clock;
-  readonly #instances = new Map<string, Bonjour>();
+  readonly #random: Random;
+  readonly #links = new Map<string, Announcing>();
   readonly #failed = new Set<string>();
-  #timer: Timer | undefined;
-  #stopped = false;
+  #own: ReadonlySet<string> = new Set();
+  #wanted: ReadonlyMap<string, Link> = new Map();
+  readonly #updates = new LatestUpdate<ReadonlyMap<string, Link>>((wanted) => this.#carryOut(wanted));
 
-  constructor(announcement: Announcement, log: Log, clock: Clock) {
-    this.#announcement = announcement;
+  constructor(announced: Announced, log: Log, clock: Clock, random: Random = systemRandom) {
+    this.#announced = announced;
     this.#log = log;
     this.#clock = clock;
+    this.#random = random;
   }
 
-  /** Never rejects. */
-  async start(): Promise<void> {
+  /** Follows the addresses of this machine. Never rejects; resolves when everything is announced. */
+  follow(addresses: readonly LocalAddress[]): Promise<void> {
+    this.#own = new Set(addresses.map(({ address }) => address));
+    return this.#update(new Map(linksOf(addresses).map((link) => [`${link.name}#${link.index}`, link])));
+  }
+
+  /** Says goodbye on every link. */
+  stop(): Promise<void> {
+    return this.#update(new Map());
+  }
+
+  #update(wanted: ReadonlyMap<string, Link>): Promise<void> {
+    this.#wanted = wanted;
+    for (const [key, { announcer }] of this.#links) if (!wanted.has(key)) announcer.interrupt();
+    return this.#updates.update(wanted);
+  }
+
+  async #carryOut(wanted: ReadonlyMap<string, Link>): Promise<void> {
+    await Promise.all([...this.#links.keys()].filter((key) => !wanted.has(key)).map((key) => this.#withdraw(key)));
+    await Promise.all([...wanted].map(([key, link]) => this.#bring(key, link)));
+  }
+
+  async #bring(key: string, link: Link): Promise<void> {
+    const shape = JSON.stringify(servicesOn(link, this.#announced));
+    if (this.#links.get(key)?.shape === shape) return;
+    await this.#withdraw(key);
+    if (shape === "[]") return;
     try {
-      await this.#rescan();
+      await this.#announce(key, link, shape);
     } catch (error) {
-      this.#log.warn("discovery-failed", { message: messageOf(error) });
-    }
-    if (!this.#stopped) this.#timer = this.#clock.after(RESCAN_MS, () => void this.start());
-  }
-
-  /** Says goodbye on every interface. */
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#timer?.cancel();
-    await Promise.all([...this.#instances.keys()].map((name) => this.#withdraw(name)));
-  }
-
-  async #rescan(): Promise<void> {
-    const present = multicastInterfaces(networkInterfaces());
-    for (const name of present) {
-      if (!this.#instances.has(name) && !this.#stopped) await this.#announce(name);
-    }
-    for (const name of this.#instances.keys()) {
-      if (!present.includes(name)) await this.#withdraw(name);
+      this.#warn(link.name, error);
     }
   }
 
-  async #announce(interfaceName: string): Promise<void> {
-    const { Bonjour } = await import("bonjour-service");
-    const { name, port, id } = this.#announcement;
-    const options = { type: "udp6", ip: MDNS_GROUP, interface: `::%${interfaceName}`, bind: "::" };
-    const failed = (error: unknown): void => {
-      if (this.#failed.has(interfaceName)) return;
-      this.#failed.add(interfaceName);
-      this.#log.warn("discovery-failed", { interface: interfaceName, message: messageOf(error) });
-    };
-    // The library's types name the options of a service here; at run time these go to multicast-dns.
-    const instance = new Bonjour(options, failed);
-    const { mdns } = (instance as unknown as { server: { mdns: EventEmitter } }).server;
-    mdns.on("error", failed);
-    mdns.on("warning", failed);
-    this.#instances.set(interfaceName, instance);
-    const service = instance.publish({
-      name,
-      type: "coap",
-      protocol: "udp",
-      port,
-      host: `${hostname().split(".")[0]}.local`,
-      txt: { id },
-      probe: false,
+  async #announce(key: string, link: Link, shape: string): Promise<void> {
+    const { name: interfaceName } = link;
+    const announcer = await LinkAnnouncer.open({
+      interfaceName,
+      id: this.#announced.id,
+      clock: this.#clock,
+      random: this.#random,
+      isOwn: (address) => this.#own.has(address.split("%")[0]!),
+      failed: (error) => this.#warn(interfaceName, error),
     });
-    service.on("up", () => this.#log.info("discovery", { interface: interfaceName, name, port }));
+    this.#links.set(key, { announcer, shape });
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      const services = servicesOn(link, this.#announced, attempt);
+      const conflict = await announcer.probe(services);
+      if (!this.#wanted.has(key)) return;
+      if (conflict === undefined) {
+        announcer.announce(services, (service) => this.#tell(interfaceName, service));
+        return;
+      }
+      this.#log.warn("discovery-conflict", { interface: interfaceName, ...conflict });
+    }
+    throw new Error(`${ATTEMPTS_MAX} names are taken by others on this link`);
   }
 
-  async #withdraw(interfaceName: string): Promise<void> {
-    const instance = this.#instances.get(interfaceName);
-    if (instance === undefined) return;
-    this.#instances.delete(interfaceName);
-    this.#failed.delete(interfaceName);
-    await new Promise<void>((done) => {
-      // A goodbye that cannot be sent must not hold up the end.
-      const timer = this.#clock.after(500, done);
-      instance.unpublishAll(() => {
-        timer.cancel();
-        done();
-      });
-    });
-    await new Promise<void>((done) => instance.destroy(() => done()));
+  #tell(interfaceName: string, { name, host, port, addresses }: LinkService): void {
+    this.#log.info("discovery", { interface: interfaceName, name, host, port, addresses });
   }
-}
 
-/** Names of the interfaces over which neighbours can be reached by link-local multicast. */
-export function multicastInterfaces(interfaces: ReturnType<typeof networkInterfaces>): string[] {
-  return Object.entries(interfaces)
-    .filter(([, addresses]) =>
-      addresses?.some(({ family, internal, address }) => family === "IPv6" && !internal && address.startsWith("fe80:")),
-    )
-    .map(([name]) => name);
+  #warn(interfaceName: string, error: unknown): void {
+    if (this.#failed.has(interfaceName)) return;
+    this.#failed.add(interfaceName);
+    this.#log.warn("discovery-failed", { interface: interfaceName, message: messageOf(error) });
+  }
+
+  async #withdraw(key: string): Promise<void> {
+    const link = this.#links.get(key);
+    if (link === undefined) return;
+    this.#links.delete(key);
+    this.#failed.delete(key.split("#")[0]!);
+    await link.announcer.close();
+  }
 }

@@ -17,6 +17,7 @@ import {
 } from "@paddock/wire/coap-options.ts";
 import { FORMAT_COSE_MAC0, FORMAT_SENML_CBOR } from "@paddock/wire/content-formats.ts";
 import { encodeMac0, type MacAlgorithm } from "@paddock/wire/cose-mac.ts";
+import { FOREVER_S, type LocalAddress } from "@paddock/uplink/paths/source-address.ts";
 import type { RestoredExchanges } from "./exchange-memory.ts";
 import type { Committed, FrameSink, IncomingFrame, Pressure } from "../commit/frame-sink.ts";
 import { Ingest, type IngestLimits } from "./ingest.ts";
@@ -236,5 +237,23 @@ export const keyed = (sequence: number, options: Parameters<typeof sealed>[1] = 
   format: FORMAT_COSE_MAC0,
   payload: sealed(sequence, options),
 });
+
+/** An address as the kernel lists it; what is not said follows from its text. */
+export function local(interfaceName: string, address: string, more: Partial<LocalAddress> = {}): LocalAddress {
+  return {
+    interfaceName,
+    interfaceIndex: interfaceName === "lo" ? 1 : 2,
+    address,
+    prefixLength: 64,
+    scope: address.startsWith("fe80:") ? "link" : address === "::1" ? "host" : "global",
+    tentative: false,
+    duplicate: false,
+    deprecated: false,
+    temporary: false,
+    preferredLifetimeS: FOREVER_S,
+    validLifetimeS: FOREVER_S,
+    ...more,
+  };
+}
 
 export { TYPE_CON, TYPE_NON };

@@ -1,10 +1,9 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
-import { networkInterfaces } from "node:os";
 import { afterEach, describe, expect, test } from "vitest";
 import { systemClock } from "@paddock/base/clock.ts";
 import { jsonLinesLog, silentLog } from "@paddock/base/log.ts";
-import { World } from "./fixture.ts";
+import { local, World } from "./fixture.ts";
 import { sumKernelDrops } from "./kernel-drops.ts";
 import { UdpListeners } from "./udp-listener.ts";
 import { RECV_BUFFER_BYTES } from "./udp-socket.ts";
@@ -128,19 +127,52 @@ describe("UDP listeners on ::1", () => {
   });
 
   test("a wildcard address that another gateway has is refused even where groups are joined", async () => {
-    const loopback = Object.keys(networkInterfaces())[0]!;
-    const wildcard = { listen: [{ address: "::", port: 0 }], multicastInterfaces: [loopback] };
-    const { listeners } = await open(wildcard);
+    const wildcard = { listen: [{ address: "::", port: 0 }], multicast: true, addresses: [local("lo", "fe80::1")] };
+    const { listeners, log } = await open(wildcard);
+    expect(listeners.groups()).toEqual(["ff02::fd%lo#1", "ff05::fd lo#1"]);
+    // fe80::1 is not there: the wildcard takes what is sent to it, and the next list is the next try.
+    expect([listeners.ownSockets, log.filter((line) => !line.includes("receive-buffer"))]).toEqual([0, []]);
+    await listeners.follow(wildcard.addresses);
+    expect(log.filter((line) => line.includes("address-not-bound"))).toHaveLength(1);
     const port = listeners.addresses()[0]!.port;
     await expect(open({ ...wildcard, listen: [{ address: "::", port }] })).rejects.toMatchObject({
       code: "LISTEN_FAILED",
     });
   });
 
-  test("an interface that is not there is warned of, and the rest works", async () => {
-    const { listeners, log } = await open({ multicastInterfaces: ["nowhere0"] });
-    expect(listeners.addresses()).toHaveLength(1);
-    expect(log.filter((line) => line.includes("nowhere0"))).toHaveLength(1);
+  test("a link that is not there is warned of, and the rest works; a listener elsewhere joins nothing", async () => {
+    const addresses = [local("nowhere0", "fe80::1")];
+    const { listeners, log } = await open({ listen: [{ address: "::", port: 0 }], multicast: true, addresses });
+    expect([listeners.addresses().length, listeners.groups()]).toEqual([1, []]);
+    expect(log.filter((line) => line.includes("multicast-not-joined") && line.includes("nowhere0"))).toHaveLength(2);
+    await listeners.follow([]);
+    const onLoopback = await open({ multicast: true, addresses: [local("lo", "fe80::1")] });
+    expect(onLoopback.listeners.groups()).toEqual([]);
+  });
+
+  test("beside the wildcard each address has a socket of its own, as long as the address is there", async () => {
+    const { world, listeners } = await open({ listen: [{ address: "::", port: 0 }], addresses: [local("lo", "::1")] });
+    const { port } = listeners.addresses()[0]!;
+    const ask = async (): Promise<string> => {
+      const socket = await client();
+      const answered = once(socket, "message") as Promise<[Buffer, { address: string }]>;
+      socket.send(world.encode({}), port, "::1");
+      return (await answered)[1].address;
+    };
+    expect([listeners.follows, listeners.ownSockets, await ask()]).toEqual([true, 1, "::1"]);
+    await listeners.follow([]);
+    expect([listeners.ownSockets, await ask()]).toEqual([0, "::1"]);
+    await listeners.follow([local("lo", "::1")]);
+    expect([listeners.ownSockets, await ask()]).toEqual([1, "::1"]);
+    expect(world.sink.frames).toHaveLength(3);
+  });
+
+  test("more addresses than there are sockets for are left to the wildcard, and told once", async () => {
+    const addresses = Array.from({ length: 130 }, (_, index) => local("lo", `2001:db8::${index.toString(16)}`));
+    const { listeners, log } = await open({ listen: [{ address: "::", port: 0 }], addresses });
+    await listeners.follow(addresses);
+    expect(log.filter((line) => line.includes("addresses-too-many"))).toHaveLength(1);
+    expect(log.filter((line) => line.includes("address-not-bound"))).toHaveLength(128);
   });
 
   test("count what the kernel dropped", async () => {

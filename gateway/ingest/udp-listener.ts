@@ -1,15 +1,13 @@
 import { readFile } from "node:fs/promises";
-import { networkInterfaces } from "node:os";
 import type { Clock } from "@paddock/base/clock.ts";
-import { messageOf } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
+import type { LocalAddress } from "@paddock/uplink/paths/source-address.ts";
+import { AddressSockets } from "./address-sockets.ts";
+import { GroupSockets } from "./group-sockets.ts";
 import type { Ingest } from "./ingest.ts";
 import { sumKernelDrops } from "./kernel-drops.ts";
-import { UdpSocket, type DatagramHandler } from "./udp-socket.ts";
-
-/** All CoAP Nodes, on the link and on the site (RFC 7252 §12.8). */
-export const COAP_GROUP_LINK = "ff02::fd";
-export const COAP_GROUP_SITE = "ff05::fd";
+import { isAnyAddress, linksOf } from "./links.ts";
+import { UdpSocket, type DatagramHandler, type UdpSocketOptions } from "./udp-socket.ts";
 
 export interface ListenAddress {
   /** An IPv6 address, `::` for all. */
@@ -25,8 +23,10 @@ export interface UdpListenersOptions {
   readonly listen: readonly ListenAddress[];
   /** Addresses for frames without CoAP (docs/protocol.md §1.6). */
   readonly plainListen?: readonly ListenAddress[];
-  /** Interfaces on which to join the All CoAP Nodes groups. */
-  readonly multicastInterfaces?: readonly string[];
+  /** Whether to take requests to All CoAP Nodes on every link that reaches a CoAP listener. */
+  readonly multicast?: boolean;
+  /** The addresses of this machine at the start; `follow` tells later ones. */
+  readonly addresses?: readonly LocalAddress[];
 }
 
 /** A bound socket, as the status shows it. */
@@ -39,60 +39,85 @@ export interface BoundAddress extends ListenAddress {
 export class UdpListeners {
   readonly #coap: readonly UdpSocket[];
   readonly #plain: readonly UdpSocket[];
-  readonly #groups: readonly UdpSocket[];
+  readonly #beside: readonly AddressSockets[];
+  readonly #groups: GroupSockets | undefined;
+  #kernelDrops = 0;
 
-  private constructor(coap: readonly UdpSocket[], plain: readonly UdpSocket[], groups: readonly UdpSocket[]) {
+  private constructor(
+    coap: readonly UdpSocket[],
+    plain: readonly UdpSocket[],
+    beside: readonly AddressSockets[],
+    groups: GroupSockets | undefined,
+  ) {
     this.#coap = coap;
     this.#plain = plain;
+    this.#beside = beside;
     this.#groups = groups;
   }
 
-  /** Binds everything, or nothing: throws LISTEN_FAILED. A group that cannot be joined is only warned of. */
+  /**
+   * Binds everything that is configured, or nothing: throws LISTEN_FAILED. An address beside a wildcard that cannot be
+   * bound, and a group that cannot be joined, are only warned of.
+   */
   static async open(options: UdpListenersOptions): Promise<UdpListeners> {
-    const { ingest, clock, log } = options;
-    const interfaces = options.multicastInterfaces ?? [];
+    const { ingest, clock, log, listen, plainListen = [], multicast = false, addresses = [] } = options;
     const opened: UdpSocket[] = [];
     const sendFailed = (): void => void ingest.counters.sendErrors++;
     const handlerFailed = (): void => void ingest.counters.handlerFailures++;
+    const common = { clock, log, sendFailed, handlerFailed };
     const open = async (
-      { address, port }: ListenAddress,
-      handle: DatagramHandler,
-      group = false,
+      where: Pick<UdpSocketOptions, "address" | "port" | "handle" | "shared">,
     ): Promise<UdpSocket> => {
-      // Of the unicast sockets only a wildcard stands in the way of the groups' own.
-      const wildcard = interfaces.length > 0 && address === "::";
-      const shared = group ? "beside" : wildcard ? "wildcard" : undefined;
-      const socket = await UdpSocket.open({ address, port, clock, log, handle, sendFailed, handlerFailed, shared });
+      const socket = await UdpSocket.open({ ...common, ...where });
       opened.push(socket);
       return socket;
     };
+    const openBeside = (address: string, port: number, handle: DatagramHandler): Promise<UdpSocket> =>
+      UdpSocket.open({ ...common, address, port, handle, shared: "beside", quiet: true });
+    const handleCoap: DatagramHandler = (bytes, from, port, receivedUs, reply) =>
+      ingest.handleDatagram(bytes, ingest.endpoint(from, port), receivedUs, reply);
+    const handlePlain: DatagramHandler = (bytes, from, port, receivedUs) =>
+      ingest.handlePlain(bytes, ingest.endpoint(from, port), receivedUs);
     try {
       const coap: UdpSocket[] = [];
-      for (const address of options.listen) {
-        coap.push(
-          await open(address, (bytes, from, port, receivedUs, reply) =>
-            ingest.handleDatagram(bytes, ingest.endpoint(from, port), receivedUs, reply),
-          ),
-        );
+      const beside: AddressSockets[] = [];
+      for (const { address, port } of listen) {
+        const wildcard = isAnyAddress(address);
+        const socket = await open({ address, port, handle: handleCoap, shared: wildcard ? "wildcard" : undefined });
+        coap.push(socket);
+        if (!wildcard) continue;
+        const bound = socket.port;
+        beside.push(new AddressSockets({ port: bound, log, open: (own) => openBeside(own, bound, handleCoap) }));
       }
       const plain: UdpSocket[] = [];
-      for (const address of options.plainListen ?? []) {
-        plain.push(
-          await open(address, (bytes, from, port, receivedUs) =>
-            ingest.handlePlain(bytes, ingest.endpoint(from, port), receivedUs),
-          ),
-        );
-      }
-      const first = coap[0];
-      const groups = first === undefined ? [] : await joinGroups(first, coap, interfaces, options, open);
-      return new UdpListeners(coap, plain, groups);
+      // No answer leaves these, so it does not matter which of the addresses was asked.
+      for (const where of plainListen) plain.push(await open({ ...where, handle: handlePlain }));
+      const handler =
+        (replyVia: UdpSocket): DatagramHandler =>
+        (bytes, from, port, receivedUs) =>
+          ingest.handleMulticast(bytes, ingest.endpoint(from, port), receivedUs, replyVia.reply);
+      const groups = multicast ? new GroupSockets({ log, listeners: coap, handler, open: openBeside }) : undefined;
+      const listeners = new UdpListeners(coap, plain, beside, groups);
+      await listeners.follow(addresses);
+      return listeners;
     } catch (error) {
       await Promise.all(opened.map((socket) => socket.close()));
       throw error;
     }
   }
 
-  /** What is bound, with the ports that the kernel chose. */
+  /** Whether anything here depends on the addresses of this machine, so that `follow` is of use. */
+  get follows(): boolean {
+    return this.#beside.length > 0 || this.#groups !== undefined;
+  }
+
+  /** Brings the sockets of single addresses and of groups in line with the kernel's list. Never rejects. */
+  async follow(addresses: readonly LocalAddress[]): Promise<void> {
+    const links = linksOf(addresses);
+    await Promise.all([...this.#beside.map((sockets) => sockets.follow(addresses)), this.#groups?.follow(links)]);
+  }
+
+  /** What is configured and bound, with the ports that the kernel chose. */
   addresses(): BoundAddress[] {
     return [
       ...this.#coap.map((socket) => describeSocket("coap", socket)),
@@ -100,11 +125,25 @@ export class UdpListeners {
     ];
   }
 
-  /** Datagrams that the kernel dropped because a receive buffer was full; undefined where it does not say. */
+  /** The groups that are joined, as `ff02::fd%eth0#2`. */
+  groups(): string[] {
+    return this.#groups?.joined() ?? [];
+  }
+
+  /** Addresses that answer from a socket of their own beside a wildcard. */
+  get ownSockets(): number {
+    return this.#beside.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  /**
+   * Datagrams that the kernel dropped because a receive buffer was full; undefined where it does not say. It never goes
+   * back, though the kernel forgets what it counted of a socket that is closed.
+   */
   async kernelDrops(): Promise<number | undefined> {
     const ports = new Set([...this.#coap, ...this.#plain].map((socket) => socket.port));
     try {
-      return sumKernelDrops(await readFile("/proc/net/udp6", "utf8"), ports);
+      this.#kernelDrops = Math.max(this.#kernelDrops, sumKernelDrops(await readFile("/proc/net/udp6", "utf8"), ports));
+      return this.#kernelDrops;
     } catch {
       return undefined;
     }
@@ -112,48 +151,11 @@ export class UdpListeners {
 
   /** Closes every socket once the answers that wait have left. */
   async close(): Promise<void> {
-    await Promise.all([...this.#coap, ...this.#plain, ...this.#groups].map((socket) => socket.close()));
+    const sets = [...this.#beside, ...(this.#groups === undefined ? [] : [this.#groups])];
+    await Promise.all([...this.#coap, ...this.#plain, ...sets].map((socket) => socket.close()));
   }
 }
 
 function describeSocket(kind: "coap" | "plain", socket: UdpSocket): BoundAddress {
   return { kind, address: socket.address, port: socket.port, recvBufferBytes: socket.recvBufferBytes };
-}
-
-/**
- * Sockets of their own, bound to the groups' addresses: that is how to know that a request was sent to a group, since
- * Node does not tell the destination. A link group needs one for each link; the site group has one that joins on every
- * interface, because two would both get what arrives on either. Answers leave from the first unicast socket.
- */
-async function joinGroups(
-  replyVia: UdpSocket,
-  coap: readonly UdpSocket[],
-  interfaces: readonly string[],
-  { ingest, log }: UdpListenersOptions,
-  open: (address: ListenAddress, handle: DatagramHandler, group: boolean) => Promise<UdpSocket>,
-): Promise<UdpSocket[]> {
-  const handle: DatagramHandler = (bytes, from, port, receivedUs) =>
-    ingest.handleMulticast(bytes, ingest.endpoint(from, port), receivedUs, replyVia.reply);
-  const sockets: UdpSocket[] = [];
-  const join = async (group: string, address: string, names: readonly string[]): Promise<void> => {
-    try {
-      const socket = await open({ address, port: replyVia.port }, handle, true);
-      sockets.push(socket);
-      for (const name of names) {
-        socket.join(group, name);
-        for (const unicast of coap) if (unicast.address === "::") unicast.shun(group, name);
-      }
-    } catch (error) {
-      log.warn("multicast-not-joined", { group, interfaces: names, reason: messageOf(error) });
-    }
-  };
-  // The system takes a name that it does not know for "any interface", so the names are checked here.
-  const present = networkInterfaces();
-  const known = interfaces.filter((name) => present[name] !== undefined);
-  for (const name of interfaces) {
-    if (!known.includes(name)) log.warn("multicast-not-joined", { interfaces: [name], reason: "no such interface" });
-  }
-  for (const name of known) await join(COAP_GROUP_LINK, `${COAP_GROUP_LINK}%${name}`, [name]);
-  if (known.length > 0) await join(COAP_GROUP_SITE, COAP_GROUP_SITE, known);
-  return sockets;
 }

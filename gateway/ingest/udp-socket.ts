@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
+import { networkInterfaces } from "node:os";
 import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
@@ -48,6 +49,9 @@ const CLOSE_TURNS_MAX = 1000;
 
 /** A udp6 socket that survives what the network does to it. */
 export class UdpSocket {
+  /** What is bound; a link-local address with its zone. */
+  readonly address: string;
+  readonly port: number;
   readonly #socket: Socket;
   readonly #sendFailed: () => void;
   readonly #log: Log;
@@ -55,6 +59,9 @@ export class UdpSocket {
   #closed = false;
 
   private constructor(socket: Socket, options: UdpSocketOptions) {
+    const { address, port } = socket.address();
+    this.address = address;
+    this.port = port;
     this.#socket = socket;
     this.#sendFailed = options.sendFailed;
     this.#log = options.log;
@@ -91,14 +98,6 @@ export class UdpSocket {
     return opened;
   }
 
-  get address(): string {
-    return this.#socket.address().address;
-  }
-
-  get port(): number {
-    return this.#socket.address().port;
-  }
-
   /** Bytes that the kernel granted. Linux says twice that much, to cover its own overhead (socket(7), SO_RCVBUF). */
   get recvBufferBytes(): number {
     return this.#socket.getRecvBufferSize() / (process.platform === "linux" ? 2 : 1);
@@ -120,8 +119,10 @@ export class UdpSocket {
     }
   };
 
-  /** Joins a group on an interface. */
+  /** Joins a group on an interface. Throws when the interface is not there. */
   join(group: string, interfaceName: string): void {
+    // The system takes a name that it does not know for "any interface".
+    if (networkInterfaces()[interfaceName] === undefined) throw new Error(`${interfaceName}: no such interface`);
     this.#socket.addMembership(group, `::%${interfaceName}`);
   }
 

@@ -136,12 +136,14 @@ function parse(text: string): LocalAddress[] | string {
   }
 }
 
-function runtimeAddresses(): LocalAddress[] {
+/** What the runtime knows of the addresses, at once: not their states, and indices of link-local ones only. */
+export function runtimeAddresses(): LocalAddress[] {
   return Object.entries(networkInterfaces()).flatMap(([interfaceName, infos = []]) =>
     infos
       .filter(({ address }) => isIPv6(address))
       .map(({ address, internal, family, ...rest }) => ({
         interfaceName,
+        interfaceIndex: (rest as { scopeid?: number }).scopeid || undefined,
         address,
         scope: internal
           ? "host"

@@ -3,6 +3,8 @@ import { BlockList, isIPv6 } from "node:net";
 /** One IPv6 address of this machine, as the kernel lists it. */
 export interface LocalAddress {
   readonly interfaceName: string;
+  /** The kernel's number of the interface, which a new one under the same name does not have; undefined: not known. */
+  readonly interfaceIndex?: number | undefined;
   readonly address: string;
   /** Bits of the prefix that the link shares. */
   readonly prefixLength: number;
@@ -62,9 +64,10 @@ export function followsAddresses({
 export function parseAddresses(document: unknown): LocalAddress[] {
   if (!Array.isArray(document)) return [];
   return document.flatMap((link: unknown) => {
-    const { ifname, addr_info: infos } = fieldsOf(link);
+    const { ifname, ifindex, addr_info: infos } = fieldsOf(link);
+    const index = typeof ifindex === "number" ? ifindex : undefined;
     if (typeof ifname !== "string" || !Array.isArray(infos)) return [];
-    return infos.flatMap((info: unknown) => parseAddress(ifname, fieldsOf(info)));
+    return infos.flatMap((info: unknown) => parseAddress(ifname, index, fieldsOf(info)));
   });
 }
 
@@ -142,13 +145,18 @@ function isWithin(address: string, network: string, length: number): boolean {
   return list.check(address, "ipv6");
 }
 
-function parseAddress(interfaceName: string, info: Record<string, unknown>): LocalAddress[] {
+function parseAddress(
+  interfaceName: string,
+  interfaceIndex: number | undefined,
+  info: Record<string, unknown>,
+): LocalAddress[] {
   const { family, local, scope, prefixlen, preferred_life_time: preferred, valid_life_time: valid } = info;
   if (family !== "inet6" || typeof local !== "string" || !isIPv6(local)) return [];
   if (scope !== "global" && scope !== "link" && scope !== "host") return [];
   return [
     {
       interfaceName,
+      interfaceIndex,
       address: local,
       prefixLength: typeof prefixlen === "number" ? prefixlen : 128,
       scope,
