@@ -127,7 +127,7 @@ export class LinkAnnouncer {
   async close(): Promise<void> {
     this.interrupt();
     await this.#within((done) => this.#bonjour.unpublishAll(done));
-    await this.#within((done) => void this.#bonjour.destroy(done));
+    await this.#within((done) => this.#bonjour.destroy(done));
   }
 
   #within(act: (done: () => void) => void): Promise<void> {

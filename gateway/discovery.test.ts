@@ -12,6 +12,15 @@ const ID = "0123456789abcdef".repeat(4);
 const LINK = { name: "eth0", index: 2, addresses: ["2001:db8::1", "fe80::2"] };
 const any = { address: "::", port: 5683 };
 
+/** What is announced for these listeners. */
+const bound = (...listeners: { address: string; port: number }[]) =>
+  servicesOn(LINK, { name: "n", id: ID, listeners }).map(({ name, host, port, addresses }) => [
+    name,
+    host,
+    port,
+    addresses,
+  ]);
+
 describe("what is announced on a link", () => {
   test("a wildcard listener, with every address of the link and a host name that only this gateway has", () => {
     expect(servicesOn(LINK, { name: "north fence", id: ID, listeners: [any] })).toEqual([
@@ -20,13 +29,6 @@ describe("what is announced on a link", () => {
   });
 
   test("a listener that neighbours cannot reach is not announced; two ports are two services", () => {
-    const bound = (...listeners: { address: string; port: number }[]) =>
-      servicesOn(LINK, { name: "n", id: ID, listeners }).map(({ name, host, port, addresses }) => [
-        name,
-        host,
-        port,
-        addresses,
-      ]);
     expect(bound({ address: "::1", port: 5683 })).toEqual([]);
     expect(bound({ address: "2001:db8:9::1", port: 5683 })).toEqual([]);
     expect(bound({ address: "::1", port: 1 }, { address: "2001:db8::1", port: 2 }, any)).toEqual([
