@@ -50,23 +50,24 @@ const Limits = v.strictObject({
   maxConnections: v.optional(v.pipe(whole(1, 1_000_000, "connections"), describe("More are closed at once")), 10_000),
   maxStreamsPerConnection: v.optional(
     v.pipe(whole(1, 1000, "streams"), describe("HTTP/2 SETTINGS_MAX_CONCURRENT_STREAMS")),
-    16,
+    32,
   ),
-  maxUploads: v.optional(v.pipe(whole(1, 100_000, "uploads"), describe("At once; more are answered 503")), 256),
-  maxUploadsPerConnection: v.optional(
-    v.pipe(whole(1, 1000, "uploads"), describe("At once; more are answered 429")),
-    16,
-  ),
+  maxUploads: v.optional(v.pipe(whole(1, 100_000, "uploads"), describe("At once; more are answered 503")), 1024),
+  maxUploadsPerGateway: v.optional(v.pipe(whole(1, 1000, "uploads"), describe("At once; more are answered 429")), 48),
   maxBodyBytesInFlight: v.optional(
     v.pipe(
-      whole(8_388_608, 1_099_511_627_776, "bytes"),
-      describe("Of all uploads together, decompressed ones counted at their largest; more are answered 503"),
+      whole(33_554_432, 1_099_511_627_776, "bytes"),
+      describe("Of all uploads together, and a quarter of it for each gateway; more are answered 503"),
     ),
     134_217_728,
   ),
   bodyIdleMs: v.optional(
-    v.pipe(whole(100, 3_600_000, "ms"), describe("An upload that brings no byte this long ends")),
+    v.pipe(whole(100, 3_600_000, "ms"), describe("An upload that is too slow for this long ends")),
     30_000,
+  ),
+  bodyBytesPerSMin: v.optional(
+    v.pipe(whole(0, 1_000_000, "bytes per second"), describe("Slower than this is too slow; 0: one byte is enough")),
+    100,
   ),
   bodyTotalMs: v.optional(v.pipe(whole(100, 86_400_000, "ms"), describe("An upload that lasts longer ends")), 300_000),
   connectionIdleMs: v.optional(
@@ -74,7 +75,7 @@ const Limits = v.strictObject({
     900_000,
   ),
   maxChainsPerGateway: v.optional(
-    v.pipe(whole(3, 1_000_000, "chains"), describe("Lanes times epochs; a new one above this is answered 507")),
+    v.pipe(whole(3, 1_000_000, "chains"), describe("Lanes times epochs; a new one above this is answered 422")),
     4096,
   ),
   handshakeMs: v.optional(v.pipe(whole(100, 600_000, "ms"), describe("Time for the TLS handshake")), 10_000),

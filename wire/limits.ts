@@ -36,6 +36,8 @@ export const UPLOAD_BYTES_MAX = 4 * 1024 * 1024;
 /** Batches of one request: a receipt can then name each of them, however held and bare ones alternate. */
 export const UPLOAD_BATCHES_MAX = 1024;
 
+/** Bytes of what a collector gives a gateway to sign; an HTTP header field carries it. */
+export const CHALLENGE_BYTES_MAX = 64;
 /** Bytes of a claim code and of a gateway's label in an enrolment, in UTF-8. */
 export const CLAIM_BYTES_MAX = 128;
 export const LABEL_BYTES_MAX = 256;

@@ -11,6 +11,7 @@ import { decodeMac0, verifyMac0 } from "./cose-mac.ts";
 import { decodeSign1 } from "./cose-sign.ts";
 import { openEnrolment } from "./enrolment.ts";
 import { decodeGatewayRecord } from "./gateway-record.ts";
+import { openKeyProof } from "./key-proof.ts";
 import { decodeProof, verifyProof } from "./proof.ts";
 import { openReceipt } from "./receipt.ts";
 import { decodeRecords } from "./record.ts";
@@ -163,6 +164,12 @@ const targets: readonly Target[] = [
     rounds: 20_000 * SCALE,
     favourites: vectorsOf("enrolment"),
     decode: (bytes) => reasonOf(openEnrolment(bytes)),
+  },
+  {
+    name: "openKeyProof",
+    rounds: 20_000 * SCALE,
+    favourites: vectorsOf("key-proof"),
+    decode: (bytes) => reasonOf(openKeyProof(bytes, publicKey)),
   },
   {
     name: "verifyProof",

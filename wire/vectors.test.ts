@@ -9,6 +9,7 @@ import { encodeMessage, readMessage, type CoapMessage } from "./coap-message.ts"
 import { decodeMac0, encodeMac0, verifyMac0, type Mac0 } from "./cose-mac.ts";
 import { openEnrolment, signEnrolment, type Enrolment } from "./enrolment.ts";
 import { decodeGatewayRecord, encodeGatewayRecord, type GatewayRecord } from "./gateway-record.ts";
+import { openKeyProof, signKeyProof, type KeyProof } from "./key-proof.ts";
 import { encodeProof, decodeProof, verifyProof, type Proof } from "./proof.ts";
 import { openReceipt, signReceipt, type Receipt } from "./receipt.ts";
 import { decodeRecords, encodeSource, recordSize, writeRecord, type BatchRecord } from "./record.ts";
@@ -73,6 +74,11 @@ const codecs: Readonly<Record<VectorFile, Codec>> = {
     decode: openEnrolment,
     encode: (request: Enrolment) => signEnrolment(testGateway, request),
     rule: "enrolment",
+  },
+  "key-proof": {
+    decode: (bytes) => openKeyProof(bytes, testGateway.publicKey),
+    encode: ({ collector, challenge }: KeyProof) => signKeyProof(testGateway, collector, challenge),
+    rule: "key-proof",
   },
   proof: { decode: decodeProof, encode: (proof: Proof) => encodeProof(proof), rule: "proof" },
 };

@@ -1,7 +1,7 @@
 import type { CollectorLimits } from "../config.ts";
 import { BodyBudget, type BodyLease } from "./body-budget.ts";
 
-export type AdmissionLimits = Pick<CollectorLimits, "maxUploads" | "maxUploadsPerConnection" | "maxBodyBytesInFlight">;
+export type AdmissionLimits = Pick<CollectorLimits, "maxUploads" | "maxUploadsPerGateway" | "maxBodyBytesInFlight">;
 
 export interface AdmissionRefusal {
   readonly ok: false;
@@ -17,11 +17,19 @@ export interface Admitted {
   readonly leave: () => void;
 }
 
-/** Counts uploads and their bytes, per connection and in total, and turns away what is over the limits. */
+/** The part of all bytes in flight that one gateway may hold: several large uploads, never the room of all others. */
+const GATEWAY_SHARE = 1 / 4;
+
+interface Present {
+  uploads: number;
+  readonly budget: BodyBudget;
+}
+
+/** Counts uploads and their bytes, per gateway and in total, and turns away what is over the limits. */
 export class Admission {
   readonly budget: BodyBudget;
   readonly #limits: AdmissionLimits;
-  readonly #perConnection = new WeakMap<object, number>();
+  readonly #gateways = new Map<string, Present>();
   #uploads = 0;
 
   constructor(limits: AdmissionLimits) {
@@ -33,26 +41,32 @@ export class Admission {
     return this.#uploads;
   }
 
-  enter(connection: object): Admitted | AdmissionRefusal {
-    const { maxUploads, maxUploadsPerConnection } = this.#limits;
+  /** `gateway`: id of one that has proven its key. */
+  enter(gateway: string): Admitted | AdmissionRefusal {
+    const { maxUploads, maxUploadsPerGateway, maxBodyBytesInFlight } = this.#limits;
+    let present = this.#gateways.get(gateway);
+    if (present !== undefined && present.uploads >= maxUploadsPerGateway) {
+      const message = `${maxUploadsPerGateway} uploads of this gateway are in flight already.`;
+      return { ok: false, status: 429, code: "busy", message };
+    }
     if (this.#uploads >= maxUploads) {
       return { ok: false, status: 503, code: "busy", message: `${maxUploads} uploads are in flight already.` };
     }
-    const onConnection = this.#perConnection.get(connection) ?? 0;
-    if (onConnection >= maxUploadsPerConnection) {
-      const message = `${maxUploadsPerConnection} uploads are in flight on this connection already.`;
-      return { ok: false, status: 429, code: "busy", message };
+    if (present === undefined) {
+      present = { uploads: 0, budget: new BodyBudget(maxBodyBytesInFlight * GATEWAY_SHARE, this.budget) };
+      this.#gateways.set(gateway, present);
     }
+    const { budget } = present;
     this.#uploads++;
-    this.#perConnection.set(connection, onConnection + 1);
-    const lease = this.budget.open();
+    present.uploads++;
+    const lease = budget.open();
     let left = false;
     const leave = (): void => {
       if (left) return;
       left = true;
       lease.close();
       this.#uploads--;
-      this.#perConnection.set(connection, (this.#perConnection.get(connection) ?? 1) - 1);
+      if (--present.uploads === 0) this.#gateways.delete(gateway);
     };
     return { ok: true, lease, leave };
   }

@@ -1,10 +1,12 @@
-/** A shared allowance of bytes: what all uploads together may hold in memory. */
+/** An allowance of bytes: what uploads together may hold in memory. One inside another counts in both. */
 export class BodyBudget {
   readonly #maxBytes: number;
+  readonly #outer: BodyBudget | undefined;
   #usedBytes = 0;
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, outer?: BodyBudget) {
     this.#maxBytes = maxBytes;
+    this.#outer = outer;
   }
 
   get usedBytes(): number {
@@ -16,16 +18,27 @@ export class BodyBudget {
     let heldBytes = 0;
     return {
       grow: (bytes) => {
-        if (this.#usedBytes + bytes > this.#maxBytes) return false;
-        this.#usedBytes += bytes;
+        if (!this.#take(bytes)) return false;
         heldBytes += bytes;
         return true;
       },
       close: () => {
-        this.#usedBytes -= heldBytes;
+        this.#give(heldBytes);
         heldBytes = 0;
       },
     };
+  }
+
+  #take(bytes: number): boolean {
+    if (this.#usedBytes + bytes > this.#maxBytes) return false;
+    if (this.#outer !== undefined && !this.#outer.#take(bytes)) return false;
+    this.#usedBytes += bytes;
+    return true;
+  }
+
+  #give(bytes: number): void {
+    this.#usedBytes -= bytes;
+    if (this.#outer !== undefined) this.#outer.#give(bytes);
   }
 }
 

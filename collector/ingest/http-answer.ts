@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 
+import type { BodyProblem } from "./read-body.ts";
+
 /** One handler serves HTTP/2 and HTTP/1.1: these are the two shapes a request has. */
 export type AnyRequest = IncomingMessage | Http2ServerRequest;
 export type AnyResponse = ServerResponse | Http2ServerResponse;
@@ -25,6 +27,23 @@ export function errorAnswer(
   const item = more.item === undefined ? {} : { item: more.item };
   const headers = more.retryAfterS === undefined ? {} : { "retry-after": String(more.retryAfterS) };
   return jsonAnswer(status, { error: code, message, ...item }, headers);
+}
+
+export const BUSY_RETRY_S = 1;
+
+export function bodyRefusal(reason: BodyProblem | "content-type", detail: string): Answer {
+  switch (reason) {
+    case "too-large":
+      return errorAnswer(413, reason, detail);
+    case "busy":
+      return errorAnswer(503, reason, detail, { retryAfterS: BUSY_RETRY_S });
+    case "timeout":
+      return errorAnswer(408, reason, detail);
+    case "aborted":
+    case "encoding":
+    case "content-type":
+      return errorAnswer(400, reason, detail);
+  }
 }
 
 /**
@@ -64,6 +83,11 @@ const RESET_AFTER_MS = 20;
 
 /** How long the rest of a refused HTTP/1.1 body is read and dropped. */
 const DISCARD_MS = 2000;
+
+/** What streams share: the session, or the socket of HTTP/1.1. */
+export function connectionOf(request: AnyRequest): object {
+  return ("stream" in request ? request.stream.session : undefined) ?? request.socket;
+}
 
 /** Header value, or undefined when it is absent or given more than once. */
 export function headerOf(request: AnyRequest, name: string): string | undefined {

@@ -2,9 +2,8 @@ import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
-import { TokenBucket } from "@paddock/base/token-bucket.ts";
 import type { ChainId } from "@paddock/store/types.ts";
-import { openEnrolment } from "@paddock/wire/enrolment.ts";
+import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { UPLOAD_BYTES_MAX } from "@paddock/wire/limits.ts";
 import { chainOfPath, chainTitle, hexOf } from "../chain-name.ts";
 import type { CollectorLimits } from "../config.ts";
@@ -12,20 +11,26 @@ import type { CollectorMetrics } from "../metrics.ts";
 import type { Gateway, GatewayRegistry } from "../registry/gateway-registry.ts";
 import type { Admission } from "./admission.ts";
 import type { BodyLease } from "./body-budget.ts";
+import { Enrolments } from "./enrolments.ts";
 import {
+  bodyRefusal,
+  BUSY_RETRY_S,
+  connectionOf,
   errorAnswer,
   headerOf,
-  jsonAnswer,
   sendAnswer,
   type Answer,
   type AnyRequest,
   type AnyResponse,
 } from "./http-answer.ts";
 import { decompressZstd, readBody, type BodyProblem } from "./read-body.ts";
+import { KeyProofs, type KeyProofProblem } from "./key-proofs.ts";
 import type { Receipts } from "./receipts.ts";
 import { takeUpload, type UploadContext } from "./upload.ts";
+import { WrongSignatures } from "./wrong-signatures.ts";
 
 export interface IngestContext extends UploadContext {
+  readonly identity: Pick<SigningIdentity, "id">;
   readonly registry: GatewayRegistry;
   readonly receipts: Receipts;
   readonly admission: Admission;
@@ -45,17 +50,15 @@ export interface IngestHandler {
 }
 
 const RECEIPT_TYPE = 'application/cose; cose-type="cose-sign1"';
-const ENROLMENT_BYTES_MAX = 4096;
-/** Seconds' worth of enrolments that may come at once: a truck of new gateways is switched on together. */
-const ENROLMENT_BURST_S = 10;
-const BUSY_RETRY_S = 1;
 const FULL_RETRY_S = 60;
 const NOT_ENROLLED_RETRY_S = 30;
 const PATH_NAME_MAX = 64;
 
-/** The gateways' side of the collector: docs/protocol.md §3.1 to §3.3 and `GET /healthz`. */
+/** The gateways' side of the collector: docs/protocol.md §3.1 to §3.3, §3.5 and `GET /healthz`. */
 export function ingestHandler(context: IngestContext): IngestHandler {
-  const enrolmentRate = new TokenBucket(ENROLMENT_BURST_S);
+  const wrongSignatures = new WrongSignatures(context.clock);
+  const keyProofs = new KeyProofs(context.identity.id, context.clock, wrongSignatures);
+  const enrolments = new Enrolments({ ...context, keyProofs, wrongSignatures });
   const inFlight = new Set<Promise<void>>();
   let draining = false;
 
@@ -64,7 +67,7 @@ export function ingestHandler(context: IngestContext): IngestHandler {
     const path = (request.url ?? "").split("?", 1)[0]!;
     if (path === "/healthz") return onlyMethods(request, ["GET", "HEAD"]) ?? { status: 200, body: "ok\n" };
     if (path === "/v1/enrolments") {
-      return onlyMethods(request, ["POST"]) ?? (await answerEnrolment(context, enrolmentRate, request));
+      return onlyMethods(request, ["POST"]) ?? (await enrolments.answer(request));
     }
     const chain = chainOfPath(path);
     if (chain === undefined) return errorAnswer(404, "not-found", `There is nothing at ${path.slice(0, 200)}.`);
@@ -72,8 +75,10 @@ export function ingestHandler(context: IngestContext): IngestHandler {
     if (wrongMethod !== undefined) return wrongMethod;
     const gateway = context.registry.get(hexOf(chain.gateway));
     if (gateway?.state !== "approved") return notAdmitted(gateway);
-    if (request.method === "GET") return receiptAnswer(context.receipts.current(chain, context.ledger.chain(chain)));
-    return answerUpload(context, request, chain, gateway);
+    const proven = keyProofs.check(headerOf(request, "authorization"), gateway, connectionOf(request));
+    if (!proven.ok) return unproven(proven.reason, proven.detail, keyProofs.challenge(gateway.id));
+    const answer = await answerProven(context, request, chain, gateway);
+    return proven.value === undefined ? answer : withHeaders(answer, { "paddock-challenge": proven.value });
   };
 
   const handle = (request: AnyRequest, response: AnyResponse): void => {
@@ -114,6 +119,31 @@ function notAdmitted(gateway: Gateway | undefined): Answer {
   return errorAnswer(403, "not-enrolled", message, { retryAfterS: NOT_ENROLLED_RETRY_S });
 }
 
+/** RFC 9110 §11.6.1: the scheme is ours, and the challenge comes in a field of its own, as it does to renew a proof. */
+function unproven(reason: KeyProofProblem, detail: string, challenge: string): Answer {
+  if (reason === "busy") return errorAnswer(429, reason, detail, { retryAfterS: BUSY_RETRY_S });
+  return withHeaders(errorAnswer(401, reason, detail), {
+    "www-authenticate": "Paddock",
+    "paddock-challenge": challenge,
+  });
+}
+
+function withHeaders(answer: Answer, headers: Readonly<Record<string, string>>): Answer {
+  return { ...answer, headers: { ...answer.headers, ...headers } };
+}
+
+async function answerProven(
+  context: IngestContext,
+  request: AnyRequest,
+  chain: ChainId,
+  gateway: Gateway,
+): Promise<Answer> {
+  if (request.method !== "GET") return answerUpload(context, request, chain, gateway);
+  const summary = context.ledger.chain(chain);
+  if (summary === undefined) return errorAnswer(404, "no-chain", "Nothing of this chain is held.");
+  return receiptAnswer(context.receipts.current(chain, summary));
+}
+
 function receiptAnswer(receipt: Buffer): Answer {
   return { status: 200, headers: { "content-type": RECEIPT_TYPE }, body: receipt };
 }
@@ -125,7 +155,7 @@ async function answerUpload(
   gateway: Gateway,
 ): Promise<Answer> {
   const { admission, metrics, log } = context;
-  const admitted = admission.enter(connectionOf(request));
+  const admitted = admission.enter(gateway.id);
   if (!admitted.ok) {
     metrics.uploads.inc({ result: admitted.code });
     return errorAnswer(admitted.status, admitted.code, admitted.message, { retryAfterS: BUSY_RETRY_S });
@@ -133,7 +163,7 @@ async function answerUpload(
   try {
     if (hasTooManyChains(context, chain)) {
       const message = `The gateway has ${context.limits.maxChainsPerGateway} chains already.`;
-      return errorAnswer(507, "full", message, { retryAfterS: FULL_RETRY_S });
+      return errorAnswer(422, "chain-full", message);
     }
     const body = await uploadBody(context, request, admitted.lease);
     if (!body.ok) {
@@ -191,60 +221,16 @@ async function uploadBody(
   if (stated > UPLOAD_BYTES_MAX) {
     return refuse("too-large", `The body has ${stated} bytes; at most ${UPLOAD_BYTES_MAX} are allowed.`);
   }
-  const bounds = { maxBytes: UPLOAD_BYTES_MAX, idleMs: limits.bodyIdleMs, totalMs: limits.bodyTotalMs };
+  const bounds = {
+    maxBytes: UPLOAD_BYTES_MAX,
+    idleMs: limits.bodyIdleMs,
+    totalMs: limits.bodyTotalMs,
+    bytesPerS: limits.bodyBytesPerSMin,
+  };
   const body = await readBody(request, bounds, lease, clock);
   if (!body.ok) return body;
   metrics.bodyBytes.inc({ encoding }, body.value.length);
   return encoding === "zstd" ? decompressZstd(body.value, UPLOAD_BYTES_MAX, lease) : accept(body.value);
-}
-
-function bodyRefusal(reason: BodyProblem | "content-type", detail: string): Answer {
-  switch (reason) {
-    case "too-large":
-      return errorAnswer(413, reason, detail);
-    case "busy":
-      return errorAnswer(503, reason, detail, { retryAfterS: BUSY_RETRY_S });
-    case "timeout":
-      return errorAnswer(408, reason, detail);
-    case "aborted":
-    case "encoding":
-    case "content-type":
-      return errorAnswer(400, reason, detail);
-  }
-}
-
-async function answerEnrolment(context: IngestContext, rate: TokenBucket, request: AnyRequest): Promise<Answer> {
-  const { registry, admission, limits, clock, metrics, log } = context;
-  if (rate.take(limits.enrolmentsPerS, clock.monotonicUs()) > 0) {
-    return errorAnswer(429, "busy", "Too many enrolments at once.", { retryAfterS: BUSY_RETRY_S });
-  }
-  const admitted = admission.enter(connectionOf(request));
-  if (!admitted.ok) return errorAnswer(admitted.status, admitted.code, admitted.message, { retryAfterS: BUSY_RETRY_S });
-  try {
-    const bounds = { maxBytes: ENROLMENT_BYTES_MAX, idleMs: limits.bodyIdleMs, totalMs: limits.bodyTotalMs };
-    const body = await readBody(request, bounds, admitted.lease, clock);
-    if (!body.ok) return bodyRefusal(body.reason, body.detail);
-    const opened = openEnrolment(body.value);
-    if (!opened.ok) {
-      const status = opened.reason === "enrolment-format" ? 400 : 401;
-      return errorAnswer(status, opened.reason, opened.detail);
-    }
-    const before = registry.get(hexOf(opened.value.gateway))?.state;
-    const gateway = await registry.enrol(opened.value, clock.wallMs());
-    metrics.enrolments.inc({ state: gateway.state });
-    if (before !== gateway.state) {
-      log.info("enrolment", { gateway: gateway.id, label: gateway.label, state: gateway.state });
-    }
-    const status = { approved: 200, pending: 202, denied: 403 }[gateway.state];
-    return jsonAnswer(status, { state: gateway.state });
-  } finally {
-    admitted.leave();
-  }
-}
-
-/** What streams share: the session, or the socket of HTTP/1.1. */
-function connectionOf(request: AnyRequest): object {
-  return ("stream" in request ? request.stream.session : undefined) ?? request.socket;
 }
 
 function pathName(request: AnyRequest): string | null {

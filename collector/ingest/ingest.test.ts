@@ -1,4 +1,4 @@
-import { zstdCompressSync } from "node:zlib";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { expectAccepted } from "@paddock/base/outcome.ts";
 import { Sealer, testIdentity } from "@paddock/store/testing/sealer.ts";
@@ -65,10 +65,17 @@ describe("an upload", () => {
   });
 
   test("may come over HTTP/1.1", async () => {
+    await client.receipt(sealer.chain);
     const batches = sealer.sealMany(3);
-    const answer = await askHttp1(collector.port, uploadRequest(sealer.chain, encodeBatches(batches)));
+    const answer = await askHttp1(
+      collector.port,
+      uploadRequest(sealer.chain, encodeBatches(batches)),
+      collector.proofs,
+    );
     expect(receiptIn(answer)).toMatchObject({ held: [[0, 2]], linked: 3 });
-    expect(receiptIn(await askHttp1(collector.port, { path: chainPath(sealer.chain) }))).toMatchObject({ linked: 3 });
+    expect(
+      receiptIn(await askHttp1(collector.port, { path: chainPath(sealer.chain) }, collector.proofs)),
+    ).toMatchObject({ linked: 3 });
   });
 
   test("of an evicted batch is held, and its payload is taken when it comes later", async () => {
@@ -84,8 +91,12 @@ describe("an upload", () => {
 });
 
 describe("the current receipt", () => {
-  test("is an empty one for a chain that is not known", async () => {
-    expect(receiptIn(await client.receipt(sealer.chain))).toMatchObject({ held: [], linked: 0, head: null });
+  test("is none for a chain of which nothing is held (404): there is nothing to sign", async () => {
+    receiptIn(await client.upload(sealer.chain, sealer.sealMany(1)));
+    for (const epoch of [1, 2, 4_294_967_295]) {
+      const answer = await client.receipt({ ...sealer.chain, epoch });
+      expect([answer.status, answer.json().error]).toEqual([404, "no-chain"]);
+    }
   });
 
   test("is the one given before while nothing changes, also after a restart in content", async () => {
@@ -104,7 +115,7 @@ async function expectRefused(answer: TestAnswer, status: number, code: string, i
     ...(item === undefined ? {} : { item }),
   });
   expect(answer.json().message).toMatch(/\w/u);
-  expect(receiptIn(await client.receipt(sealer.chain))).toMatchObject({ held: [], linked: 0 });
+  expect((await client.receipt(sealer.chain)).json().error).toBe("no-chain");
 }
 
 describe("refused, with nothing stored:", () => {
@@ -176,8 +187,48 @@ describe("refused, with nothing stored:", () => {
   });
 
   test("the same over HTTP/1.1 (413), where the answer must not get lost", async () => {
+    await client.receipt(sealer.chain);
     const body = Buffer.alloc(UPLOAD_BYTES_MAX * 2);
-    await expectRefused(await askHttp1(collector.port, uploadRequest(sealer.chain, body)), 413, "too-large");
+    await expectRefused(
+      await askHttp1(collector.port, uploadRequest(sealer.chain, body), collector.proofs),
+      413,
+      "too-large",
+    );
+  });
+
+  test.each([
+    ["whole", (body: Buffer) => gzipSync(body)],
+    [
+      "in several members",
+      (body: Buffer) => Buffer.concat([gzipSync(body.subarray(0, 9)), gzipSync(body.subarray(9))]),
+    ],
+    ["cut", (body: Buffer) => gzipSync(body).subarray(0, -5)],
+    ["empty", () => gzipSync(Buffer.alloc(0))],
+  ])("gzip, %s (400), as only zstd is taken", async (_name, pack) => {
+    const request = uploadRequest(sealer.chain, pack(encodeBatches(sealer.sealMany(1))), {
+      "content-encoding": "gzip",
+    });
+    await expectRefused(await client.ask(request), 400, "encoding");
+    await expectRefused(
+      await client.ask({ ...request, headers: { ...request.headers, "content-encoding": "zstd" } }),
+      400,
+      "encoding",
+    );
+  });
+
+  test("a chain more than the gateway may have (422), which is no fault of its other chains", async () => {
+    await collector.end();
+    collector = await TestCollector.start({ limits: { maxChainsPerGateway: 3 } });
+    await collector.enrol(sealer.identity, { claim: CLAIM });
+    client = collector.client();
+    const { identity } = sealer;
+    const chains = ([0, 1, 2] as const).map((lane) => new Sealer({ identity, lane }));
+    chains.push(new Sealer({ identity, epoch: 1, previous: Buffer.alloc(32, 7) }));
+    const answers = [];
+    for (const chain of chains) answers.push(await client.upload(chain.chain, chain.sealMany(1)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 422]);
+    expect(answers[3]!.json().error).toBe("chain-full");
+    expect((await client.upload(chains[0]!.chain, chains[0]!.sealMany(1))).status).toBe(200);
   });
 
   test("a zstd bomb (413)", async () => {

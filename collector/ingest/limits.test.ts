@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { afterEach, expect, test } from "vitest";
 import { Sealer, testIdentity } from "@paddock/store/testing/sealer.ts";
 import { encodeBatches } from "@paddock/wire/batch.ts";
-import { chainPath, type GatewayClient } from "../testing/gateway-client.ts";
+import { ask } from "../operator/operator-client.ts";
+import { chainPath, GatewayClient } from "../testing/gateway-client.ts";
 import { CLAIM, TestCollector } from "../testing/test-collector.ts";
 
 let collector: TestCollector;
@@ -15,12 +16,15 @@ async function start(limits: Readonly<Record<string, number>>): Promise<{ client
   collector = await TestCollector.start({ limits });
   const sealer = new Sealer({ identity: testIdentity(1) });
   await collector.enrol(sealer.identity, { claim: CLAIM });
-  return { client: collector.client(), sealer };
+  const client = collector.client();
+  await client.receipt(sealer.chain);
+  return { client, sealer };
 }
 
 /** Opens an upload and leaves it open. The promise is its status. */
 function openUpload(client: GatewayClient, sealer: Sealer) {
   const stream = client.session.request({
+    ...client.proofs.of(chainPath(sealer.chain)),
     ":method": "POST",
     ":path": chainPath(sealer.chain),
     "content-type": "application/cbor-seq",
@@ -31,15 +35,45 @@ function openUpload(client: GatewayClient, sealer: Sealer) {
   return { stream, status };
 }
 
-test("more uploads than one connection may have are answered 429, others go on", async () => {
-  const { client, sealer } = await start({ maxUploadsPerConnection: 1 });
+test("more uploads than one gateway may have are answered 429 on any connection, other gateways go on", async () => {
+  const { client, sealer } = await start({ maxUploadsPerGateway: 1 });
+  const other = new Sealer({ identity: testIdentity(2) });
+  await collector.enrol(other.identity);
+  await approve(other);
   const open = openUpload(client, sealer);
   open.stream.write(Buffer.alloc(1));
-  const body = sealer.sealMany(1);
-  const refused = await client.upload(sealer.chain, body);
+  const refused = await collector.client().upload(sealer.chain, sealer.sealMany(1));
   expect([refused.status, refused.headers["retry-after"], refused.json().error]).toEqual([429, "1", "busy"]);
-  expect((await collector.client().upload(sealer.chain, body)).status).toBe(200);
+  expect((await client.upload(other.chain, other.sealMany(1))).status).toBe(200);
   open.stream.close();
+});
+
+test("who has not proven the gateway's key takes no place and no byte, however slow and many", async () => {
+  const { client, sealer } = await start({ maxUploads: 2, maxUploadsPerGateway: 2 });
+  const stranger = new GatewayClient(collector.port, collector.identity.id);
+  const slow = Array.from({ length: 16 }, () => openUpload(stranger, sealer));
+  for (const { stream } of slow) stream.write(Buffer.alloc(1000));
+  for (const { status } of slow) expect(await status).toBe(401);
+  const held = (await ask(collector.socket, { path: "/metrics" })).toString();
+  expect(held).toMatch(/^paddock_collector_uploads_in_flight 0$/mu);
+  expect(held).toMatch(/^paddock_collector_body_bytes_in_flight 0$/mu);
+  expect((await stranger.askOnce({ path: chainPath(sealer.chain) })).status).toBe(401);
+  expect((await client.upload(sealer.chain, sealer.sealMany(1))).status).toBe(200);
+  await stranger.close();
+});
+
+test("slow enrolments take no place of an upload, and a connection has few of them", async () => {
+  const { client, sealer } = await start({ maxUploads: 1 });
+  const stranger = collector.client();
+  const slow = Array.from({ length: 9 }, () => {
+    const stream = stranger.session.request({ ":method": "POST", ":path": "/v1/enrolments" });
+    stream.on("error", () => {});
+    stream.write(Buffer.alloc(1));
+    return new Promise<number>((resolve) => stream.on("response", (headers) => resolve(headers[":status"] ?? 0)));
+  });
+  expect(await Promise.race(slow)).toBe(429);
+  expect((await client.upload(sealer.chain, sealer.sealMany(1))).status).toBe(200);
+  expect((await collector.enrol(testIdentity(9))).status).toBe(202);
 });
 
 test("more uploads than the collector takes are answered 503", async () => {
@@ -145,6 +179,11 @@ test("the certificate shows the identity key", async () => {
   expect(shown.equals(collector.identity.publicKey)).toBe(true);
   peer.destroy();
 });
+
+async function approve({ identity }: Sealer): Promise<void> {
+  const id = Buffer.from(identity.id).toString("hex");
+  await ask(collector.socket, { method: "POST", path: `/v1/gateways/${id}/approve` });
+}
 
 function closed(socket: Socket): Promise<unknown> {
   return socket.destroyed ? Promise.resolve() : once(socket, "close").catch(() => {});

@@ -4,12 +4,13 @@ import { constants, zstdDecompress } from "node:zlib";
 import type { Clock, Timer } from "@paddock/base/clock.ts";
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import type { BodyLease } from "./body-budget.ts";
+import { WINDOW_BYTES_MAX, zstdFrames } from "./zstd-frames.ts";
 
 export type BodyProblem =
   | "too-large"
   /** The shared budget of bytes is used up. */
   | "busy"
-  /** No byte for too long, or too long in all. */
+  /** Too few bytes for too long, or too long in all. */
   | "timeout"
   /** The sender went away. */
   | "aborted"
@@ -18,7 +19,9 @@ export type BodyProblem =
 
 export interface BodyLimits {
   readonly maxBytes: number;
+  /** How long the body may bring too little, which is less than `bytesPerS` over this time. */
   readonly idleMs: number;
+  readonly bytesPerS: number;
   readonly totalMs: number;
 }
 
@@ -31,7 +34,9 @@ export function readBody(
 ): Promise<Outcome<Buffer, BodyProblem>> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
+    const progressBytes = Math.max(1, Math.ceil((limits.bytesPerS * limits.idleMs) / 1000));
     let length = 0;
+    let sinceProgress = 0;
     const finish = (outcome: Outcome<Buffer, BodyProblem>): void => {
       idle.cancel();
       total.cancel();
@@ -49,6 +54,9 @@ export function readBody(
         finish(refuse("too-large", `The body is larger than ${limits.maxBytes} bytes.`));
       } else if (lease.grow(chunk.length)) {
         chunks.push(chunk);
+        sinceProgress += chunk.length;
+        if (sinceProgress < progressBytes) return;
+        sinceProgress = 0;
         idle.cancel();
         idle = clock.after(limits.idleMs, tooSlow);
       } else {
@@ -64,26 +72,46 @@ export function readBody(
 }
 
 const decompress = promisify(zstdDecompress);
-/** Windows of up to 8 MiB: more than any upload needs, and all that a hostile frame header can make us reserve. */
-const WINDOW_LOG_MAX = 23;
+/** What `node:zlib` asks for. */
+const CHUNK_BYTES_MIN = 64;
 
 /**
- * Undoes zstd (RFC 8878) off the main thread. The output is bounded while it grows, so a bomb costs `maxBytes` at most;
- * that much is taken from the lease beforehand.
+ * Undoes zstd (RFC 8878) off the main thread, frame by frame. What the frames state, or else can hold at most, is looked
+ * at before anything is decoded and taken from the lease, so a bomb costs nothing.
  */
 export async function decompressZstd(
   body: Buffer,
   maxBytes: number,
   lease: BodyLease,
 ): Promise<Outcome<Buffer, BodyProblem>> {
-  if (!lease.grow(maxBytes)) return refuse("busy", "Too many bytes of uploads are in flight.");
+  const frames = zstdFrames(body);
+  if (!frames.ok) return refuse("encoding", `The body is not zstd: ${frames.detail}`);
+  const parts: Buffer[] = [];
+  let room = maxBytes;
+  for (const { bytes, contentMax, isStated } of frames.value) {
+    if (isStated && contentMax > room) {
+      return refuse("too-large", `The body is larger than ${maxBytes} bytes after decompression.`);
+    }
+    const allowed = Math.min(room, contentMax);
+    if (!lease.grow(allowed)) return refuse("busy", "Too many bytes of uploads are in flight.");
+    const part = await decompressFrame(bytes, allowed);
+    if (!part.ok) return part;
+    room -= part.value.length;
+    parts.push(part.value);
+  }
+  return accept(parts.length === 1 ? parts[0]! : Buffer.concat(parts));
+}
+
+async function decompressFrame(frame: Uint8Array, maxBytes: number): Promise<Outcome<Buffer, BodyProblem>> {
   try {
-    const params = { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX };
-    return accept(await decompress(body, { maxOutputLength: maxBytes, params }));
+    const params = { [constants.ZSTD_d_windowLogMax]: Math.log2(WINDOW_BYTES_MAX) };
+    // One chunk as large as the content needs one turn in the thread pool.
+    const options = { maxOutputLength: Math.max(1, maxBytes), chunkSize: maxBytes + CHUNK_BYTES_MIN, params };
+    return accept(await decompress(frame, options));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "ERR_BUFFER_TOO_LARGE") {
-      return refuse("too-large", `The body is larger than ${maxBytes} bytes after decompression.`);
+      return refuse("too-large", `The body is larger than it says or may be: more than ${maxBytes} bytes in a frame.`);
     }
     return refuse("encoding", `The body is not zstd: ${message}.`);
   }

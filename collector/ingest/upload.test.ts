@@ -5,10 +5,12 @@ import * as fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
+import { RUNS_MAX } from "@paddock/store/chain-state.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
 import { memoryDatabase } from "@paddock/store/testing/memory-database.ts";
 import { Sealer, testPayload } from "@paddock/store/testing/sealer.ts";
 import { encodeBatches } from "@paddock/wire/batch.ts";
+import { UPLOAD_BATCHES_MAX } from "@paddock/wire/limits.ts";
 import { EvidenceRoom } from "../evidence.ts";
 import { ActivityBook } from "../fleet/activity.ts";
 import { takeUpload, type UploadContext } from "./upload.ts";
@@ -20,7 +22,7 @@ let context: UploadContext;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "paddock-upload-"));
   const clock = new VirtualClock();
-  const options = { maxBytes: 1_000_000, minFreeBytes: 0, ballastBytes: 0, arrivalLog: true, clock };
+  const options = { maxBytes: 3_000_000, minFreeBytes: 0, ballastBytes: 0, arrivalLog: true, clock };
   ledger = await ChainStore.open({ database: memoryDatabase(), ...options });
   const evidence = await EvidenceRoom.open(directory, silentLog);
   context = {
@@ -106,8 +108,26 @@ test("a full ledger refuses with 507 and goes on with what it has", async () => 
   expect((await take(sealer, first)).ok).toBe(true);
   const refused = await take(
     sealer,
-    encodeBatches(Array.from({ length: 20 }, (_, at) => sealer.seal(testPayload(at, 60_000)))),
+    encodeBatches(Array.from({ length: 60 }, (_, at) => sealer.seal(testPayload(at, 60_000)))),
   );
   expect(refused).toMatchObject({ ok: false, status: 507, code: "full" });
   expect((await take(sealer, first)).ok).toBe(true);
+});
+
+test("a chain with more gaps than one may have is refused for itself (422), and may still fill them", async () => {
+  const sealer = new Sealer();
+  const gapped = [];
+  const missing = [];
+  while (gapped.length <= RUNS_MAX) {
+    gapped.push(sealer.seal());
+    missing.push(sealer.seal());
+  }
+  for (let first = 0; first < RUNS_MAX; first += UPLOAD_BATCHES_MAX) {
+    const part = gapped.slice(first, Math.min(RUNS_MAX, first + UPLOAD_BATCHES_MAX));
+    expect((await take(sealer, encodeBatches(part))).ok).toBe(true);
+  }
+  const more = encodeBatches(gapped.slice(RUNS_MAX));
+  expect(await take(sealer, more)).toMatchObject({ ok: false, status: 422, code: "chain-full" });
+  expect((await take(sealer, encodeBatches([missing[0]!]))).ok).toBe(true);
+  expect((await take(sealer, more)).ok).toBe(true);
 });

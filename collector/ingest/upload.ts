@@ -1,23 +1,22 @@
-import { verify, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { accept, type Outcome } from "@paddock/base/outcome.ts";
 import { contains, type Ranges } from "@paddock/base/ranges.ts";
-import type { ChainId, ChainSummary, ForkEvidence } from "@paddock/store/types.ts";
+import type { ChainId, ChainSummary, ForkEvidence, WriteOutcome } from "@paddock/store/types.ts";
 import { checkBatch, decodeBatches, type CheckedBatch } from "@paddock/wire/batch.ts";
-import { decodeSign1, signatureInput } from "@paddock/wire/cose-sign.ts";
-import { HASH_BYTES } from "@paddock/wire/limits.ts";
 import { chainTitle } from "../chain-name.ts";
 import type { EvidenceRoom } from "../evidence.ts";
 import { activityEntries, activityOf, type ActivityBook } from "../fleet/activity.ts";
 import type { Ledger } from "../ledger.ts";
 import type { KeptReceipts } from "../proof/kept-receipts.ts";
+import { badSignature } from "./verify-headers.ts";
 import { walkRecords } from "./walk-records.ts";
 
 /** Why an upload is refused, as HTTP status and as the stable code of the error body. docs/protocol.md §3.1. */
 export interface UploadRefusal {
   readonly ok: false;
-  readonly status: 400 | 401 | 409 | 507;
+  readonly status: 400 | 401 | 409 | 422 | 507;
   readonly code: string;
   readonly message: string;
   /** Index of the batch at fault. */
@@ -47,8 +46,8 @@ export interface UploadContext {
 
 /**
  * Takes an upload for `chain` whose gateway has `key`: all of it becomes durable, or none. Everything that can be
- * checked is checked before the ledger sees it; signatures are verified in the thread pool and only for headers that
- * are not held already.
+ * checked is checked before the ledger sees it; signatures are verified only for headers that are not held
+ * already, and none behind the first bad one.
  */
 export async function takeUpload(
   context: UploadContext,
@@ -62,9 +61,13 @@ export async function takeUpload(
   const { batches, own } = checked;
   const before = context.ledger.chain(chain);
   const held = await findHeld(context.ledger, chain, before, batches);
-  const badItem = await firstBadSignature(batches, held, key);
-  if (badItem !== undefined) {
-    return refusal(401, "signature", "The header is not signed by this gateway's key.", badItem);
+  const unknown = batches.filter(({ decoded }) => !held.has(decoded.position.seq));
+  const bad = await badSignature(
+    unknown.map(({ header }) => header),
+    key,
+  );
+  if (bad !== undefined) {
+    return refusal(401, "signature", "The header is not signed by this gateway's key.", batches.indexOf(unknown[bad]!));
   }
   const seqs = rangesOf(batches);
   const newest = batches.at(-1)!.decoded;
@@ -172,41 +175,17 @@ function bringsNews(batch: CheckedBatch, held: ReadonlySet<number>, summary: Cha
   return batch.payload !== null && summary !== undefined && contains(summary.evicted, seq);
 }
 
-async function firstBadSignature(
-  batches: readonly CheckedBatch[],
-  held: ReadonlySet<number>,
-  key: KeyObject,
-): Promise<number | undefined> {
-  const verdicts = await Promise.all(
-    batches.map(({ header, decoded }) =>
-      held.has(decoded.position.seq) ? Promise.resolve(true) : verifyInPool(header, key),
-    ),
-  );
-  const bad = verdicts.indexOf(false);
-  return bad < 0 ? undefined : bad;
-}
-
-/** As `verifyHeader` of wire, off the main thread. */
-function verifyInPool(header: Uint8Array, key: KeyObject): Promise<boolean> {
-  const parts = decodeSign1(header, HASH_BYTES);
-  if (!parts.ok) return Promise.resolve(false);
-  const { protectedBytes, payload, signature } = parts.value;
-  return new Promise((resolve) => {
-    verify(null, signatureInput(protectedBytes, payload), key, signature, (error, good) => {
-      resolve(error === null && good);
-    });
-  });
-}
-
 async function refuseWrite(
   context: UploadContext,
   chain: ChainId,
   batches: readonly CheckedBatch[],
-  written: { reason: string; detail: string; evidence?: ForkEvidence },
+  written: Extract<WriteOutcome, { ok: false }>,
 ): Promise<UploadRefusal> {
   const { reason, detail, evidence } = written;
   const item = evidence === undefined ? -1 : batches.findIndex(({ header }) => sameBytes(header, evidence.offered));
   const at = item < 0 ? undefined : item;
+  // When only this chain has no room, 507 would stop the gateway's other lanes as well.
+  if (written.shortage?.cause === "chain") return refusal(422, "chain-full", detail);
   if (reason === "full") return refusal(507, "full", detail);
   if (reason !== "fork" && reason !== "link") return refusal(400, reason, detail, at);
   if (evidence !== undefined && item >= 0) {

@@ -8,7 +8,7 @@ import { signEnrolment } from "@paddock/wire/enrolment.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { startCollector, type Collector } from "../collector.ts";
 import { CollectorConfigSchema, type CollectorConfig } from "../config.ts";
-import { GatewayClient, type TestAnswer } from "./gateway-client.ts";
+import { GatewayClient, TestProofs, type TestAnswer } from "./gateway-client.ts";
 
 export const CLAIM = "let-me-in-please";
 
@@ -34,6 +34,8 @@ export class TestCollector {
   readonly directory: string;
   readonly #options: TestOptions;
   readonly #clients = new Set<GatewayClient>();
+  /** Of all gateways that enrolled. */
+  readonly proofs = new TestProofs();
   #collector: Collector;
 
   private constructor(directory: string, options: TestOptions, collector: Collector) {
@@ -68,13 +70,14 @@ export class TestCollector {
   }
 
   client(): GatewayClient {
-    const client = new GatewayClient(this.port);
+    const client = new GatewayClient(this.port, this.identity.id, this.proofs);
     this.#clients.add(client);
     return client;
   }
 
   /** Enrols a gateway; without `claim` it waits for the operator. */
   async enrol(identity: SigningIdentity, { claim = "", label = "test" } = {}): Promise<TestAnswer> {
+    this.proofs.add(identity);
     const client = this.client();
     const body = signEnrolment(identity, { claim, label, wall: 0 });
     const headers = { "content-type": 'application/cose; cose-type="cose-sign1"' };

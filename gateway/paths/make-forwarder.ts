@@ -51,7 +51,7 @@ export async function makeForwarder(
   const openLink = endpoints.inTurn(
     collectorLinks({
       publicKey: Buffer.from(collector.publicKey, "hex"),
-      gateway: identity.id,
+      identity,
       ...(ca === undefined ? {} : { ca }),
     }),
   );

@@ -1,7 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import { messageOf } from "@paddock/base/errors.ts";
-import { publicKeyFromRaw } from "@paddock/wire/identity.ts";
+import { publicKeyFromRaw, type SigningIdentity } from "@paddock/wire/identity.ts";
 import { laneName } from "@paddock/wire/lanes.ts";
 import { RECEIPT_BYTES_MAX } from "@paddock/wire/limits.ts";
 import { openReceipt } from "@paddock/wire/receipt.ts";
@@ -20,6 +20,7 @@ import type {
   VerifiedReceipt,
 } from "./ports.ts";
 import type { PathConfig } from "../paths/path-config.ts";
+import { KeyProver } from "./key-prover.ts";
 import { connectTls, type TlsTarget } from "./tls-connect.ts";
 
 export interface CollectorLinkOptions {
@@ -27,8 +28,8 @@ export interface CollectorLinkOptions {
   readonly publicKey: Uint8Array;
   /** PEM of the authorities of an ingress in front of the collector. */
   readonly ca?: string;
-  /** Id of this gateway, 32 bytes. */
-  readonly gateway: Uint8Array;
+  /** Of this gateway: it names the chains and proves its key to the collector. */
+  readonly identity: SigningIdentity;
   readonly connectTimeoutMs?: number;
   readonly requestIdleMs?: number;
   /** How often an idle session is tested, and on a metered path. */
@@ -52,11 +53,13 @@ export function collectorLinks(options: CollectorLinkOptions): OpenLink {
   const receiptKey = publicKeyFromRaw(options.publicKey);
   if (!receiptKey.ok) throw new RangeError(receiptKey.detail);
   const compression = new BodyCompression();
+  const prover = new KeyProver(options.identity, options.publicKey);
   return async (path, signal) => {
     const startedAt = performance.now();
     const exchange = await openExchange(path, options, signal);
     if (!exchange.ok) return exchange;
-    const link = new HttpCollectorLink(path, exchange.value, receiptKey.value, options.gateway, compression);
+    const shared = { key: receiptKey.value, gateway: options.identity.id, compression, prover };
+    const link = new HttpCollectorLink(path, exchange.value, shared);
     return accept<OpenedLink>({ link, handshakeMs: performance.now() - startedAt });
   };
 }
@@ -98,26 +101,31 @@ async function openExchange(
   return accept(new Http1Exchange(url.origin, socket.value, openMore, limits, HTTP1_SOCKETS_MAX));
 }
 
+/** What the links of all paths have in common. */
+interface SharedByLinks {
+  /** The collector's. */
+  readonly key: KeyObject;
+  readonly gateway: Uint8Array;
+  readonly compression: BodyCompression;
+  readonly prover: KeyProver;
+}
+
 class HttpCollectorLink implements CollectorLink {
   readonly #path: PathConfig;
   readonly #exchange: HttpExchange;
   readonly #key: KeyObject;
   readonly #gateway: Uint8Array;
   readonly #compression: BodyCompression;
+  readonly #prover: KeyProver;
   readonly #prefix: string;
 
-  constructor(
-    path: PathConfig,
-    exchange: HttpExchange,
-    key: KeyObject,
-    gateway: Uint8Array,
-    compression: BodyCompression,
-  ) {
+  constructor(path: PathConfig, exchange: HttpExchange, { key, gateway, compression, prover }: SharedByLinks) {
     this.#path = path;
     this.#exchange = exchange;
     this.#key = key;
     this.#gateway = gateway;
     this.#compression = compression;
+    this.#prover = prover;
     this.#prefix = new URL(path.endpoint).pathname.replace(/\/$/, "");
   }
 
@@ -149,6 +157,7 @@ class HttpCollectorLink implements CollectorLink {
       signal,
     );
     if (!answer.ok) return answer;
+    this.#prover.take(answer.value.challenge);
     switch (answer.value.status) {
       case 200:
         return { ok: true, value: "approved" };
@@ -182,7 +191,7 @@ class HttpCollectorLink implements CollectorLink {
     request: ExchangeRequest,
     signal: AbortSignal,
   ): Promise<LinkOutcome<VerifiedReceipt>> {
-    const answer = await this.#ask(request, signal);
+    const answer = await this.#askProven(request, signal);
     if (!answer.ok) return answer;
     if (answer.value.status !== 200) return refusalOf(answer.value);
     const encoded = answer.value.body;
@@ -199,6 +208,15 @@ class HttpCollectorLink implements CollectorLink {
       return refuse("refused", `the receipt is for ${laneName(receipt.lane)}/${receipt.epoch}, not ${asked}`);
     }
     return { ok: true, value: { receipt, encoded } };
+  }
+
+  /** Asks with the proof of our key. The first time, and after a restart of the collector, it has to be signed anew. */
+  async #askProven(request: ExchangeRequest, signal: AbortSignal): Promise<LinkOutcome<ExchangeResponse>> {
+    const ask = () => this.#ask({ ...request, headers: { ...request.headers, ...this.#prover.headers() } }, signal);
+    const answer = await ask();
+    if (!answer.ok) return answer;
+    const renewed = this.#prover.take(answer.value.challenge);
+    return answer.value.status === 401 && renewed ? ask() : answer;
   }
 
   async #ask(request: ExchangeRequest, signal: AbortSignal): Promise<LinkOutcome<ExchangeResponse>> {

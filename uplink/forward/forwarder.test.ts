@@ -55,7 +55,7 @@ function startForwarder(
   const forwarder = new Forwarder({
     source,
     paths,
-    openLink: collectorLinks({ publicKey: collector.identity.publicKeyRaw, gateway: source.identity.id, ...link }),
+    openLink: collectorLinks({ publicKey: collector.identity.publicKeyRaw, identity: source.identity, ...link }),
     onEvent: (report) => reports.push(report),
     ...(settings === undefined ? {} : { settings }),
     ...rest,
@@ -400,6 +400,69 @@ describe("the collector", () => {
     await until(() => source.pendingCount() === 0, "all is acknowledged");
     expect(reports.find((report) => report.event === "chain-stopped")).toMatchObject({ failure: "refused" });
   });
+});
+
+describe("a collector that wants the key proven", () => {
+  test("gets a signature over its challenge, once, and a new one after it restarted", async () => {
+    const collector = await startCollector();
+    collector.challenge = "AAECAwQF";
+    const source = newSource(5);
+    startForwarder(source, collector, [fibre(collector.endpoint), lte(collector.endpoint)], {
+      settings: { ...SMALL, requestsInFlight: 1 },
+    });
+    await until(() => source.pendingCount() === 0, "the backlog is acknowledged");
+    expect(collector.unproven).toBe(1);
+    collector.challenge = "BgcICQoL";
+    for (let batch = 0; batch < 3; batch++) {
+      source.seal(1, [FRAME]);
+      await until(() => source.pendingCount() === 0, "the live batch is acknowledged");
+    }
+    expect(collector.unproven).toBe(2);
+  });
+
+  test("gets it with the first request when the gateway enrolled before", async () => {
+    const collector = await startCollector();
+    collector.challenge = "AAECAwQF";
+    const source = newSource(5);
+    startForwarder(source, collector, [fibre(collector.endpoint)], { enrolment: () => Buffer.from("please") });
+    await until(() => source.pendingCount() === 0, "the backlog is acknowledged");
+    expect([collector.enrolments, collector.unproven]).toEqual([1, 0]);
+  });
+
+  test("gets no second try for a challenge that cannot be signed: the chain stops and says so", async () => {
+    const collector = await startCollector();
+    collector.challenge = "A".repeat(99);
+    const source = newSource(5);
+    const { reports } = startForwarder(source, collector, [fibre(collector.endpoint)]);
+    await until(() => reports.some((report) => report.event === "chain-stopped"), "the chain stops");
+    expect(reports.find((report) => report.event === "chain-stopped")).toMatchObject({
+      failure: "refused",
+      detail: expect.stringContaining("prove-key"),
+    });
+    expect(source.pendingCount()).toBe(5);
+  });
+
+  test("over HTTP/1.1, too", async () => {
+    const collector = await startCollector({ allowHttp2: false });
+    collector.challenge = "AAECAwQF";
+    const source = newSource(5);
+    startForwarder(source, collector, [fibre(collector.endpoint)]);
+    await until(() => source.pendingCount() === 0, "the backlog is acknowledged");
+  });
+});
+
+test("a collector that has no room for one chain stops that one; the others go on", async () => {
+  const collector = await startCollector();
+  collector.mood = ({ lane }) => (lane === 1 ? { status: 422, error: "chain-full" } : undefined);
+  const source = newSource(5);
+  source.seal(0, [FRAME]);
+  source.seal(2, [FRAME]);
+  const { reports } = startForwarder(source, collector, [fibre(collector.endpoint)]);
+  await until(() => source.pendingCount() === 5, "the other lanes are acknowledged");
+  await until(() => reports.some((report) => report.event === "chain-stopped"), "the chain stops");
+  expect(reports.map(({ event }) => event)).not.toContain("collector-busy");
+  source.seal(0, [FRAME]);
+  await until(() => source.pendingCount() === 5, "an alarm goes out while the chain is stopped");
 });
 
 describe("a payload that something on the way takes out", () => {

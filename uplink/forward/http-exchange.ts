@@ -11,7 +11,14 @@ export interface ExchangeRequest {
 export interface ExchangeResponse {
   readonly status: number;
   readonly retryAfter: string | undefined;
+  /** What the collector wants signed (docs/protocol.md §3.5). */
+  readonly challenge: string | undefined;
   readonly body: Buffer;
+}
+
+export function challengeIn(headers: Readonly<Record<string, unknown>>): string | undefined {
+  const value = headers["paddock-challenge"];
+  return typeof value === "string" ? value : undefined;
 }
 
 /** A connection that carries HTTP requests. */

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import {
   BoundedBody,
+  challengeIn,
   type ExchangeLimits,
   type ExchangeRequest,
   type ExchangeResponse,
@@ -72,7 +73,8 @@ export class Http1Exchange implements HttpExchange {
         incoming.on("error", reject);
         incoming.on("end", () => {
           const { statusCode, headers } = incoming;
-          resolve({ status: statusCode ?? 0, retryAfter: headers["retry-after"], body: body.bytes() });
+          const challenge = challengeIn(headers);
+          resolve({ status: statusCode ?? 0, retryAfter: headers["retry-after"], challenge, body: body.bytes() });
         });
       });
       outgoing.end(request.body);

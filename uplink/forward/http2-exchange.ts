@@ -2,6 +2,7 @@ import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } f
 import type { TLSSocket } from "node:tls";
 import {
   BoundedBody,
+  challengeIn,
   type ExchangeLimits,
   type ExchangeRequest,
   type ExchangeResponse,
@@ -121,6 +122,7 @@ function exchange(
     const body = new BoundedBody(limits.responseBytesMax);
     let status = 0;
     let retryAfter: string | undefined;
+    let challenge: string | undefined;
     let stated: number | undefined;
     let fault: Error | undefined;
     stream.setTimeout(limits.requestIdleMs, () => {
@@ -130,6 +132,7 @@ function exchange(
     stream.on("response", (headers) => {
       status = headers[":status"] ?? 0;
       retryAfter = headers["retry-after"];
+      challenge = challengeIn(headers);
       const length = headers["content-length"];
       stated = length === undefined ? undefined : Number(length);
     });
@@ -144,7 +147,8 @@ function exchange(
     stream.on("close", () => {
       // A session that is torn down ends its streams as if their bodies were complete: the stated length tells.
       const whole = stated === undefined ? stream.rstCode === constants.NGHTTP2_NO_ERROR : body.length === stated;
-      if (fault === undefined && ended && status > 0 && whole) resolve({ status, retryAfter, body: body.bytes() });
+      if (fault === undefined && ended && status > 0 && whole)
+        resolve({ status, retryAfter, challenge, body: body.bytes() });
       else reject(fault ?? new Error(`the stream was closed (code ${stream.rstCode ?? 0}) before a whole answer`));
     });
     if (request.body !== undefined) stream.end(request.body);

@@ -25,6 +25,7 @@ export const VECTOR_FILES = [
   "gateway-record",
   "receipt",
   "enrolment",
+  "key-proof",
   "proof",
 ] as const;
 export type VectorFile = (typeof VECTOR_FILES)[number];

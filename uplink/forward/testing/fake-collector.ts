@@ -14,6 +14,7 @@ import { decodeHeader, headerHash } from "@paddock/wire/batch-header.ts";
 import { decodeBatches } from "@paddock/wire/batch.ts";
 import { generateIdentity, type SigningIdentity } from "@paddock/wire/identity.ts";
 import { laneOf, type Lane } from "@paddock/wire/lanes.ts";
+import { decodeKeyProof } from "@paddock/wire/key-proof.ts";
 import { signReceipt, type Receipt } from "@paddock/wire/receipt.ts";
 import { selfSigned } from "./self-signed.ts";
 
@@ -57,6 +58,10 @@ export class FakeCollector {
   signer: SigningIdentity;
   /** Takes the payloads out of an upload before it is looked at, as something that ends TLS in between can. */
   strips: (path: string) => boolean = () => false;
+  /** What requests about chains must be proven for; undefined: no proof is asked for. */
+  challenge: string | undefined;
+  /** Requests that came without a proof for `challenge`. */
+  unproven = 0;
   /** Changes what the next receipts say before they are signed. */
   forge: (receipt: Omit<Receipt, "collector">) => Omit<Receipt, "collector"> = (receipt) => receipt;
   /** Batches that came again with the same header. */
@@ -149,13 +154,17 @@ export class FakeCollector {
     if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, this.delayMs));
     if (request.url === "/v1/enrolments") {
       this.enrolments++;
-      response.writeHead(this.enrolmentStatus).end("{}");
+      response.writeHead(this.enrolmentStatus, this.#challengeHeader()).end("{}");
       return;
     }
     const match = /^\/v1\/chains\/([0-9a-f]{64})\/(\w+)\/(\d+)$/.exec(request.url);
     const lane = laneOf(match?.[2] ?? "");
     if (match === null || lane === undefined) return void response.writeHead(404).end();
     const chain = { gateway: match[1]!, lane, epoch: Number(match[3]) };
+    if (!this.#isProven(request)) {
+      this.unproven++;
+      return void response.writeHead(401, this.#challengeHeader()).end(JSON.stringify({ error: "prove-key" }));
+    }
     if (request.method === "GET") this.queries.push(`${match[2]}/${chain.epoch}`);
     else if (await this.#take(chain, Buffer.concat(chunks), request, response)) return;
     const { held, bare } = this.#kept(chain.gateway, lane, chain.epoch);
@@ -171,6 +180,21 @@ export class FakeCollector {
     };
     const receipt = signReceipt(this.signer, this.forge(says));
     response.writeHead(200, { "content-type": 'application/cose; cose-type="cose-sign1"' }).end(receipt);
+  }
+
+  #challengeHeader(): Record<string, string> {
+    return this.challenge === undefined ? {} : { "paddock-challenge": this.challenge };
+  }
+
+  #isProven(request: Http2ServerRequest): boolean {
+    if (this.challenge === undefined) return true;
+    const token = /^Paddock (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
+    const proof = decodeKeyProof(Buffer.from(token, "base64url"));
+    return (
+      proof.ok &&
+      Buffer.from(proof.value.collector).equals(this.identity.id) &&
+      Buffer.from(proof.value.challenge).toString("base64url") === this.challenge
+    );
   }
 
   /** Takes an upload; true when it was answered, or left without an answer. */

@@ -1,0 +1,102 @@
+import { TokenBucket } from "@paddock/base/token-bucket.ts";
+import type { Clock } from "@paddock/base/clock.ts";
+import type { Log } from "@paddock/base/log.ts";
+import { openEnrolment } from "@paddock/wire/enrolment.ts";
+import { hexOf } from "../chain-name.ts";
+import type { CollectorLimits } from "../config.ts";
+import type { CollectorMetrics } from "../metrics.ts";
+import type { GatewayRegistry } from "../registry/gateway-registry.ts";
+import { BodyBudget } from "./body-budget.ts";
+import {
+  bodyRefusal,
+  BUSY_RETRY_S,
+  connectionOf,
+  errorAnswer,
+  jsonAnswer,
+  type Answer,
+  type AnyRequest,
+} from "./http-answer.ts";
+import type { KeyProofs } from "./key-proofs.ts";
+import { readBody } from "./read-body.ts";
+import type { WrongSignatures } from "./wrong-signatures.ts";
+
+export interface EnrolmentContext {
+  readonly registry: GatewayRegistry;
+  readonly keyProofs: KeyProofs;
+  readonly wrongSignatures: WrongSignatures;
+  readonly metrics: Pick<CollectorMetrics, "enrolments">;
+  readonly limits: Pick<CollectorLimits, "enrolmentsPerS">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const ENROLMENT_BYTES_MAX = 4096;
+/** A request is one packet; who needs longer is not enrolling. */
+const ENROLMENT_MS = 5000;
+const AT_ONCE_MAX = 256;
+const AT_ONCE_PER_CONNECTION_MAX = 8;
+/** Seconds' worth of enrolments that may come at once: a truck of new gateways is switched on together. */
+const BURST_S = 10;
+
+/**
+ * `POST /v1/enrolments`: docs/protocol.md §3.3. Anybody may ask, so it has places of its own and takes none of an upload. The
+ * rate is for newcomers: who is known already needs no file and is told its state.
+ */
+export class Enrolments {
+  readonly #context: EnrolmentContext;
+  readonly #newcomers = new TokenBucket(BURST_S);
+  readonly #budget = new BodyBudget(AT_ONCE_MAX * ENROLMENT_BYTES_MAX);
+  readonly #perConnection = new WeakMap<object, number>();
+  #atOnce = 0;
+
+  constructor(context: EnrolmentContext) {
+    this.#context = context;
+  }
+
+  async answer(request: AnyRequest): Promise<Answer> {
+    const connection = connectionOf(request);
+    const here = this.#perConnection.get(connection) ?? 0;
+    if (this.#atOnce >= AT_ONCE_MAX || here >= AT_ONCE_PER_CONNECTION_MAX) return tooMany();
+    this.#atOnce++;
+    this.#perConnection.set(connection, here + 1);
+    const lease = this.#budget.open();
+    try {
+      const limits = { maxBytes: ENROLMENT_BYTES_MAX, idleMs: ENROLMENT_MS, totalMs: ENROLMENT_MS, bytesPerS: 0 };
+      const body = await readBody(request, limits, lease, this.#context.clock);
+      return body.ok ? await this.#enrol(body.value, connection) : bodyRefusal(body.reason, body.detail);
+    } finally {
+      lease.close();
+      this.#atOnce--;
+      this.#perConnection.set(connection, (this.#perConnection.get(connection) ?? 1) - 1);
+    }
+  }
+
+  async #enrol(body: Uint8Array, connection: object): Promise<Answer> {
+    const { registry, keyProofs, wrongSignatures, limits, clock, metrics, log } = this.#context;
+    if (!wrongSignatures.mayTry(connection)) return tooMany();
+    const opened = openEnrolment(body);
+    if (!opened.ok) {
+      wrongSignatures.failed(connection);
+      const status = opened.reason === "enrolment-format" ? 400 : 401;
+      return errorAnswer(status, opened.reason, opened.detail);
+    }
+    const before = registry.get(hexOf(opened.value.gateway))?.state;
+    if (before === undefined && this.#newcomers.take(limits.enrolmentsPerS, clock.monotonicUs()) > 0) {
+      // Keys are made for nothing: whoever goes on asking is not listened to for a while.
+      wrongSignatures.failed(connection);
+      return tooMany();
+    }
+    const gateway = await registry.enrol(opened.value, clock.wallMs());
+    metrics.enrolments.inc({ state: gateway.state });
+    if (before !== gateway.state) {
+      log.info("enrolment", { gateway: gateway.id, label: gateway.label, state: gateway.state });
+    }
+    const status = { approved: 200, pending: 202, denied: 403 }[gateway.state];
+    const challenge = gateway.state === "approved" ? { "paddock-challenge": keyProofs.challenge(gateway.id) } : {};
+    return jsonAnswer(status, { state: gateway.state }, challenge);
+  }
+}
+
+function tooMany(): Answer {
+  return errorAnswer(429, "busy", "Too many enrolments at once.", { retryAfterS: BUSY_RETRY_S });
+}
