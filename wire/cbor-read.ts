@@ -90,6 +90,19 @@ export class CborReader {
     return this.#peekMajor() === 3;
   }
 
+  /** Whether the next item is a tag (major type 6). */
+  get nextIsTag(): boolean {
+    return this.#peekMajor() === 6;
+  }
+
+  /** Passes over an item of any kind and length form. */
+  skip(what: string): void {
+    if (this.problem !== undefined) return;
+    const end = skipItem(this.#bytes, this.#offset);
+    if (end < 0) this.fail(`${what} is not well-formed`);
+    else this.#offset = end;
+  }
+
   /** Refuses bytes behind the last item. */
   end(what: string): void {
     if (this.problem === undefined && !this.atEnd) this.fail(`bytes behind the end of ${what}`);

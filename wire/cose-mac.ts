@@ -7,8 +7,8 @@ import { FORMAT_SENML_CBOR, FORMAT_SENSML_CBOR } from "./content-formats.ts";
 import { FRAME_BYTES_MAX, PARTIAL_IV_BYTES_MAX, SENSOR_ID_BYTES_MAX } from "./limits.ts";
 
 /**
- * COSE_Mac0 (RFC 9052 §6.2), tagged 17, around a frame of a keyed sensor: `[protected, {}, payload, tag]`. The
- * protected header names algorithm, inner Content-Format, sensor and sequence number. docs/protocol.md §1.5.
+ * COSE_Mac0 (RFC 9052 §6.2) around a frame of a keyed sensor: `[protected, unprotected, payload, tag]`. The headers name
+ * algorithm, inner Content-Format, sensor and sequence number. docs/protocol.md §1.5.
  */
 
 /** HMAC with SHA-256, tag cut to 64 bits or whole (RFC 9053 §3.1). */
@@ -17,12 +17,17 @@ export const ALG_HMAC_256_256 = 5;
 export type MacAlgorithm = 4 | 5;
 
 const LABEL_ALG = 1;
+const LABEL_CRIT = 2;
 const LABEL_CONTENT_TYPE = 3;
 const LABEL_KID = 4;
+const LABEL_IV = 5;
 const LABEL_PARTIAL_IV = 6;
 const TAG_MAC0 = 17;
-/** Four pairs, with a kid of SENSOR_ID_BYTES_MAX: 1 + 2 + 3 + 3 + 64 + 2 + 5. */
-const PROTECTED_BYTES_MAX = 96;
+/** Ours take at most 1 + 2 + 3 + 3 + 64 + 2 + 5; the rest is room for labels of others. */
+const PROTECTED_BYTES_MAX = 256;
+/** Pairs in one header; labels are compared pairwise for duplicates. */
+const HEADER_PAIRS_MAX = 16;
+const LABEL_BYTES_MAX = 64;
 const NO_EXTERNAL_AAD = new Uint8Array(0);
 
 /** A COSE_Mac0 taken apart; byte strings are views into it. */
@@ -39,54 +44,107 @@ export interface Mac0 {
   readonly tag: Uint8Array;
 }
 
-/** Takes a COSE_Mac0 apart without verifying it. Whether the payload is SenML is the caller's to check. */
+/**
+ * Takes a COSE_Mac0 apart without verifying it, with or without its CBOR tag. Whether the payload is SenML is the
+ * caller's to check.
+ */
 export function decodeMac0(encoded: Uint8Array): Outcome<Mac0, "cose-format"> {
   const reader = new CborReader(encoded);
-  reader.tag("COSE_Mac0", TAG_MAC0);
+  // Where the Content-Format says what it is, the tag may be left out (RFC 9052 §2).
+  if (reader.nextIsTag) reader.tag("COSE_Mac0", TAG_MAC0);
   reader.array("COSE_Mac0", 4);
+  const header: Header = { format: FORMAT_SENML_CBOR, labels: [] };
   const protectedBytes = reader.bytes("protected header", 1, PROTECTED_BYTES_MAX);
-  reader.map("unprotected header", 0);
+  if (reader.problem === undefined) {
+    const inner = new CborReader(protectedBytes);
+    readHeader(inner, header, true);
+    inner.end("protected header");
+    if (inner.problem !== undefined) return refuse("cose-format", `protected header: ${inner.problem}`);
+  }
+  readHeader(reader, header, false);
   const payload = reader.bytes("payload", 0, FRAME_BYTES_MAX);
   const tag = reader.bytes("tag", tagBytes(ALG_HMAC_256_64), tagBytes(ALG_HMAC_256_256));
   reader.end("COSE_Mac0");
   if (reader.problem !== undefined) return refuse("cose-format", reader.problem);
-  const header = readProtected(protectedBytes);
-  if (typeof header === "string") return refuse("cose-format", `protected header: ${header}`);
-  if (tag.length !== tagBytes(header.algorithm)) {
-    return refuse("cose-format", `the tag has ${tag.length} bytes, not ${tagBytes(header.algorithm)}`);
+  const { algorithm, format, sensor, sequence } = header;
+  if (algorithm !== ALG_HMAC_256_64 && algorithm !== ALG_HMAC_256_256) {
+    return refuse("cose-format", `protected header: algorithm ${algorithm} is not 4 or 5`);
   }
-  return accept({ ...header, protectedBytes, payload, tag });
+  if (format !== FORMAT_SENML_CBOR && format !== FORMAT_SENSML_CBOR) {
+    return refuse("cose-format", `protected header: content format ${format} is not 112 or 113`);
+  }
+  if (sensor === undefined) return refuse("cose-format", "the key id is missing");
+  if (sequence === undefined) return refuse("cose-format", "protected header: the partial IV is missing");
+  if (tag.length !== tagBytes(algorithm)) {
+    return refuse("cose-format", `the tag has ${tag.length} bytes, not ${tagBytes(algorithm)}`);
+  }
+  return accept({ algorithm, format, sensor, sequence, protectedBytes, payload, tag });
 }
 
-type ProtectedHeader = Pick<Mac0, "algorithm" | "format" | "sensor" | "sequence">;
+interface Header {
+  algorithm?: number;
+  format: number;
+  sensor?: string;
+  sequence?: number;
+  /** Seen in either header: a label stands once in both together (RFC 9052 §3). */
+  readonly labels: (number | string)[];
+}
 
-function readProtected(bytes: Uint8Array): ProtectedHeader | string {
-  const reader = new CborReader(bytes);
-  const pairs = reader.map("map", 3, 4);
-  let algorithm: number | undefined;
-  let format: number = FORMAT_SENML_CBOR;
-  let sensor: string | undefined;
-  let sequence: number | undefined;
-  let previous = 0;
+/** Reads a header map in any order of labels. What the tag has to cover counts in the protected one alone. */
+function readHeader(reader: CborReader, header: Header, isProtected: boolean): void {
+  const pairs = reader.map(isProtected ? "map" : "unprotected header", 0, HEADER_PAIRS_MAX);
   for (let pair = 0; pair < pairs && reader.problem === undefined; pair++) {
-    const label = reader.uint("label", LABEL_PARTIAL_IV);
-    // Deterministic order, which also rules out duplicates (RFC 8949 §4.2.1).
-    if (label <= previous) reader.fail("labels are not in ascending order");
-    previous = label;
-    if (label === LABEL_ALG) algorithm = reader.uint("algorithm");
-    else if (label === LABEL_CONTENT_TYPE) format = reader.uint("content format", 0xffff);
-    else if (label === LABEL_KID) sensor = readSensor(reader);
-    else if (label === LABEL_PARTIAL_IV) sequence = readSequence(reader);
-    else reader.fail(`label ${label} is not known`);
+    const label = readLabel(reader);
+    if (header.labels.includes(label)) reader.fail(`${labelName(label)} stands twice`);
+    header.labels.push(label);
+    if (label === LABEL_KID) header.sensor = readSensor(reader);
+    else if (label === LABEL_IV) reader.fail("label 5 (IV) is not taken, a partial IV (6) is");
+    else if (!isProtected && MUST_BE_PROTECTED.has(label))
+      reader.fail(`label ${label} has to be in the protected header`);
+    else if (label === LABEL_ALG) header.algorithm = reader.uint("algorithm");
+    else if (label === LABEL_CRIT) readCritical(reader);
+    else if (label === LABEL_CONTENT_TYPE) header.format = readContentType(reader);
+    else if (label === LABEL_PARTIAL_IV) header.sequence = readSequence(reader);
+    // What is not understood and not critical is ignored (RFC 9052 §3.1).
+    else reader.skip(`the value of ${labelName(label)}`);
   }
-  reader.end("map");
-  if (reader.problem !== undefined) return reader.problem;
-  if (algorithm !== ALG_HMAC_256_64 && algorithm !== ALG_HMAC_256_256) return `algorithm ${algorithm} is not 4 or 5`;
-  if (format !== FORMAT_SENML_CBOR && format !== FORMAT_SENSML_CBOR)
-    return `content format ${format} is not 112 or 113`;
-  if (sensor === undefined) return "the key id is missing";
-  if (sequence === undefined) return "the partial IV is missing";
-  return { algorithm, format, sensor, sequence };
+}
+
+const MUST_BE_PROTECTED: ReadonlySet<number | string> = new Set([
+  LABEL_ALG,
+  LABEL_CRIT,
+  LABEL_CONTENT_TYPE,
+  LABEL_PARTIAL_IV,
+]);
+const UNDERSTOOD: ReadonlySet<number | string> = new Set([LABEL_ALG, LABEL_CONTENT_TYPE, LABEL_KID, LABEL_PARTIAL_IV]);
+
+function readLabel(reader: CborReader): number | string {
+  return reader.nextIsText ? reader.text("label", LABEL_BYTES_MAX) : reader.int("label");
+}
+
+/** Of a text label only that it is one: it may hold anything. */
+function labelName(label: number | string): string {
+  return typeof label === "number" ? `label ${label}` : "a text label";
+}
+
+function readCritical(reader: CborReader): void {
+  for (let left = reader.array("crit", 1, HEADER_PAIRS_MAX); left > 0 && reader.problem === undefined; left--) {
+    const label = readLabel(reader);
+    if (!UNDERSTOOD.has(label)) reader.fail("crit names a label that is not understood");
+  }
+}
+
+const CONTENT_TYPES: ReadonlyMap<string, number> = new Map([
+  ["application/senml+cbor", FORMAT_SENML_CBOR],
+  ["application/sensml+cbor", FORMAT_SENSML_CBOR],
+]);
+
+/** A Content-Format, or the media type that it stands for. */
+function readContentType(reader: CborReader): number {
+  if (!reader.nextIsText) return reader.uint("content format", 0xffff);
+  const format = CONTENT_TYPES.get(reader.text("content type", LABEL_BYTES_MAX));
+  if (format === undefined) reader.fail("content type is no SenML in CBOR");
+  return format ?? FORMAT_SENML_CBOR;
 }
 
 function readSensor(reader: CborReader): string {

@@ -124,7 +124,7 @@ describe.each(VECTOR_FILES)("%s", (file) => {
   });
 
   if (codec.encode !== undefined) {
-    test.each(good.filter((vector) => vector.forged !== true))(
+    test.each(good.filter((vector) => vector.forged !== true && vector.foreign !== true))(
       "$name encodes to the same bytes",
       ({ hex, decoded }) => {
         expect(Buffer.from(codec.encode!(fromJson(decoded) as never)).toString("hex")).toBe(hex);
@@ -133,7 +133,7 @@ describe.each(VECTOR_FILES)("%s", (file) => {
   }
 
   if (codec.rule !== undefined) {
-    test.each(good)("$name fits wire.cddl", ({ hex }) => {
+    test.each(good.filter((vector) => vector.foreign !== true))("$name fits wire.cddl", ({ hex }) => {
       const bytes = Buffer.from(hex, "hex");
       const items = codec.sequence === true ? splitSequence(bytes) : [bytes];
       for (const item of items) expect(matchCddl(schema, codec.rule!, item)).toBeUndefined();

@@ -18,9 +18,10 @@ export const LINKS: readonly Link[] = [
     if: ["paddock.post"],
     ct: FRAME_FORMATS,
   })),
+  // Not announced as LwM2M's: a client may choose among formats there that this gateway does not take (decision 0028).
   {
     href: "/dp",
-    rt: ["paddock.frames", "oma.lwm2m.send"],
+    rt: ["paddock.frames"],
     if: ["paddock.post"],
     ct: FRAME_FORMATS,
     title: "LwM2M Send",

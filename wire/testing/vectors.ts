@@ -13,6 +13,8 @@ export interface Vector {
   readonly rules?: { readonly lwm2m?: boolean; readonly sensml?: boolean };
   /** COSE: decodes, but does not verify. */
   readonly forged?: boolean;
+  /** COSE: decodes and verifies, but no encoder of ours writes it so. */
+  readonly foreign?: boolean;
 }
 
 export const VECTOR_FILES = [
