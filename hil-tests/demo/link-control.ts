@@ -7,7 +7,7 @@ import { DemoFailure } from "./demo-failure.ts";
 export interface LinkAnswer {
   readonly ok: boolean;
   readonly error?: string;
-  readonly links?: Readonly<Record<string, { readonly cut: readonly string[] }>>;
+  readonly links?: Readonly<Record<string, { readonly cut: readonly string[]; readonly heldBack: number }>>;
 }
 
 /** Tells a running `sim link`, as `sim tell` does; resolves when it has obeyed. Throws DemoFailure. */

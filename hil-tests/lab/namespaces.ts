@@ -51,7 +51,8 @@ export class Namespace {
   }
 }
 
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+/** SIGHUP comes when the terminal or the ssh session goes. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 function endByInterrupt(): void {
   process.exit(1);
@@ -94,11 +95,33 @@ export class Lab {
     right.run("ip", "link", "set", rightDevice, "up");
   }
 
+  /** Throws AggregateError when something could not be removed, after everything was tried. */
   destroy(): void {
     process.off("exit", this.#leave);
     for (const signal of SIGNALS) process.off(signal, endByInterrupt);
-    for (const { name } of this.#namespaces.splice(0)) removeNamespace(name);
-    rmSync(this.directory, { recursive: true, force: true });
+    tryAll([
+      ...this.#namespaces.splice(0).map(
+        ({ name }) =>
+          () =>
+            removeNamespace(name),
+      ),
+      () => rmSync(this.directory, { recursive: true, force: true }),
+    ]);
+  }
+}
+
+/** Does every step, whatever the others do; throws AggregateError of what failed. */
+export function tryAll(steps: readonly (() => void)[]): void {
+  const errors: unknown[] = [];
+  for (const step of steps) {
+    try {
+      step();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) {
+    throw new AggregateError(errors, `the lab could not clean up: ${errors.map(String).join("; ")}`);
   }
 }
 
@@ -106,12 +129,15 @@ export class Lab {
 export function sweepAbandoned(): void {
   const names = execFileSync("ip", ["netns", "list"], { encoding: "utf8" })
     .split("\n")
-    .map((line) => line.split(" ")[0]!);
-  for (const name of names) if (isAbandoned(new RegExp(`^${PREFIX}(\\d+)`).exec(name)?.[1])) removeNamespace(name);
-  for (const name of readdirSync(tmpdir())) {
-    if (!isAbandoned(new RegExp(`^${PREFIX}-lab-(\\d+)-`).exec(name)?.[1])) continue;
-    rmSync(join(tmpdir(), name), { recursive: true, force: true });
-  }
+    .map((line) => line.split(" ")[0]!)
+    .filter((name) => isAbandoned(new RegExp(`^${PREFIX}(\\d+)`).exec(name)?.[1]));
+  const directories = readdirSync(tmpdir()).filter((name) =>
+    isAbandoned(new RegExp(`^${PREFIX}-lab-(\\d+)-`).exec(name)?.[1]),
+  );
+  tryAll([
+    ...names.map((name) => () => removeNamespace(name)),
+    ...directories.map((name) => () => rmSync(join(tmpdir(), name), { recursive: true, force: true })),
+  ]);
 }
 
 function isAbandoned(pid: string | undefined): boolean {

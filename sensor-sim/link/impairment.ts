@@ -35,6 +35,8 @@ export class LinkDirection {
   readonly #random: Random;
   /** When the last byte accepted will have left at the rate of the link. */
   #freeAtMs = 0;
+  #heldBack = 0;
+
   constructor(impairment: Impairment, random: Random) {
     this.#impairment = impairment;
     this.#random = random;
@@ -42,6 +44,11 @@ export class LinkDirection {
 
   get impairment(): Impairment {
     return this.#impairment;
+  }
+
+  /** Datagrams and pieces of streams that were delayed on purpose. */
+  get heldBack(): number {
+    return this.#heldBack;
   }
 
   change(impairment: Impairment): void {
@@ -82,6 +89,8 @@ export class LinkDirection {
 
   #delayMs(): number {
     const { delayMs, jitterMs } = this.#impairment;
-    return jitterMs === 0 ? delayMs : Math.max(0, delayMs + jitterMs * (this.#random.float() * 2 - 1));
+    const drawnMs = jitterMs === 0 ? delayMs : Math.max(0, delayMs + jitterMs * (this.#random.float() * 2 - 1));
+    if (drawnMs > 0) this.#heldBack++;
+    return drawnMs;
   }
 }

@@ -69,6 +69,7 @@ export class Link {
     return {
       cut: DIRECTIONS.filter((direction) => this.#state.isCut(direction)),
       mode: this.#state.resetsStreams ? "reset" : "black-hole",
+      heldBack: DIRECTIONS.reduce((sum, direction) => sum + this.#state.direction(direction).heldBack, 0),
       tcp: this.#tcp?.stats ?? null,
       udp: this.#udp?.stats ?? null,
     };

@@ -48,9 +48,14 @@ export class Delays {
     return new Delays(socket);
   }
 
-  /** Each direction takes half of it. Returns when it held, Unix ms. */
-  async set(roundTripMs: number, variationMs: number): Promise<number> {
+  /** Each direction takes half of it. */
+  async set(roundTripMs: number, variationMs: number): Promise<void> {
     await tellLink(this.#socket, { do: "set", delay: `${roundTripMs / 2}ms`, jitter: `${variationMs / 2}ms` });
-    return Date.now();
+  }
+
+  /** Datagrams and pieces of streams that were held back since the start. */
+  async heldBack(): Promise<number> {
+    const { links = {} } = await tellLink(this.#socket, { do: "status" });
+    return Object.values(links).reduce((sum, { heldBack }) => sum + heldBack, 0);
   }
 }

@@ -3,45 +3,81 @@ import type { Fault } from "./target.ts";
 
 const MTU_BYTES = 1500;
 
-/** Breaks a whole line in this way. Returns when it held, Unix ms. */
-export function inflict(line: Line, fault: Exclude<Fault, { kind: "delay" }>): number {
-  const { gateway, provider, device } = line;
-  switch (fault.kind) {
-    case "mtu":
-      provider.run("ip", "link", "set", "c", "mtu", String(fault.bytes));
-      break;
-    case "interface-down":
-      gateway.run("ip", "link", "set", device, "down");
-      break;
-    case "unplugged":
-      provider.run("ip", "link", "set", "g", "down");
-      break;
-    default:
-      provider.run("nft", filterTable(fault));
-  }
-  return Date.now();
+/** A fault that is in force. */
+export interface Inflicted {
+  /** When it held, Unix ms. */
+  readonly atMs: number;
+  /** How many packets it has touched so far; for an interface 1 while the kernel says that it is not up. */
+  touched(): number | Promise<number>;
+  /** Makes the line whole again; `prefix` is the one that the gateway has an address of now. */
+  undo(prefix: Prefix): void | Promise<void>;
 }
 
-/** Makes the line whole again; `prefix` is the one that the gateway has an address of now. */
-export function undo(line: Line, fault: Exclude<Fault, { kind: "delay" }>, prefix: Prefix): void {
-  const { gateway, provider, device } = line;
+/** Breaks a whole line in this way. */
+export function inflict(line: Line, fault: Exclude<Fault, { kind: "delay" }>): Inflicted {
   switch (fault.kind) {
     case "mtu":
-      provider.run("ip", "link", "set", "c", "mtu", String(MTU_BYTES));
-      break;
+      return shrink(line, fault.bytes);
     case "interface-down":
-      gateway.run("ip", "link", "set", device, "up");
-      routeThrough(line, prefix.router);
-      break;
     case "unplugged":
-      provider.run("ip", "link", "set", "g", "up");
-      break;
+      return darken(line, fault.kind);
     default:
-      provider.run("nft", "delete table inet fault");
+      return filter(line, fault);
   }
+}
+
+function shrink({ provider }: Line, bytes: number): Inflicted {
+  const tooBigBefore = tooBigSent(provider);
+  provider.run("ip", "link", "set", "c", "mtu", String(bytes));
+  return {
+    atMs: Date.now(),
+    touched: () => tooBigSent(provider) - tooBigBefore,
+    undo: () => void provider.run("ip", "link", "set", "c", "mtu", String(MTU_BYTES)),
+  };
+}
+
+/** ICMPv6 "packet too big" (RFC 4443 §3.2) that the router has sent. */
+function tooBigSent(router: Line["provider"]): number {
+  const [, count] = /^Icmp6OutPktTooBigs\s+(\d+)$/m.exec(router.run("cat", "/proc/net/snmp6")) ?? [];
+  if (count === undefined) throw new Error("the kernel does not count the packets that were too big");
+  return Number(count);
+}
+
+function darken(line: Line, kind: "interface-down" | "unplugged"): Inflicted {
+  const { gateway, provider, device } = line;
+  const [owner, link] = kind === "unplugged" ? [provider, "g"] : [gateway, device];
+  owner.run("ip", "link", "set", link, "down");
+  return {
+    atMs: Date.now(),
+    touched: () => (operationalStateOf(line) === "UP" ? 0 : 1),
+    undo: (prefix) => {
+      owner.run("ip", "link", "set", link, "up");
+      if (kind === "interface-down") routeThrough(line, prefix.router);
+    },
+  };
+}
+
+function operationalStateOf({ gateway, device }: Line): string | undefined {
+  const [link] = JSON.parse(gateway.run("ip", "-j", "link", "show", "dev", device)) as { operstate?: string }[];
+  return link?.operstate;
 }
 
 type Filtered = Exclude<Fault, { kind: "delay" | "mtu" | "interface-down" | "unplugged" }>;
+
+function filter({ provider }: Line, fault: Filtered): Inflicted {
+  provider.run("nft", filterTable(fault));
+  return {
+    atMs: Date.now(),
+    touched: () => {
+      const listed = JSON.parse(provider.run("nft", "-j", "list", "table", "inet", "fault")) as {
+        nftables: { rule?: { expr: { counter?: { packets: number } }[] } }[];
+      };
+      const counters = listed.nftables.flatMap(({ rule }) => rule?.expr.flatMap(({ counter }) => counter ?? []) ?? []);
+      return counters.reduce((sum, { packets }) => sum + packets, 0);
+    },
+    undo: () => void provider.run("nft", "delete table inet fault"),
+  };
+}
 
 function filterTable(fault: Filtered): string {
   // What the router itself would say counts as well: a cut line sends no "unreachable".
@@ -51,22 +87,25 @@ function filterTable(fault: Filtered): string {
   return `table inet fault { ${chains.join(" ")} }`;
 }
 
+/** What is swallowed is counted: a fault that touched nothing proves nothing. */
+const SWALLOW = "counter drop";
+
 function ruleOf(fault: Filtered): string {
   switch (fault.kind) {
     case "cut":
-      return "drop";
+      return SWALLOW;
     case "one-way":
-      return `iifname "${fault.lost === "to-collector" ? "g" : "c"}" drop`;
+      return `iifname "${fault.lost === "to-collector" ? "g" : "c"}" ${SWALLOW}`;
     case "loss":
       return chance(fault.percent);
     case "tcp-loss":
       return `meta l4proto tcp ${chance(fault.percent)}`;
     case "black-hole":
-      return "meta l4proto { tcp, udp } drop";
+      return `meta l4proto { tcp, udp } ${SWALLOW}`;
   }
 }
 
 function chance(percent: number): string {
   // numgen takes no comparison that always holds.
-  return percent >= 100 ? "drop" : `numgen random mod 1000 < ${Math.round(percent * 10)} drop`;
+  return percent >= 100 ? SWALLOW : `numgen random mod 1000 < ${Math.round(percent * 10)} ${SWALLOW}`;
 }

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { askGateway } from "@paddock/gateway/status/status-client.ts";
 import { eventually } from "../namespaces.ts";
 import { Delays } from "./delays.ts";
-import { inflict, undo } from "./faults.ts";
+import { inflict, type Inflicted } from "./faults.ts";
 import * as field from "./field.ts";
 import { COLLECTOR, GATEWAY } from "./field.ts";
 import { keepPackets } from "./packets.ts";
@@ -30,7 +30,7 @@ export class NamespaceTarget implements Target {
   readonly coapTarget = `[${GATEWAY}]:5683`;
   readonly #field: field.Field = field.buildField();
   readonly #gatewayLog: LoggedEvent[] = [];
-  readonly #broken = new Map<Uplink, Fault>();
+  readonly #broken = new Map<Uplink, Inflicted>();
   readonly #delays = new Map<Uplink, Delays>();
   /** Which of its two prefixes an uplink has now. */
   readonly #numbering = new Map<Uplink, 0 | 1>();
@@ -159,20 +159,22 @@ export class NamespaceTarget implements Target {
   }
 
   async breakUplink(uplink: Uplink, fault: Fault): Promise<number> {
-    await this.healUplink(uplink);
-    this.#broken.set(uplink, fault);
-    if (fault.kind !== "delay") return inflict(this.#field.lines[uplink], fault);
-    const delays = this.#delays.get(uplink);
-    if (delays === undefined) throw new Error("an uplink can be delayed only after makeDelayable");
-    return delays.set(fault.roundTripMs, fault.variationMs);
+    if (this.#broken.has(uplink)) throw new Error(`${uplink} is broken already`);
+    const inflicted =
+      fault.kind === "delay"
+        ? await this.#holdBack(uplink, fault.roundTripMs, fault.variationMs)
+        : inflict(this.#field.lines[uplink], fault);
+    this.#broken.set(uplink, inflicted);
+    return inflicted.atMs;
   }
 
-  async healUplink(uplink: Uplink): Promise<void> {
-    const fault = this.#broken.get(uplink);
-    if (fault === undefined) return;
+  async healUplink(uplink: Uplink): Promise<number | undefined> {
+    const inflicted = this.#broken.get(uplink);
+    if (inflicted === undefined) return undefined;
     this.#broken.delete(uplink);
-    if (fault.kind === "delay") await this.#delays.get(uplink)!.set(0, 0);
-    else undo(this.#field.lines[uplink], fault, this.#prefixOf(uplink));
+    const touched = await inflicted.touched();
+    await inflicted.undo(this.#prefixOf(uplink));
+    return touched;
   }
 
   async offerNewPrefix(uplink: Uplink): Promise<number> {
@@ -232,9 +234,24 @@ export class NamespaceTarget implements Target {
   }
 
   async destroy(): Promise<void> {
-    await this.#endCaptures?.();
-    // Also ends every process in the namespaces.
-    this.#field.lab.destroy();
+    try {
+      await this.#endCaptures?.();
+    } finally {
+      // Also ends every process in the namespaces.
+      this.#field.lab.destroy();
+    }
+  }
+
+  async #holdBack(uplink: Uplink, roundTripMs: number, variationMs: number): Promise<Inflicted> {
+    const delays = this.#delays.get(uplink);
+    if (delays === undefined) throw new Error("an uplink can be delayed only after makeDelayable");
+    const before = await delays.heldBack();
+    await delays.set(roundTripMs, variationMs);
+    return {
+      atMs: Date.now(),
+      touched: async () => (await delays.heldBack()) - before,
+      undo: () => delays.set(0, 0),
+    };
   }
 
   get #operatorSocket(): string {

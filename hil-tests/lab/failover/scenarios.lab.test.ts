@@ -34,16 +34,23 @@ for (const planned of scenarios) {
     const story = new StoryTeller(name, { file, line, text });
     const target = new NamespaceTarget();
     const world = new World(target, story);
+    let failure: unknown;
     try {
       if (CAPTURES !== undefined) await target.capture(join(CAPTURES, slugOf(name)));
       await perform(planned, world, (step) => story.at(`${step.keyword} ${step.text}`));
       assert.ok(world.proof !== undefined, `${file}:${line}: no step looks at the ledger, so nothing is proven`);
-    } finally {
-      story.at("the scenario ends");
-      world.tellEvents();
-      story.tell((words) => t.diagnostic(words));
-      await target.destroy();
+    } catch (error) {
+      failure = error;
     }
+    story.at("the scenario ends");
+    world.tellEvents();
+    story.tell((words) => t.diagnostic(words));
+    // What went wrong in the scenario is the news; what the clean-up says comes beside it.
+    await target.destroy().catch((error: unknown) => {
+      t.diagnostic(String(error));
+      failure ??= error;
+    });
+    if (failure !== undefined) throw failure;
   });
 }
 

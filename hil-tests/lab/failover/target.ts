@@ -78,9 +78,10 @@ export interface Target {
   writeCollectorLog(file: string): Promise<void>;
   /** Puts something into every uplink that can hold packets back. Before the gateway starts. */
   makeDelayable(): Promise<void>;
-  /** Breaks the uplink; what was broken about it before is whole again. Returns when the fault held, Unix ms. */
+  /** Breaks an uplink that is whole. Returns when the fault held, Unix ms. */
   breakUplink(uplink: Uplink, fault: Fault): Promise<number>;
-  healUplink(uplink: Uplink): Promise<void>;
+  /** Makes it whole. Returns how many packets the fault has touched; undefined when nothing was broken. */
+  healUplink(uplink: Uplink): Promise<number | undefined>;
   /** The provider hands out another prefix: the gateway has an address in it besides the old one. Returns when, Unix ms. */
   offerNewPrefix(uplink: Uplink): Promise<number>;
   /** The preferred lifetime of the old prefix is over. */

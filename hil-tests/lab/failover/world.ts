@@ -64,6 +64,8 @@ export class World {
   readonly sentRecords = new Map<Uplink, number>();
   #that: Uplink | undefined;
   readonly #broken = new Map<Uplink, Fault>();
+  /** Packets that each fault has touched, on all uplinks that it was done to. */
+  readonly #touched = new Map<Fault, number>();
   #sensorsFile: string | undefined;
 
   constructor(target: Target, story: StoryTeller) {
@@ -172,15 +174,32 @@ export class World {
   async breakUplinks(which: Which, fault: Fault, words: string): Promise<void> {
     assert.ok(this.load?.running, "no sensor sends: a fault without load proves little");
     for (const uplink of await this.uplinks(which)) {
+      await this.#heal(uplink);
       this.#broken.set(uplink, fault);
       this.changedAtMs = await this.target.breakUplink(uplink, fault);
       this.story.at(`fault: ${uplink} ${words}`, this.changedAtMs);
     }
   }
 
+  /** Makes everything whole; throws when a fault of the scenario never touched a packet, as then nothing was tested. */
+  async everyFaultWasReal(): Promise<void> {
+    for (const uplink of UPLINKS) await this.#heal(uplink);
+    for (const [fault, packets] of this.#touched) {
+      assert.ok(packets > 0, `the fault ${JSON.stringify(fault)} touched no packet: it never happened`);
+      this.story.figure(`packets that a fault touched (${fault.kind})`, String(packets));
+    }
+  }
+
+  async #heal(uplink: Uplink): Promise<void> {
+    const packets = await this.target.healUplink(uplink);
+    const fault = this.#broken.get(uplink);
+    if (packets === undefined || fault === undefined) return;
+    this.#touched.set(fault, (this.#touched.get(fault) ?? 0) + packets);
+  }
+
   async healUplinks(which: Which): Promise<void> {
     for (const uplink of await this.uplinks(which)) {
-      await this.target.healUplink(uplink);
+      await this.#heal(uplink);
       this.story.at(`${uplink} is whole again`);
     }
   }

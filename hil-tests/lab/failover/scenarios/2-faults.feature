@@ -39,6 +39,7 @@ Feature: What happens to uplinks besides being cut
     When every uplink loses 5 % of all packets
     Then 6000 more frames leave
     And every frame is answered 2.04 and is in the ledger exactly once
+    And frames sent after the fault took longer than those before it
 
   Scenario Outline: the active uplink loses <percent> % of all TCP packets and BFD sees nothing: receipts move the traffic
     Given BFD watches every uplink at 300 ms x3
@@ -60,6 +61,7 @@ Feature: What happens to uplinks besides being cut
     When the MTU of every uplink falls to 1280 bytes
     Then 2000 more frames go over the active uplink
     And traffic has moved 0 times
+    And no session has ended
     And every frame is answered 2.04 and is in the ledger exactly once
 
   Scenario: the active uplink flaps: traffic leaves it once and does not come back at each flap

@@ -41,7 +41,8 @@ async function cutOnce(world: World): Promise<void> {
   world.cuts.push({ uplink: victim, atMs });
   await eventually("another uplink brings receipts", () => takenOver(world, victim, atMs), LIMIT_MS);
   if (rival !== undefined) await eventually(`${rival.name} finds the cut`, () => !rival.isUp(victim), LIMIT_MS);
-  await target.healUplink(victim);
+  const swallowed = await target.healUplink(victim);
+  assert.ok(swallowed !== undefined && swallowed > 0, `the cut of ${victim} swallowed no packet: it never happened`);
   story.at(`${victim} is whole again`);
 }
 

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { latenessOf, type Lateness } from "../../../report/lateness.ts";
 import type { StepDefinition } from "../gherkin/vocabulary.ts";
-import { UPLINKS } from "../target.ts";
 import type { Which, World } from "../world.ts";
 
 /** The proof. A scenario without one of the first two fails. */
@@ -34,6 +33,22 @@ export const LEDGER_STEPS: readonly StepDefinition<World>[] = [
     },
   },
   {
+    words: "frames sent after the fault took longer than those before it",
+    does: "To the collector, at the 95th percentile: the fault was felt.",
+    run: async (world) => {
+      const { loadSinceMs, changedAtMs, story } = world;
+      const p95Of = async (fromMs: number, toMs: number): Promise<number> => {
+        const telemetry = (await latenessOf(proofOf(world), { fromMs, toMs })).get("telemetry");
+        assert.ok(telemetry !== undefined && telemetry.count > 0, "no frame was sent in that time");
+        return telemetry.p95Ms;
+      };
+      const before = await p95Of(loadSinceMs, changedAtMs);
+      const after = await p95Of(changedAtMs, changedAtMs + AROUND_MS.after);
+      story.figure("sensor to ledger p95 before and after the fault", `${before} and ${after} ms`);
+      assert.ok(after > before, `p95 ${before} ms before the fault and ${after} ms after it`);
+    },
+  },
+  {
     words: "only alarms went over {uplinks}",
     does: "When the step before counted: no more records than alarms were sent.",
     run: async (world, which: Which) => {
@@ -49,11 +64,11 @@ export const LEDGER_STEPS: readonly StepDefinition<World>[] = [
 ];
 
 async function proveNothingLost(world: World) {
-  const { load, story, target } = world;
+  const { load, story } = world;
   assert.ok(load?.running, "the sensors ended before the scenario did");
   const summary = await load.finish();
   story.at("sensors end");
-  for (const uplink of UPLINKS) await target.healUplink(uplink);
+  await world.everyFaultWasReal();
   await world.drained();
   const report = await load.verify();
   assert.equal(report.verdict, "PASS", report.reasons.join(" "));
@@ -74,7 +89,7 @@ export function proofOf({ proof }: World) {
   return proof;
 }
 
-const AROUND_MS = { before: 100, after: 2000 };
+const AROUND_MS = { before: 100, after: 2000 } as const;
 
 /** Of the frames sent around the last fault, by lane; for the report too. */
 async function latenessAround(world: World): Promise<{ alarm: Lateness }> {

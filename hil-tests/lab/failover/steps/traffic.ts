@@ -56,6 +56,17 @@ export const TRAFFIC_STEPS: readonly StepDefinition<World>[] = [
     },
   },
   {
+    words: "no session has ended",
+    does: "Of HTTP/2, since the sensors send: the connections in use when the fault came are still the same.",
+    run: (world) => {
+      const ended = [...world.eventsUnderLoad("session-lost"), ...world.eventsUnderLoad("session-failed")];
+      assert.deepEqual(
+        ended.map(({ event, fields }) => `${event}: ${JSON.stringify(fields)}`),
+        [],
+      );
+    },
+  },
+  {
     words: "BFD has called no uplink down",
     does: "Since the sensors send.",
     run: (world) => {
