@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { PathStatus } from "@paddock/gateway/status/status.ts";
 import { StoryTeller } from "../../story.ts";
 import type { Load } from "../load.ts";
-import { UPLINKS, type Fault, type LoggedEvent, type Target, type Uplink } from "../target.ts";
+import { UPLINKS, type LoggedEvent, type Target, type Uplink } from "../target.ts";
 import { World } from "../world.ts";
 import { ALL_STEPS } from "./all-steps.ts";
 
@@ -29,7 +29,7 @@ class FakeTarget {
     return { uplinks: { active: "fibre", standby: "lte", paths }, pendingRecords: this.pending, pendingAlarms: 0 };
   }
 
-  async breakUplink(uplink: Uplink, _: Fault): Promise<number> {
+  async breakUplink(uplink: Uplink): Promise<number> {
     this.#broken.add(uplink);
     return 2000;
   }
