@@ -1,8 +1,10 @@
 import { writeSync } from "node:fs";
 import { PaddockError } from "./errors.ts";
+import { printable } from "./printable.ts";
+import { VERSION } from "./version.ts";
 
 /**
- * The edge of a program: runs `main` with the arguments behind the script's name and ends with its exit code (0 fine,
+ * The edge of a program: answers `--version` where it stands alone, else runs `main` with the arguments behind the script's name and ends with its exit code (0 fine,
  * 1 something wants attention, 2 broken). A PaddockError is told in one line with its remedy; anything else is a
  * programmer error and is told with its stack.
  */
@@ -12,10 +14,15 @@ export function runMain(main: (argv: string[]) => number | Promise<number>): voi
 
 async function runAndTell(main: (argv: string[]) => number | Promise<number>): Promise<void> {
   try {
-    process.exitCode = await main(process.argv.slice(2));
+    const argv = process.argv.slice(2);
+    if (argv.length === 1 && argv[0] === "--version") {
+      writeSync(1, `paddock ${VERSION}, Node ${process.version}\n`);
+      return;
+    }
+    process.exitCode = await main(argv);
   } catch (error) {
     const text = error instanceof PaddockError ? error.explain() : ((error as Error).stack ?? String(error));
-    writeSync(2, `${text}\n`);
+    writeSync(2, `${printable(text)}\n`);
     // What failed may have left handles open; there is nothing to wait for.
     process.exit(2);
   }

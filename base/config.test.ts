@@ -30,7 +30,7 @@ describe("parseConfig", () => {
   test.each([
     [{ dataDir: "/d", stroe: {} }, "stroe", '"store"'],
     [{ dataDir: "/d", store: { maxByte: 1 } }, "store.maxByte", '"maxBytes"'],
-    [{ dataDir: "/d", paths: [{ name: "a" }, { name: "b", nmae: 1 }] }, "paths.1.nmae", '"name"'],
+    [{ dataDir: "/d", paths: [{ name: "a" }, { name: "b", nmae: 1 }] }, "paths[1].nmae", '"name"'],
   ])("names the unknown key of %j and the nearest known one", (document, field, nearest) => {
     const error = refusal(document);
     expect(error.code).toBe("CONFIG_INVALID");
@@ -56,6 +56,36 @@ describe("parseConfig", () => {
   });
 });
 
+describe("what is refused is said in our words", () => {
+  const worded = v.strictObject({
+    dataDir: v.pipe(v.string(), v.description("Directory of the store.")),
+    size: v.optional(v.number()),
+    on: v.optional(v.boolean()),
+    list: v.optional(v.array(v.number())),
+    inner: v.optional(v.strictObject({})),
+    mode: v.optional(v.picklist(["a", "b"])),
+    url: v.optional(v.pipe(v.string(), v.url("expected a URL"), v.startsWith("https://", "expected https"))),
+  });
+  test.each([
+    [{}, "g is not valid: dataDir: missing; it is: Directory of the store."],
+    [{ dataDir: 1 }, "g is not valid: dataDir: 1 is refused; expected a text."],
+    [{ dataDir: "/", size: "x" }, 'g is not valid: size: "x" is refused; expected a number.'],
+    [{ dataDir: "/", on: 1 }, "g is not valid: on: 1 is refused; expected true or false."],
+    [{ dataDir: "/", list: 1 }, "g is not valid: list: a number is refused; expected a list, [ … ]."],
+    [{ dataDir: "/", list: [1, "x"] }, 'g is not valid: list[1]: "x" is refused; expected a number.'],
+    [{ dataDir: "/", inner: null }, "g is not valid: inner: null is refused; expected an object, { … }."],
+    [{ dataDir: "/", mode: "c" }, 'g is not valid: mode: "c" is refused; expected "a" or "b".'],
+    [{ dataDir: "/", url: "x" }, 'g is not valid: url: "x" is refused; expected a URL.'],
+    [{ dataDir: "/", moed: "a" }, 'g is not valid: moed: unknown key, did you mean "mode"?'],
+    [
+      { dataDir: "/", xyzzyx: 1 },
+      "g is not valid: xyzzyx: unknown key; known are dataDir, size, on, list, inner, mode, url.",
+    ],
+  ])("%j", (document, message) => {
+    expect(() => parseConfig(worded, document, "g")).toThrow(new PaddockError("CONFIG_INVALID", message));
+  });
+});
+
 describe("secrets", () => {
   const SECRET = "s3cr3t-of-the-site";
   const locked = v.strictObject({
@@ -69,9 +99,9 @@ describe("secrets", () => {
   test.each([
     [{ auth: SECRET }, "auth", "a text of 18 characters"],
     [{ auth: { keys: { id: 7, secret: SECRET } } }, "auth.keys", "an object"],
-    [{ auth: { keys: [SECRET] } }, "auth.keys.0", "a text"],
-    [{ auth: { keys: [{ id: SECRET, secret: "x" }] } }, "auth.keys.0.id", "a text"],
-    [{ auth: { keys: [{ id: 7, secret: [SECRET] }] } }, "auth.keys.0.secret", "a list"],
+    [{ auth: { keys: [SECRET] } }, "auth.keys[0]", "a text"],
+    [{ auth: { keys: [{ id: SECRET, secret: "x" }] } }, "auth.keys[0].id", "a text"],
+    [{ auth: { keys: [{ id: 7, secret: [SECRET] }] } }, "auth.keys[0].secret", "a list"],
     [{ sensors: { a: { key: SECRET } } }, "sensors.a.key", "a text"],
     [{ sensors: { a: SECRET } }, "sensors.a", "a text"],
     [{ claim: SECRET }, "claim", "expected digits"],
@@ -97,6 +127,25 @@ describe("secrets", () => {
 describe("readConfigFile", () => {
   const directory = mkdtempSync(join(tmpdir(), "paddock-config-"));
   afterAll(() => rmSync(directory, { recursive: true }));
+
+  test.each([
+    ['{"dataDir": "/a", "dataDir": "/b"}', "dataDir: stands twice, and only one of them can hold"],
+    ['{"dataDir": "/a", "paths": [{"name": "x", "__proto__": {}}]}', "paths[0].__proto__: a name that is reserved"],
+  ])("refuses %s, of which a parser would lose something", async (text, why) => {
+    const path = join(directory, "lossy.json");
+    writeFileSync(path, text);
+    await expect(readConfigFile(schema, path)).rejects.toThrow(why);
+  });
+
+  test("says which key or option named a file that is not there", async () => {
+    const missing = join(directory, "nowhere.json");
+    const error = await readConfigFile(schema, missing, { namedBy: "sensors.file" }).catch((thrown: unknown) => thrown);
+    expect((error as PaddockError).explain()).toMatch(
+      /^CONFIG_UNREADABLE: sensors\.file: .*Check .* sensors\.file names/,
+    );
+    const plain = await readConfigFile(schema, missing).catch((thrown: unknown) => thrown);
+    expect((plain as PaddockError).explain()).toContain("--config");
+  });
 
   test("reads a good file", async () => {
     const path = join(directory, "good.json");

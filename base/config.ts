@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import * as v from "valibot";
 import { messageOf, PaddockError } from "./errors.ts";
+import { faultyKey, formatField } from "./json-keys.ts";
 import { nearestName } from "./nearest.ts";
 
 /**
@@ -14,20 +15,38 @@ export function parseConfig<Schema extends v.GenericSchema>(
 ): v.InferOutput<Schema> {
   const result = v.safeParse(schema, input);
   if (result.success) return result.output;
-  const faults = result.issues.flatMap((issue) => describeIssue(issue, schema));
-  throw new PaddockError("CONFIG_INVALID", `${what} is not valid: ${faults.join(" ")}`);
+  // Of one field the first fault is enough: the others mostly follow from it.
+  const faults = new Map<string, string>();
+  for (const issue of result.issues) {
+    const field = fieldOf(issue);
+    if (!faults.has(field)) faults.set(field, describeIssue(issue, field, schema));
+  }
+  throw new PaddockError("CONFIG_INVALID", `${what} is not valid: ${[...faults.values()].join(" ")}`);
+}
+
+/** Where the name of a file comes from, for the error about it: by default the option `--config`. */
+export interface FileNamedBy {
+  /** The configuration key or the option, such as `sensors.file`. */
+  readonly namedBy?: string;
 }
 
 /** Reads a JSON file and checks it by `parseConfig`. Throws CONFIG_UNREADABLE or CONFIG_INVALID. */
 export async function readConfigFile<Schema extends v.GenericSchema>(
   schema: Schema,
   path: string,
+  { namedBy }: FileNamedBy = {},
 ): Promise<v.InferOutput<Schema>> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    throw new PaddockError("CONFIG_UNREADABLE", `${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+    const prefix = namedBy === undefined ? "" : `${namedBy}: `;
+    const remedy =
+      namedBy === undefined ? undefined : `Check that the file which ${namedBy} names is there and readable.`;
+    throw new PaddockError("CONFIG_UNREADABLE", `${prefix}${path} cannot be read: ${messageOf(error)}.`, {
+      cause: error,
+      remedy,
+    });
   }
   let document: unknown;
   try {
@@ -35,6 +54,9 @@ export async function readConfigFile<Schema extends v.GenericSchema>(
   } catch (error) {
     throw new PaddockError("CONFIG_UNREADABLE", `${path} is not JSON: ${jsonProblem(text, error)}.`);
   }
+  const fault = faultyKey(text);
+  if (fault !== undefined)
+    throw new PaddockError("CONFIG_INVALID", `${path} is not valid: ${fault.field}: ${fault.why}.`);
   return parseConfig(schema, document, path);
 }
 
@@ -73,30 +95,59 @@ interface Issue {
   readonly input: unknown;
   readonly expected?: string | null;
   readonly received?: string;
+  readonly requirement?: unknown;
   readonly path?: readonly { readonly type: string; readonly key?: unknown; readonly input: unknown }[] | undefined;
   readonly issues?: readonly Issue[] | undefined;
 }
 
-function describeIssue(issue: Issue, schema: v.GenericSchema): string[] {
+function fieldOf({ path = [] }: Issue): string {
+  return formatField(path.map(({ key }) => key)) || "the document";
+}
+
+function describeIssue(issue: Issue, field: string, schema: v.GenericSchema): string {
   const path = issue.path ?? [];
-  const field = path.map((item) => String(item.key)).join(".") || "the document";
   const last = path.at(-1);
   if (issue.type === "strict_object" && issue.expected === "never" && last !== undefined) {
     const known = knownKeys(schema, path.slice(0, -1));
-    return [`${field}: unknown key${suggestion(String(last.key), known)}.`];
+    return `${field}: unknown key${suggestion(String(last.key), known)}`;
   }
-  // The library's own sentences repeat the value.
-  const message = issue.message.replace(` but received ${issue.received}`, "");
-  if (issue.input === undefined) return [`${field}: missing; ${message}.`];
+  if (issue.input === undefined) {
+    const meant = descriptionAt(schema, path);
+    return `${field}: missing${meant === undefined ? "." : `; it is: ${meant}`}`;
+  }
   const isSecret = path.some(({ key }) => isSecretKey(key)) || holdsObject(issue);
-  return [`${field}: ${isSecret ? kindOf(issue.input) : shorten(issue.input)} is refused; ${message}.`];
+  return `${field}: ${isSecret ? kindOf(issue.input) : shorten(issue.input)} is refused; ${expectationOf(issue)}.`;
+}
+
+/** What a schema says for itself, or else the library's terms in words; its own sentences repeat the value. */
+function expectationOf({ message, expected }: Issue): string {
+  if (!message.startsWith("Invalid ")) return message;
+  return expected === undefined || expected === null ? "expected another value" : `expected ${wordsFor(expected)}`;
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  string: "a text",
+  number: "a number",
+  boolean: "true or false",
+  Object: "an object, { … }",
+  Array: "a list, [ … ]",
+  null: "null",
+};
+
+/** Such as `"a"`, `("a" | "b")`, `string`, `>=1`. */
+function wordsFor(expected: string): string {
+  return expected
+    .replace(/^\((.*)\)$/, "$1")
+    .split(" | ")
+    .map((term) => WORDS[term] ?? term.replace(/^>=/, "at least ").replace(/^<=/, "at most "))
+    .join(" or ");
 }
 
 /** What stands below such a key opens something: it is in no message and no log. */
 const SECRET_KEY = /secret|password|token|key|claim|code|auth/i;
 
 function isSecretKey(key: unknown): boolean {
-  return typeof key === "string" && SECRET_KEY.test(key);
+  return typeof key === "string" && SECRET_KEY.test(key) && !/^public/i.test(key);
 }
 
 /** Where an object or list should stand and something else does, that may be the secret that belongs into it. */
@@ -114,7 +165,7 @@ function kindOf(value: unknown): string {
 function suggestion(key: string, known: readonly string[]): string {
   const nearest = nearestName(key, known);
   if (nearest !== undefined) return `, did you mean "${nearest}"?`;
-  return known.length > 0 ? `; known are ${known.join(", ")}` : "";
+  return known.length > 0 ? `; known are ${known.join(", ")}.` : ".";
 }
 
 /** The parts of a valibot schema that lead to what it contains. */
@@ -125,11 +176,26 @@ interface Node {
   readonly value?: Node;
 }
 
+type Path = readonly { readonly key?: unknown }[];
+
 /** The keys of the object schema at `path`: an issue names the key that is too much, not those that there are. */
-function knownKeys(schema: v.GenericSchema, path: readonly { readonly key?: unknown }[]): string[] {
-  let node = unwrap(schema as Node);
-  for (const { key } of path) node = unwrap(node?.entries?.[String(key)] ?? node?.item ?? node?.value);
-  return Object.keys(node?.entries ?? {});
+function knownKeys(schema: v.GenericSchema, path: Path): string[] {
+  return Object.keys(unwrap(nodeAt(schema, path))?.entries ?? {});
+}
+
+/** The sentence that describes the field at `path`, if it has one. */
+function descriptionAt(schema: v.GenericSchema, path: Path): string | undefined {
+  const node = nodeAt(schema, path);
+  return node === undefined ? undefined : v.getDescription(node as unknown as v.GenericSchema);
+}
+
+function nodeAt(schema: v.GenericSchema, path: Path): Node | undefined {
+  let node: Node | undefined = schema as Node;
+  for (const { key } of path) {
+    const inside = unwrap(node);
+    node = inside?.entries?.[String(key)] ?? inside?.item ?? inside?.value;
+  }
+  return node;
 }
 
 function unwrap(node: Node | undefined): Node | undefined {

@@ -31,8 +31,8 @@ export const ERROR_TABLE = {
   },
   DATA_DIR_UNUSABLE: {
     disposition: "fatal",
-    meaning: "The data directory cannot be made or written.",
-    remedy: "Make it for the user who runs the program, with mode 0700.",
+    meaning: "The data directory cannot be made, written or read by the user that runs the program.",
+    remedy: "Make it for that user, as root: install -d -o USER -m 700 DIRECTORY; or name another one as dataDir.",
   },
   IDENTITY_UNREADABLE: {
     disposition: "fatal",
@@ -105,7 +105,7 @@ export class PaddockError extends Error {
   /** What a person can do about this one; by default what the table says of its code. */
   readonly remedy: string;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; remedy?: string }) {
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; remedy?: string | undefined }) {
     super(message, options);
     this.name = "PaddockError";
     this.code = code;

@@ -27,7 +27,7 @@ describe("the collector's configuration", () => {
       claims: [{ code: "short" }],
       operator: { listen: { address: "::", port: 1 } },
     };
-    expect(() => parse(bad)).toThrow(/dataDir[\s\S]*claims\.0\.code|claims\.0\.code[\s\S]*dataDir/u);
+    expect(() => parse(bad)).toThrow(/dataDir[\s\S]*claims\[0\]\.code|claims\[0\]\.code[\s\S]*dataDir/u);
     expect(() => parse(bad)).toThrow(/lisen: unknown key/u);
     expect(() => parse(bad)).toThrow(/operator\.listen\.address/u);
   });

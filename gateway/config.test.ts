@@ -79,12 +79,16 @@ describe("gateway configuration", () => {
 
   test.each([
     ["a missing dataDir", {}, /dataDir/],
-    ["a port out of range", { ...minimal, listen: [{ address: "::", port: 65_536 }] }, /listen\.0\.port.*65536/],
-    ["an address that is none", { ...minimal, listen: [{ address: "fence", port: 1 }] }, /listen\.0\.address.*"fence"/],
+    ["a port out of range", { ...minimal, listen: [{ address: "::", port: 65_536 }] }, /listen\[0\]\.port.*65536/],
+    [
+      "an address that is none",
+      { ...minimal, listen: [{ address: "fence", port: 1 }] },
+      /listen\[0\]\.address.*"fence"/,
+    ],
     [
       "an IPv4 listener",
       { ...minimal, listen: [{ address: "192.0.2.1" }] },
-      /listen\.0\.address.*IPv6 only.*translator/,
+      /listen\[0\]\.address.*IPv6 only.*translator/,
     ],
     ["an IPv4 listener in IPv6 clothes", { ...minimal, plainListen: [{ address: "::ffff:192.0.2.1" }] }, /IPv6 only/],
     ["a link-local listener without its link", { ...minimal, listen: [{ address: "fe80::1" }] }, /fe80::1%eth0/],
@@ -101,10 +105,62 @@ describe("gateway configuration", () => {
       /paths: .*different name/,
     ],
     ["a key that is not hex", { ...forwarding, collector: { publicKey: "AB" } }, /collector\.publicKey.*"AB"/],
-    ["an endpoint without TLS", { ...forwarding, paths: [{ name: "a", endpoint: "http://x" }] }, /paths\.0\.endpoint/],
+    [
+      "an endpoint without TLS",
+      { ...forwarding, paths: [{ name: "a", endpoint: "http://x" }] },
+      /paths\[0\]\.endpoint/,
+    ],
+    [
+      "an endpoint with a path of its own",
+      { ...forwarding, paths: [{ name: "a", endpoint: "https://[::1]:8443/paddock" }] },
+      /paths\[0\]\.endpoint: .*no path/,
+    ],
+    [
+      "a fallback endpoint with a query",
+      { ...forwarding, paths: [{ name: "a", endpoint: "https://x", fallbackEndpoints: ["https://x/?a"] }] },
+      /paths\[0\]\.fallbackEndpoints\[0\]: .*no path/,
+    ],
+    [
+      "an IPv4 source for an IPv6 endpoint",
+      { ...forwarding, paths: [{ name: "a", source: "10.0.0.1", endpoint: "https://[::1]:8443" }] },
+      /paths: .*both IPv6 or both IPv4/,
+    ],
+    [
+      "an IPv6 prefix for an IPv4 fallback",
+      {
+        ...forwarding,
+        paths: [
+          { name: "a", source: "2001:db8::/48", endpoint: "https://x", fallbackEndpoints: ["https://192.0.2.1"] },
+        ],
+      },
+      /paths: .*both IPv6 or both IPv4/,
+    ],
+    [
+      "a link-local source without interface",
+      { ...forwarding, paths: [{ name: "a", source: "fe80::1", endpoint: "https://[::1]:8443" }] },
+      /paths: .*link-local/,
+    ],
+    [
+      "a link-local listener without interface",
+      { ...minimal, listen: [{ address: "fe80::1" }] },
+      /listen: .*%interface/,
+    ],
     ["a socket path that Unix refuses", { dataDir: `/${"d".repeat(120)}` }, /status\.socket: .*107 bytes/],
   ])("refuses %s and names the field", (_what, document, fault) => {
     expect(faultOf(document)).toMatch(fault);
+  });
+
+  test.each([
+    { name: "a", source: "fe80::1%wan0", endpoint: "https://[::1]:8443" },
+    { name: "a", source: "fe80::1", interface: "wan0", endpoint: "https://[::1]:8443" },
+    { name: "a", source: "10.0.0.1", endpoint: "https://192.0.2.1/" },
+    { name: "a", source: "10.0.0.1", endpoint: "https://collector.example" },
+  ])("takes the path %j", (path) => {
+    expect(parseGatewayConfig({ ...forwarding, paths: [path] }).paths).toHaveLength(1);
+  });
+
+  test("null stands for no metrics listener, as for other things that are not there", () => {
+    expect(parseGatewayConfig({ ...minimal, metrics: null }).metrics).toEqual({ listen: null });
   });
 
   test("every fault is reported at once", () => {

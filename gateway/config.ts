@@ -24,6 +24,15 @@ const whole = (min: number, max: number, unit: string) =>
     v.minValue(min, `expected ${min} to ${max} ${unit}`),
     v.maxValue(max, `expected ${min} to ${max} ${unit}`),
   );
+/** A section that may be null, which stands for `whenNull`. */
+const nullableSection = <Entries extends v.ObjectEntries>(
+  section: v.StrictObjectSchema<Entries, undefined>,
+  whenNull: v.InferOutput<v.StrictObjectSchema<Entries, undefined>>,
+) =>
+  v.pipe(
+    v.nullable(section),
+    v.transform((value) => value ?? whenNull),
+  );
 const share = v.pipe(v.number(), v.minValue(0, "expected 0 to 1"), v.maxValue(1, "expected 0 to 1"));
 const filePath = v.pipe(v.string("expected a file path"), v.minLength(1, "expected a file path"));
 const ipAddress = v.pipe(
@@ -47,7 +56,21 @@ const nextHop = v.pipe(
   v.string("expected an IPv6 address"),
   v.check((text) => isIPv6(text.split("%")[0]!), "expected an IPv6 address, such as fe80::1 or 2001:db8:a::1"),
 );
-const endpointUrl = v.pipe(v.string(), v.url("expected a URL"), v.startsWith("https://", "expected an https URL"));
+const endpointUrl = v.pipe(
+  v.string(),
+  v.url("expected an https URL, such as https://[2001:db8:c::1]:8443"),
+  v.startsWith("https://", "expected an https URL, such as https://[2001:db8:c::1]:8443"),
+  v.check(
+    // What an uplink asks for stands at the root of the collector: with a path of its own every request would be a 404.
+    (text) => isBareOrigin(text),
+    "expected nothing behind host and port: no path, no query, no user",
+  ),
+);
+
+const port = (of: "UDP" | "TCP") => {
+  const message = `expected a ${of} port, 0 to 65535`;
+  return v.pipe(v.number(message), v.integer(message), v.minValue(0, message), v.maxValue(65_535, message));
+};
 
 /** Of UDP listeners: their sockets are IPv6 only, as is the way back to a sensor. */
 const listenAddress = v.pipe(
@@ -75,7 +98,7 @@ const udpListen = v.strictObject({
     listenAddress,
     "IPv6 address to bind; :: takes every address of this machine, and answers from the one that was asked.",
   ),
-  port: described(v.optional(whole(0, 65_535, "(a UDP port)"), 5683), "UDP port; 0 lets the kernel choose one."),
+  port: described(v.optional(port("UDP"), 5683), "UDP port; 0 lets the kernel choose one."),
 });
 
 const lane = (name: string, lingerMs: number, pressure: "refuse-new" | "evict-oldest", quotaShare: number) =>
@@ -105,10 +128,7 @@ const lane = (name: string, lingerMs: number, pressure: "refuse-new" | "evict-ol
 
 const metered = v.strictObject({
   bytesPerMonth: described(whole(0, Number.MAX_SAFE_INTEGER, "bytes"), "Bytes that the plan holds per billing month."),
-  billingDay: described(
-    v.optional(whole(1, 28, "(day of the month)"), 1),
-    "Day of the month, UTC, on which the budget starts anew.",
-  ),
+  billingDay: described(v.optional(whole(1, 28, "days"), 1), "Day of the month, UTC, on which the budget starts anew."),
   lanes: described(
     v.optional(v.array(v.picklist(LANES)), [...LANES]),
     "Lanes that may use the path while the budget lasts; after that only alarm may.",
@@ -137,9 +157,9 @@ const uplinkPath = v.strictObject({
     v.optional(v.array(endpointUrl), []),
     "Further https URLs of the same collector, tried in turn when the one before cannot be reached.",
   ),
-  preference: described(v.optional(whole(0, 1000, "(preference)"), 100), "Higher is preferred, 0 to 1000."),
+  preference: described(v.optional(whole(0, 1000, "points"), 100), "Higher is preferred, 0 to 1000."),
   cost: described(
-    v.optional(whole(0, 1_000_000, "(cost)"), 0),
+    v.optional(whole(0, 1_000_000, "points"), 0),
     "Among paths of equal preference the lower cost goes first.",
   ),
   riskGroups: described(
@@ -297,15 +317,18 @@ const schemaFields = v.strictObject({
   ),
   metrics: described(
     v.optional(
-      v.strictObject({
-        listen: described(
-          v.optional(v.nullable(v.strictObject({ address: ipAddress, port: whole(0, 65_535, "(a TCP port)") })), null),
-          "Address of an HTTP listener for OpenMetrics at /metrics; null: none. It asks nobody who they are.",
-        ),
-      }),
+      nullableSection(
+        v.strictObject({
+          listen: described(
+            v.optional(v.nullable(v.strictObject({ address: ipAddress, port: port("TCP") })), null),
+            "Address of an HTTP listener for OpenMetrics at /metrics; null: none. It asks nobody who they are.",
+          ),
+        }),
+        { listen: null },
+      ),
       {},
     ),
-    "Metrics over HTTP.",
+    "Metrics over HTTP; null: none.",
   ),
   discovery: described(
     v.optional(
@@ -402,6 +425,24 @@ const RULES: readonly {
   {
     at: ["paths"],
     holds: ({ paths }) =>
+      paths.every(({ source, endpoint, fallbackEndpoints }) => {
+        const family = source === null ? 0 : isIP(source.split(/[%/]/)[0]!);
+        return [endpoint, ...fallbackEndpoints].every((url) => {
+          const other = isIP(hostOf(url));
+          return family === 0 || other === 0 || other === family;
+        });
+      }),
+    message: "expected source and endpoint of a path to be both IPv6 or both IPv4: from one to the other nothing goes",
+  },
+  {
+    at: ["paths"],
+    holds: ({ paths }) =>
+      paths.every(({ source, interface: on }) => source === null || !needsZone(source) || on !== null),
+    message: "expected an interface, or %interface behind the address, wherever the source is link-local",
+  },
+  {
+    at: ["paths"],
+    holds: ({ paths }) =>
       paths.every(
         ({ nextHop: hop, interface: on }) => hop === null || !isLinkLocal(hop) || hop.includes("%") || on !== null,
       ),
@@ -440,7 +481,7 @@ export const GatewayConfigSchema = v.pipe(
     for (const [index, uplink] of dataset.value.paths.entries()) {
       const problem = bfdProblem(uplink);
       if (problem === undefined) continue;
-      const path = issuePath(dataset.value, ["paths", String(index), "bfd", problem.scope]);
+      const path = issuePath(dataset.value, ["paths", index, "bfd", problem.scope]);
       addIssue({ message: problem.message, path, input: path.at(-1)!.value });
     }
   }),
@@ -467,15 +508,35 @@ export function formatAddress(address: string, port: number): string {
   return isIPv6(address.split("%")[0]!) ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
+/** The host of an https URL, without brackets; empty for what is no URL. */
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).hostname.replace(/^\[|\]$/g, "") : "";
+}
+
+function isBareOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return true;
+  const { pathname, search, hash, username, password } = new URL(text);
+  return pathname === "/" && search + hash + username + password === "";
+}
+
+/** A link-local address without the interface that makes it one address. */
+function needsZone(address: string): boolean {
+  return !address.includes("%") && isIPv6(address) && isLinkLocal(address);
+}
+
 function distinct(values: readonly string[]): boolean {
   return new Set(values).size === values.length;
 }
 
-function issuePath(root: Fields, keys: readonly string[]): [v.IssuePathItem, ...v.IssuePathItem[]] {
+function issuePath(root: Fields, keys: readonly (string | number)[]): [v.IssuePathItem, ...v.IssuePathItem[]] {
   let input: unknown = root;
   const items = keys.map((key): v.IssuePathItem => {
     const value = (input as Record<string, unknown>)[key];
-    const item = { type: "object", origin: "value", input: input as Record<string, unknown>, key, value } as const;
+    const place = { origin: "value", key, value } as const;
+    const item =
+      typeof key === "number"
+        ? { ...place, type: "array" as const, key, input: input as unknown[] }
+        : { ...place, type: "object" as const, key, input: input as Record<string, unknown> };
     input = value;
     return item;
   });

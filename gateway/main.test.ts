@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -49,12 +49,53 @@ test("--check-config and --print-config need no gateway; a fault ends with 2 and
   expect(bad.stderr).toMatch(/^CONFIG_INVALID: .*stroe: unknown key, did you mean "store"\?/);
 });
 
+test("--check-config looks at the files that are named, and says what a start would", async () => {
+  const missing = (name: string): string => join(directory, name);
+  const good = { publicKey: "00".repeat(32), ca: missing("ca.pem") };
+  const config = await configured({
+    dataDir: directory,
+    sensors: { file: missing("sensors.json") },
+    identity: { keyFile: missing("key.pem") },
+    collector: good,
+    paths: [{ name: "a", endpoint: "https://[::1]:8443" }],
+  });
+  const checked = await paddock("run", "--check-config", "--config", config);
+  expect(checked.code).toBe(2);
+  for (const [name, key] of [
+    ["sensors.json", "sensors.file"],
+    ["key.pem", "identity.keyFile"],
+    ["ca.pem", "collector.ca"],
+  ] as const) {
+    expect(checked.stdout).toContain(missing(name));
+    expect(checked.stdout).toContain(key);
+  }
+  await writeFile(missing("ca.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+  await writeFile(missing("sensors.json"), '{"sensors": {}}', { mode: 0o600 });
+  const again = await paddock("run", "--check-config", "--config", config);
+  expect(again.stdout).not.toContain("sensors.json");
+  expect(again.stdout).toMatch(/^CONFIG_INVALID: collector\.ca: .*cannot be used/m);
+});
+
+test("identity makes the key before the first start, and never one beside a store that has lost its own", async () => {
+  const config = await configured({ dataDir: join(directory, "data") });
+  const made = await paddock("identity", "--config", config, "--json");
+  expect(made.code).toBe(0);
+  expect(await paddock("identity", "--config", config, "--json")).toMatchObject({ stdout: made.stdout });
+  await rm(join(directory, "data", "identity.pem"));
+  await mkdir(join(directory, "data", "store"));
+  const lost = await paddock("identity", "--config", config);
+  expect(lost).toMatchObject({ code: 2 });
+  expect(lost.stderr).toMatch(/^IDENTITY_MISMATCH: /);
+});
+
+test("every way to ask for the version is answered", async () => {
+  expect((await paddock("--version")).stdout).toMatch(/^paddock \d+\.\d+\.\d+, Node v\d/);
+});
+
 test("without a running gateway: status says so, chain verify reads the data directory itself", async () => {
   const config = await configured({ dataDir: directory, store: { minFreeBytes: 0, ballastBytes: 0 } });
   const status = await paddock("status", "--config", config);
   expect(status.code).toBe(2);
   expect(status.stderr).toMatch(/^STATUS_UNREACHABLE: /);
-  const identity = await paddock("identity", "--config", config);
-  expect(identity.stderr).toContain("does not exist");
   expect((await paddock("chain", "verify", "--config", config)).stderr).toMatch(/^IDENTITY_UNREADABLE: /);
 });

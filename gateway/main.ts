@@ -2,9 +2,10 @@
 import { runMain } from "@paddock/base/cli.ts";
 import { PaddockError } from "@paddock/base/errors.ts";
 import { nearestName } from "@paddock/base/nearest.ts";
+import { print } from "@paddock/base/printable.ts";
 import { bufferCommand } from "./cli/buffer-command.ts";
 import { chainCommand } from "./cli/chain-command.ts";
-import { DEFAULT_CONFIG_FILE, print, type Command } from "./cli/options.ts";
+import { DEFAULT_CONFIG_FILE, type Command } from "./cli/options.ts";
 import { identityCommand, metricsCommand } from "./cli/plain-commands.ts";
 import { runCommand } from "./cli/run-command.ts";
 import { sensorsCommand } from "./cli/sensors-command.ts";

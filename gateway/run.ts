@@ -2,6 +2,7 @@ import { writeSync } from "node:fs";
 import { systemClock } from "@paddock/base/clock.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { jsonLinesLog, type Log } from "@paddock/base/log.ts";
+import { endSignals } from "@paddock/base/signals.ts";
 import { openGateway, type Gateway } from "./compose.ts";
 import { formatAddress, type GatewayConfig } from "./config.ts";
 
@@ -20,7 +21,7 @@ export async function runGateway(config: GatewayConfig): Promise<number> {
     if (error instanceof PaddockError && error.disposition === "fatal") return fail(error);
     throw error;
   }
-  const signal = nextSignal();
+  const { first: signal } = endSignals(process, systemClock, () => process.exit(1));
   log.info("ready", {
     id: gateway.id,
     addresses: gateway.addresses.map(({ kind, address, port }) => ({ kind, address, port })),
@@ -52,16 +53,4 @@ function logFailure(log: Log, error: unknown): void {
   }
   const { code, message, remedy } = error;
   log.error("failed", { code, message, remedy });
-}
-
-function nextSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      process.once(signal, () => {
-        resolve(signal);
-        // The second time means: now.
-        process.once(signal, () => process.exit(1));
-      });
-    }
-  });
 }

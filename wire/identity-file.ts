@@ -30,12 +30,12 @@ export interface IdentityOptions {
 export async function loadOrCreateIdentity(
   options: IdentityOptions,
 ): Promise<{ identity: SigningIdentity; created: boolean }> {
-  const path = options.keyFile ?? defaultKeyFile(options.dataDir);
+  if (typeof options.keyFile === "string") {
+    return { identity: await readInjectedIdentity(options.keyFile), created: false };
+  }
+  const path = defaultKeyFile(options.dataDir);
   const stored = await readIdentity(path);
   if (stored !== undefined) return { identity: stored, created: false };
-  if (typeof options.keyFile === "string") {
-    throw new PaddockError("IDENTITY_UNREADABLE", `The injected key ${path} does not exist.`);
-  }
   if (options.mayCreate === false) {
     throw new PaddockError(
       "IDENTITY_MISMATCH",
@@ -50,6 +50,15 @@ export async function loadOrCreateIdentity(
     throw new PaddockError("IDENTITY_UNREADABLE", `${path} cannot be written: ${messageOf(error)}.`, { cause: error });
   }
   return { identity, created: true };
+}
+
+/** The key that `identity.keyFile` names. Throws IDENTITY_UNREADABLE, also when it is not there. */
+export async function readInjectedIdentity(path: string): Promise<SigningIdentity> {
+  const identity = await readIdentity(path);
+  if (identity !== undefined) return identity;
+  throw new PaddockError("IDENTITY_UNREADABLE", `The injected key ${path} does not exist.`, {
+    remedy: "Put the key there, or correct identity.keyFile; without it a key is made in dataDir at the first start.",
+  });
 }
 
 /** The identity in the file, or undefined when there is no such file. Throws IDENTITY_UNREADABLE otherwise. */

@@ -1,9 +1,10 @@
 import { formatDuration } from "@paddock/base/duration.ts";
 import { formatRanges } from "@paddock/base/ranges.ts";
+import { print, printJson } from "@paddock/base/printable.ts";
 import type { BufferReport } from "../status/buffer-report.ts";
 import { askGateway } from "../status/status-client.ts";
 import { formatBytes, formatCount, formatTable, plural } from "./format.ts";
-import { ASKING, parseOptions, print, printJson, socketOf, type Command } from "./options.ts";
+import { ASKING, parseOptions, socketOf, type Command } from "./options.ts";
 
 const CLOCK_WORDS = ["clock unset", "clock not synchronised", "clock synchronised"] as const;
 

@@ -2,11 +2,12 @@ import { join } from "node:path";
 import { systemClock } from "@paddock/base/clock.ts";
 import { PaddockError } from "@paddock/base/errors.ts";
 import { formatRanges } from "@paddock/base/ranges.ts";
+import { print, printJson } from "@paddock/base/printable.ts";
 import type { ChainReport, ChainSelection } from "../status/chain-report.ts";
 import { askGateway } from "../status/status-client.ts";
 import type { GatewayConfig } from "../config.ts";
 import { plural } from "./format.ts";
-import { ASKING, configOf, parseOptions, print, printJson, socketOf, wholeNumber, type Command } from "./options.ts";
+import { ASKING, configOf, parseOptions, socketOf, wholeNumber, type Command } from "./options.ts";
 
 /** Breaks that the text names; `--json` has more. */
 const BREAKS_SHOWN = 10;

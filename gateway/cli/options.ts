@@ -45,15 +45,6 @@ export function configOf(values: { readonly config?: string | undefined }): Prom
   return readGatewayConfig(values.config ?? DEFAULT_CONFIG_FILE);
 }
 
-/** Standard output, for answers; everything else goes to standard error. */
-export function print(text: string): void {
-  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
-}
-
-export function printJson(value: unknown): void {
-  print(JSON.stringify(value, null, 2));
-}
-
 export function wholeNumber(text: string | undefined, option: string): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d{1,15}$/.test(text)) return Number(text);

@@ -1,7 +1,9 @@
-import { PaddockError } from "@paddock/base/errors.ts";
-import { defaultKeyFile, readIdentity } from "@paddock/wire/identity-file.ts";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { loadOrCreateIdentity } from "@paddock/wire/identity-file.ts";
+import { print, printJson } from "@paddock/base/printable.ts";
 import { askGateway } from "../status/status-client.ts";
-import { ASKING, configOf, parseOptions, print, printJson, socketOf, type Command } from "./options.ts";
+import { ASKING, configOf, parseOptions, socketOf, type Command } from "./options.ts";
 
 export const metricsCommand: Command = {
   summary: "Print the metrics as OpenMetrics text",
@@ -19,7 +21,7 @@ export const metricsCommand: Command = {
 export const identityCommand: Command = {
   summary: "Print the id and the public key of this gateway",
   help: `paddock gateway identity [--config FILE] [--json]
-  Reads the key file; the gateway need not run.
+  The gateway need not run: where there is neither key nor store yet, the key is made, as the first start would.
 `,
   async run(args) {
     const { values } = parseOptions(args, { config: ASKING.config, json: ASKING.json });
@@ -27,11 +29,9 @@ export const identityCommand: Command = {
       dataDir,
       identity: { keyFile },
     } = await configOf(values);
-    const path = keyFile ?? defaultKeyFile(dataDir);
-    const identity = await readIdentity(path);
-    if (identity === undefined) {
-      throw new PaddockError("IDENTITY_UNREADABLE", `${path} does not exist; the first start of the gateway makes it.`);
-    }
+    // Whoever asks before the first start wants to have the gateway approved before it is shipped.
+    const mayCreate = !existsSync(join(dataDir, "store"));
+    const { identity } = await loadOrCreateIdentity({ dataDir, keyFile, mayCreate });
     const id = Buffer.from(identity.id).toString("hex");
     const publicKey = Buffer.from(identity.publicKeyRaw).toString("hex");
     if (values.json === true) printJson({ id, publicKey });

@@ -1,5 +1,6 @@
 import { setFlagsFromString } from "node:v8";
-import { configOf, parseOptions, print, printJson, type Command } from "./options.ts";
+import { print, printJson } from "@paddock/base/printable.ts";
+import { configOf, parseOptions, type Command } from "./options.ts";
 
 /**
  * Keeps V8's young generation at its initial 1 MiB halves. Almost everything that the gateway allocates dies with its
@@ -11,7 +12,7 @@ const YOUNG_GENERATION = "--semi-space-growth-factor=1";
 export const runCommand: Command = {
   summary: "Take frames until SIGTERM",
   help: `paddock gateway run [--config FILE]
-  --check-config   only check the configuration
+  --check-config   only check the configuration and the files that it names: sensors, key, authorities
   --print-config   print it with every default, as JSON
 `,
   async run(args) {
@@ -26,8 +27,14 @@ export const runCommand: Command = {
       return 0;
     }
     if (values["check-config"] === true) {
-      print("The configuration is valid.");
-      return 0;
+      const { problemsOfNamedFiles } = await import("../named-files.ts");
+      const problems = await problemsOfNamedFiles(config);
+      print(
+        problems.length === 0
+          ? "The configuration is valid, and so are the files that it names."
+          : problems.map((problem) => problem.explain()).join("\n"),
+      );
+      return problems.length === 0 ? 0 : 2;
     }
     setFlagsFromString(YOUNG_GENERATION);
     // The status commands need nothing of what the gateway itself loads.

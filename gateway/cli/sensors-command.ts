@@ -1,10 +1,11 @@
 import { formatDuration } from "@paddock/base/duration.ts";
 import { PaddockError } from "@paddock/base/errors.ts";
 import { nearestName } from "@paddock/base/nearest.ts";
+import { print, printJson } from "@paddock/base/printable.ts";
 import type { SenderReport } from "../ingest/sensors.ts";
 import { askGateway } from "../status/status-client.ts";
 import { formatBytes, formatCount, formatTable, plural } from "./format.ts";
-import { ASKING, parseOptions, print, printJson, socketOf, type Command } from "./options.ts";
+import { ASKING, parseOptions, socketOf, type Command } from "./options.ts";
 
 export const sensorsCommand: Command = {
   summary: "Show who sends, and who was refused and why",

@@ -1,9 +1,10 @@
 import { formatDuration } from "@paddock/base/duration.ts";
+import { print, printJson } from "@paddock/base/printable.ts";
 import { askGateway } from "../status/status-client.ts";
 import type { GatewayStatus } from "../status/status.ts";
 import { exitCodeOf, judge, type Verdict } from "../status/verdict.ts";
 import { formatBytes, formatCount, formatTable } from "./format.ts";
-import { ASKING, parseOptions, print, printJson, socketOf, type Command } from "./options.ts";
+import { ASKING, parseOptions, socketOf, type Command } from "./options.ts";
 
 /** Problems that the text names; `--json` has them all. */
 const PROBLEMS_SHOWN = 3;

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { print, printJson } from "@paddock/base/printable.ts";
 import { askGateway } from "../status/status-client.ts";
 import { exitCodeOf, judge } from "../status/verdict.ts";
-import { ASKING, parseOptions, print, printJson, socketOf, type Command } from "./options.ts";
+import { ASKING, parseOptions, socketOf, type Command } from "./options.ts";
 import { formatUplinks } from "./uplinks-format.ts";
 
 const WATCH_MS = 1000;

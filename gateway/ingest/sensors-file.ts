@@ -72,7 +72,7 @@ export type SensorEntry = SensorsDocument["sensors"][string];
  * CONFIG_UNREADABLE or CONFIG_INVALID.
  */
 export async function readSensorsFile(path: string): Promise<SensorsDocument> {
-  const document: SensorsDocument = await readConfigFile(sensorsFileSchema, path);
+  const document: SensorsDocument = await readConfigFile(sensorsFileSchema, path, { namedBy: "sensors.file" });
   const sensors: Record<string, SensorEntry> = {};
   for (const [id, entry] of Object.entries(document.sensors)) {
     const { keyFile, ...rest } = entry;

@@ -1,6 +1,4 @@
-import { readFile } from "node:fs/promises";
 import type { Clock } from "@paddock/base/clock.ts";
-import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { collectorLinks } from "@paddock/uplink/forward/collector-link.ts";
 import type { ForwardReport } from "@paddock/uplink/forward/forward-state.ts";
@@ -11,6 +9,7 @@ import { PATH_SETTINGS } from "@paddock/uplink/paths/path-state.ts";
 import { signEnrolment } from "@paddock/wire/enrolment.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
+import { readAuthorities } from "../authorities.ts";
 import { uplinkPaths, type UplinksConfig } from "./configured-paths.ts";
 import type { PathEndpoints } from "./path-endpoints.ts";
 import type { PathSources } from "./path-sources.ts";
@@ -76,12 +75,4 @@ export async function makeForwarder(
     usage: options.usage,
     clock,
   });
-}
-
-async function readAuthorities(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    throw new PaddockError("CONFIG_UNREADABLE", `collector.ca: ${messageOf(error)}.`, { cause: error });
-  }
 }

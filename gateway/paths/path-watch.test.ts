@@ -180,10 +180,10 @@ test("a collector that says goodbye is unknown, not down", async () => {
 });
 
 test.each([
-  [{ endToEnd: { mode: "seamless" } }, /paths\.0\.bfd\.endToEnd.*remoteDiscriminator/s],
+  [{ endToEnd: { mode: "seamless" } }, /paths\[0\]\.bfd\.endToEnd.*remoteDiscriminator/s],
   [{ endToEnd: { mode: "multihop", remote: "nowhere" } }, /write an IPv6/],
   [{ endToEnd: { mode: "echo" } }, /bfd\.endToEnd\.mode/],
-  [{ firstHop: { mode: "echo" } }, /paths\.0\.bfd\.firstHop.*an echo is addressed to it/s],
+  [{ firstHop: { mode: "echo" } }, /paths\[0\]\.bfd\.firstHop.*an echo is addressed to it/s],
   [{ firstHop: { mode: "echo", local: "fd00::1", remote: "fd00::2" } }, /expected neither remote nor remotePort/],
   [{ firstHop: { mode: "single-hop" } }, /expected remote, or a nextHop of the path/],
 ])("the configuration refuses %o", (bfd, message) => {

@@ -64,7 +64,9 @@ export async function linkCommand(argv: readonly string[]): Promise<number> {
   }
   if (positionals.length > 0) throw usage(`"${positionals[0]}" is not expected.`);
   const settings =
-    values.links === undefined ? [fromFlags(values)] : (await readConfigFile(linksSchema, values.links)).links;
+    values.links === undefined
+      ? [fromFlags(values)]
+      : (await readConfigFile(linksSchema, values.links, { namedBy: "--links" })).links;
   const links = new Map<string, Link>();
   const stopping = Promise.withResolvers<void>();
   const stop = (): void => stopping.resolve();

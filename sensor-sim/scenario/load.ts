@@ -16,7 +16,7 @@ export function parseScenario(document: unknown, what: string): Scenario {
 /** Reads a scenario; `sha256` is the hex hash of the file, which goes into the sent ledger. */
 export async function readScenario(path: string): Promise<{ scenario: Scenario; sha256: string }> {
   try {
-    const scenario = await readConfigFile(scenarioSchema, path);
+    const scenario = await readConfigFile(scenarioSchema, path, { namedBy: "SCENARIO" });
     return {
       scenario,
       sha256: createHash("sha256")

@@ -52,24 +52,24 @@ describe("a refused scenario", () => {
   test("names the field, the value and the remedy", () => {
     const error = refusal({ ...scenario, fleets: [{ ...fleet, cadence: "5" }] });
     expect(error.code).toBe("SCENARIO_INVALID");
-    expect(error.message).toContain('fleets.0.cadence: "5" is refused; write a number with us, ms, s, min, h or d');
+    expect(error.message).toContain('fleets[0].cadence: "5" is refused; write a number with us, ms, s, min, h or d');
   });
 
   test("names the nearest known key", () => {
     expect(refusal({ ...scenario, fleets: [{ ...fleet, jiter: "1s" }] }).message).toContain(
-      'fleets.0.jiter: unknown key, did you mean "jitter"?',
+      'fleets[0].jiter: unknown key, did you mean "jitter"?',
     );
   });
 
   test.each([
-    [{ sources: ["::1", "::1"] }, "fleets.0.sources"],
-    [{ sources: ["10.0.0.1"] }, "fleets.0.sources.0"],
-    [{ path: "/i", lane: "alarm" }, "fleets.0.lane"],
-    [{ faults: { badTag: 0.1 } }, "fleets.0.faults"],
-    [{ faults: { duplicate: 0.6, reboot: 0.6 } }, "fleets.0.faults"],
-    [{ jitter: "2s" }, "fleets.0.jitter"],
-    [{ blockBytes: 100 }, "fleets.0.blockBytes"],
-    [{ name: "Fence 1" }, "fleets.0.name"],
+    [{ sources: ["::1", "::1"] }, "fleets[0].sources"],
+    [{ sources: ["10.0.0.1"] }, "fleets[0].sources[0]"],
+    [{ path: "/i", lane: "alarm" }, "fleets[0].lane"],
+    [{ faults: { badTag: 0.1 } }, "fleets[0].faults"],
+    [{ faults: { duplicate: 0.6, reboot: 0.6 } }, "fleets[0].faults"],
+    [{ jitter: "2s" }, "fleets[0].jitter"],
+    [{ blockBytes: 100 }, "fleets[0].blockBytes"],
+    [{ name: "Fence 1" }, "fleets[0].name"],
   ])("%j names %s", (change, field) => {
     expect(refusal({ ...scenario, fleets: [{ ...fleet, ...change }] }).message).toContain(`${field}:`);
   });

@@ -1,0 +1,29 @@
+import { PaddockError } from "@paddock/base/errors.ts";
+import { readInjectedIdentity } from "@paddock/wire/identity-file.ts";
+import { readAuthorities } from "./authorities.ts";
+import type { GatewayConfig } from "./config.ts";
+import { readSensorsFile } from "./ingest/sensors-file.ts";
+
+/**
+ * Reads every file that a configuration names as a start would, and changes nothing. Resolves with what is wrong with
+ * them, as a start would say it; empty when all is well.
+ */
+export async function problemsOfNamedFiles(config: GatewayConfig): Promise<PaddockError[]> {
+  const {
+    sensors: { file },
+    identity: { keyFile },
+    collector,
+  } = config;
+  const checks = [
+    file === null ? undefined : readSensorsFile(file),
+    keyFile === null ? undefined : readInjectedIdentity(keyFile),
+    typeof collector?.ca === "string" ? readAuthorities(collector.ca) : undefined,
+  ];
+  const problems: PaddockError[] = [];
+  for (const outcome of await Promise.allSettled(checks)) {
+    if (outcome.status === "fulfilled") continue;
+    if (!(outcome.reason instanceof PaddockError)) throw outcome.reason;
+    problems.push(outcome.reason);
+  }
+  return problems;
+}
