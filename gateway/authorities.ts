@@ -20,8 +20,8 @@ export async function readAuthorities(path: string): Promise<string> {
   }
   const certificates = text.match(CERTIFICATE) ?? [];
   try {
-    if (certificates.length === 0) throw new Error("it has no PEM certificate");
-    for (const certificate of certificates) new X509Certificate(certificate);
+    const parsed = certificates.map((certificate) => new X509Certificate(certificate));
+    if (parsed.length === 0) throw new Error("it has no PEM certificate");
   } catch (error) {
     throw new PaddockError("CONFIG_INVALID", `collector.ca: ${path} cannot be used: ${messageOf(error)}.`, {
       cause: error,

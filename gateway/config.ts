@@ -67,7 +67,7 @@ const endpointUrl = v.pipe(
   ),
 );
 
-const port = (of: "UDP" | "TCP") => {
+const portOf = (of: "UDP" | "TCP") => {
   const message = `expected a ${of} port, 0 to 65535`;
   return v.pipe(v.number(message), v.integer(message), v.minValue(0, message), v.maxValue(65_535, message));
 };
@@ -98,7 +98,7 @@ const udpListen = v.strictObject({
     listenAddress,
     "IPv6 address to bind; :: takes every address of this machine, and answers from the one that was asked.",
   ),
-  port: described(v.optional(port("UDP"), 5683), "UDP port; 0 lets the kernel choose one."),
+  port: described(v.optional(portOf("UDP"), 5683), "UDP port; 0 lets the kernel choose one."),
 });
 
 const lane = (name: string, lingerMs: number, pressure: "refuse-new" | "evict-oldest", quotaShare: number) =>
@@ -320,7 +320,7 @@ const schemaFields = v.strictObject({
       nullableSection(
         v.strictObject({
           listen: described(
-            v.optional(v.nullable(v.strictObject({ address: ipAddress, port: port("TCP") })), null),
+            v.optional(v.nullable(v.strictObject({ address: ipAddress, port: portOf("TCP") })), null),
             "Address of an HTTP listener for OpenMetrics at /metrics; null: none. It asks nobody who they are.",
           ),
         }),

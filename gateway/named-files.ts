@@ -14,11 +14,10 @@ export async function problemsOfNamedFiles(config: GatewayConfig): Promise<Paddo
     identity: { keyFile },
     collector,
   } = config;
-  const checks = [
-    file === null ? undefined : readSensorsFile(file),
-    keyFile === null ? undefined : readInjectedIdentity(keyFile),
-    typeof collector?.ca === "string" ? readAuthorities(collector.ca) : undefined,
-  ];
+  const checks: Promise<unknown>[] = [];
+  if (file !== null) checks.push(readSensorsFile(file));
+  if (keyFile !== null) checks.push(readInjectedIdentity(keyFile));
+  if (typeof collector?.ca === "string") checks.push(readAuthorities(collector.ca));
   const problems: PaddockError[] = [];
   for (const outcome of await Promise.allSettled(checks)) {
     if (outcome.status === "fulfilled") continue;
