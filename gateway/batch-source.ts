@@ -1,7 +1,10 @@
 import type { Clock, Timer } from "@paddock/base/clock.ts";
+import { PaddockError } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
+import { expectAccepted } from "@paddock/base/outcome.ts";
 import { intersect, subtract, union, type Ranges } from "@paddock/base/ranges.ts";
 import type { ChainStore } from "@paddock/store/chain-store.ts";
+import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
 import type { ChainId } from "@paddock/store/types.ts";
 import type { BatchSource, ChainBacklog, ChainName } from "@paddock/uplink/forward/ports.ts";
 import { decodeHeader, headerHash } from "@paddock/wire/batch-header.ts";
@@ -21,6 +24,8 @@ export interface ChainBatchSourceOptions {
   readonly roomFreed: () => void;
   /** Called once for each way in which the collector turns out to hold another chain. */
   readonly onDiverged: (lane: Lane, epoch: number, reason: "collector-ahead" | "collector-differs") => void;
+  /** Gives up damaged payloads and resolves when the chain says so; false when there was no room for that. */
+  readonly quarantine: (lost: PlannedEviction) => Promise<boolean>;
   readonly clock: Clock;
   readonly log: Log;
   readonly fatal: (error: unknown) => void;
@@ -55,13 +60,28 @@ export class ChainBatchSource implements BatchSource {
     }));
   }
 
-  read(chain: ChainName, first: number, last: number, maxBytes: number): Promise<readonly EncodedBatch[]> {
-    return this.#options.store.read(this.#idOf(chain), first, { last, maxBytes });
+  /**
+   * Batches as they go out. A payload that is damaged here goes as what it is, lost, once the chain says so; where there
+   * is no room to say it, this throws STORE_FULL and the batch waits.
+   */
+  async read(chain: ChainName, first: number, last: number, maxBytes: number): Promise<readonly EncodedBatch[]> {
+    const id = this.#idOf(chain);
+    const batches = await this.#options.store.read(id, first, { last, maxBytes });
+    const damaged = batches.filter((batch) => batch.damaged === true);
+    const told = await Promise.all(damaged.map(({ seq, header }) => this.#giveUp(id, seq, header)));
+    const untold = damaged[told.indexOf(false)];
+    if (untold === undefined) return batches;
+    throw new PaddockError("STORE_FULL", `There is no room to say that the payload of batch ${untold.seq} is damaged.`);
   }
 
-  async acknowledge(receipt: Receipt, encoded: Uint8Array, confirmed: Ranges): Promise<void> {
+  async acknowledge(receipt: Receipt, encoded: Uint8Array, offered: Ranges): Promise<void> {
     const { store, clock } = this.#options;
+    if (Buffer.compare(receipt.gateway, this.#options.gateway) !== 0) {
+      throw new RangeError(`a receipt for gateway ${Buffer.from(receipt.gateway).toString("hex")}`);
+    }
     const id = this.#idOf(receipt);
+    // The sender looked at this already. Nothing is deleted but what the signed receipt names.
+    const confirmed = intersect(offered, receipt.held);
     const named = union(confirmed, await this.#proven(id, receipt, confirmed));
     // Who ends TLS in between can take payloads out: the headers still verify, and the receipt would cover them.
     const lacking = subtract(receipt.bare, store.chain(id)?.evicted ?? []);
@@ -84,6 +104,13 @@ export class ChainBatchSource implements BatchSource {
     this.#stopped = true;
     this.#trimTimer?.cancel();
     await this.#trimming;
+  }
+
+  async #giveUp(chain: ChainId, seq: number, header: Uint8Array): Promise<boolean> {
+    const { count: records, size: bytes } = expectAccepted(decodeHeader(header)).position;
+    const { log, quarantine } = this.#options;
+    log.error("payload-damaged", { lane: laneName(chain.lane), epoch: chain.epoch, seq, records, bytes });
+    return quarantine({ chain, seqs: [[seq, seq]], records, bytes });
   }
 
   async #trim(): Promise<void> {

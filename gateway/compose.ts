@@ -14,7 +14,8 @@ import { LinuxClockQuality } from "./clock-quality.ts";
 import { commitStoreOf } from "./commit/chain-commit-store.ts";
 import { CommitLoop } from "./commit/commit-loop.ts";
 import { Divergence } from "./commit/divergence.ts";
-import { epochStartsAfter, newestBoot } from "./commit/continuity.ts";
+import { epochStartsDue, logRecovery, newestBoot } from "./commit/continuity.ts";
+import { LOSS_PREFIX } from "./commit/loss-book.ts";
 import { socketPath, type GatewayConfig } from "./config.ts";
 import { followLinks } from "./follow-links.ts";
 import { loadOrCreateIdentity } from "@paddock/wire/identity-file.ts";
@@ -49,9 +50,6 @@ export interface GatewayEnvironment {
   /** The store's database, for faults; by default LevelDB in the data directory. */
   readonly database?: KeyValueDatabase;
 }
-
-/** Epochs lost to a disk that forgot what it had confirmed. */
-const EPOCH_ROLLED_BACK = "rolled-back";
 
 /**
  * The whole gateway. Throws PaddockError when it cannot start: whatever was opened until then is closed again, and how
@@ -90,6 +88,7 @@ async function assemble(
     clock,
   });
   closing.add(() => store.close());
+  logRecovery(store, log);
   const { identity } = await identityFor(config, store, log);
   const boot = await countBoot(dataDir, { atLeast: await newestBoot(store) });
   const clockQuality = new LinuxClockQuality(clock);
@@ -100,7 +99,8 @@ async function assemble(
     identity,
     store: commitStoreOf(store),
     lanes: config.lanes,
-    epochStarts: await epochStartsAfter(store, EPOCH_ROLLED_BACK, log),
+    epochStarts: epochStartsDue(store),
+    losses: await store.side(LOSS_PREFIX),
     evictionBytesMin: Math.min(4 * PAYLOAD_BYTES_MAX, Math.floor(config.store.maxBytes / 16)),
     boot: boot.count,
     clock,
@@ -118,6 +118,7 @@ async function assemble(
     onSealed: (callback) => commitLoop.onSealed(callback),
     roomFreed: () => commitLoop.roomFreed(),
     onDiverged: (...found) => void divergence.found(...found),
+    quarantine: (lost) => commitLoop.quarantine(lost),
     clock,
     log,
     fatal,

@@ -82,7 +82,12 @@ class AppendPlanning {
       const refusal = await this.#add(batch);
       if (refusal !== undefined) return refusal;
     }
-    for (const { chain, seqs } of this.#write.evict ?? []) await this.#evict(this.#ports.entry(chain), seqs);
+    for (const { chain, seqs } of this.#write.evict ?? []) {
+      const entry = this.#ports.entry(chain);
+      const [named] = intersect(seqs, entry.working.acknowledged);
+      if (named !== undefined) return refused("acknowledged", `A receipt names batch ${named[0]}: it is not lost.`);
+      await this.#evict(entry, seqs);
+    }
     const tooMany = this.#checkRuns();
     if (tooMany !== undefined) return tooMany;
     return {

@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Outcome } from "@paddock/base/outcome.ts";
-import { contains, subtract, type Ranges } from "@paddock/base/ranges.ts";
+import { contains, subtract, union, type Ranges } from "@paddock/base/ranges.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import { prepareAppend } from "./append.ts";
 import { Ballast } from "./ballast.ts";
@@ -275,16 +275,21 @@ export class ChainStore {
   /**
    * Which payloads to give up, oldest first, to free `bytesNeeded`, among the chains given in their order. The caller
    * seals a loss record for each and passes `evict` on with the batch that holds them. Ask for more than the next write
-   * needs: every eviction costs a record in the chain.
+   * needs: every eviction costs a record in the chain. What is `spared` stays.
    */
-  async evictPlan(chains: readonly ChainId[], bytesNeeded: number): Promise<EvictionPlan> {
+  async evictPlan(
+    chains: readonly ChainId[],
+    bytesNeeded: number,
+    spared: (chain: ChainId) => Ranges = () => [],
+  ): Promise<EvictionPlan> {
     this.#assertUsable();
     const choice = new EvictionChoice(bytesNeeded);
     for (const id of chains) {
       const entry = this.#entry(id);
       const state = entry?.published;
       if (entry === undefined || state === undefined || choice.satisfied) continue;
-      const pending = subtract(subtract(state.held, state.acknowledged), state.evicted);
+      const kept = union(union(state.acknowledged, state.evicted), spared(state.id));
+      const pending = subtract(state.held, kept);
       for (const range of evictable(pending, state.head?.seq)) {
         if (choice.satisfied) break;
         for await (const [seq, { payloadBytes, count }] of this.#core.facts.range(entry, range)) {

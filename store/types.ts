@@ -117,6 +117,8 @@ export type WriteRefusal =
   | "link"
   /** Quota or free-space floor. */
   | "full"
+  /** A receipt names a payload that was to be evicted: it is not lost. Plan anew. */
+  | "acknowledged"
   /** Header or payload does not decode, or names another chain. */
   | "batch";
 

@@ -15,7 +15,7 @@ const BREAKS_SHOWN = 10;
 export const chainCommand: Command = {
   summary: "Verify hashes, links and signatures of the stored chains",
   help: `paddock gateway chain verify [--lane NAME] [--from SEQ] [--to SEQ] [--config FILE | --socket PATH] [--json]
-  Asks the running gateway; reads the data directory itself when none runs.
+  Asks the running gateway; reads the data directory itself, and changes nothing there, when none runs.
   Exit code: 0 the chains hold, 2 they do not.
 `,
   async run(args) {
@@ -31,20 +31,28 @@ export const chainCommand: Command = {
       from: wholeNumber(values.from, "from"),
       to: wholeNumber(values.to, "to"),
     };
-    const reports = await verify(values, selection);
+    const { reports, damage } = await verify(values, selection);
     if (values.json === true) printJson(reports);
     else print(formatChains(reports));
-    return reports.every(({ broken }) => broken === 0) ? 0 : 2;
+    for (const detail of damage) process.stderr.write(`damaged: ${detail}\n`);
+    return damage.length === 0 && reports.every(({ broken }) => broken === 0) ? 0 : 2;
   },
 };
+
+interface Verification {
+  readonly reports: readonly ChainReport[];
+  /** Sentences about what belongs to no batch. */
+  readonly damage: readonly string[];
+}
 
 async function verify(
   values: { readonly config?: string | undefined; readonly socket?: string | undefined },
   selection: ChainSelection,
-): Promise<readonly ChainReport[]> {
+): Promise<Verification> {
   try {
     const given = Object.fromEntries(Object.entries(selection).filter(([, value]) => value !== undefined));
-    return await askGateway<"chain">(await socketOf(values), { get: "chain", ...given });
+    const reports = await askGateway<"chain">(await socketOf(values), { get: "chain", ...given });
+    return { reports, damage: [] };
   } catch (error) {
     const nobodyThere = error instanceof PaddockError && error.code === "STATUS_UNREACHABLE";
     if (!nobodyThere || values.socket !== undefined) throw error;
@@ -52,8 +60,8 @@ async function verify(
   }
 }
 
-/** Opens the store of a gateway that does not run. Throws STORE_LOCKED when it does. */
-async function verifyOffline(config: GatewayConfig, selection: ChainSelection): Promise<ChainReport[]> {
+/** Looks into the store of a gateway that does not run, and changes nothing there. Throws STORE_LOCKED when it does. */
+async function verifyOffline(config: GatewayConfig, selection: ChainSelection): Promise<Verification> {
   const { ChainStore } = await import("@paddock/store/chain-store.ts");
   const { verifyChains } = await import("../status/chain-report.ts");
   const { defaultKeyFile, readIdentity } = await import("@paddock/wire/identity-file.ts");
@@ -63,12 +71,14 @@ async function verifyOffline(config: GatewayConfig, selection: ChainSelection): 
   const store = await ChainStore.open({
     directory: join(config.dataDir, "store"),
     ...config.store,
-    ballastBytes: 0,
     arrivalLog: false,
     clock: systemClock,
+    readOnly: true,
   });
   try {
-    return await verifyChains(store, identity.publicKey, selection);
+    const reports = await verifyChains(store, identity.publicKey, selection);
+    // What has no seq is in no report of a chain.
+    return { reports, damage: store.damage().flatMap(({ seq, detail }) => (seq === undefined ? [detail] : [])) };
   } finally {
     await store.close();
   }

@@ -1,7 +1,4 @@
 import type { ChainStore } from "@paddock/store/chain-store.ts";
-import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
-import type { ChainId } from "@paddock/store/types.ts";
-import { LOSS_RANGES_MAX, LOSS_RECORDS_MAX } from "./open-batch.ts";
 import type { CommitStore } from "./ports.ts";
 
 /** The commit loop's view of the chain store. */
@@ -11,19 +8,11 @@ export function commitStoreOf(store: ChainStore): CommitStore {
     chain: (id) => store.chain(id),
     latestEpoch: (gateway, lane) => store.latestEpoch(gateway, lane),
     trim: async () => (await store.trim()).bytes,
-    evictPlan: (chains, bytes) => boundedPlan(store, chains, bytes),
+    evictPlan: async (chains, bytes, spared) => (await store.evictPlan(chains, bytes, spared)).evict,
+    async compact() {
+      const { freeBefore, freeAfter } = await store.compactNow();
+      return freeAfter - freeBefore;
+    },
+    duties: () => store.duties(),
   };
-}
-
-/** Asks for less until the loss records fit one batch: a backlog full of acknowledged holes gives many ranges. */
-async function boundedPlan(
-  store: ChainStore,
-  chains: readonly ChainId[],
-  bytes: number,
-): Promise<readonly PlannedEviction[]> {
-  for (let wanted = bytes; ; wanted = Math.floor(wanted / 2)) {
-    const { evict } = await store.evictPlan(chains, wanted);
-    const ranges = evict.reduce((sum, { seqs }) => sum + seqs.length, 0);
-    if (ranges <= LOSS_RANGES_MAX && evict.length <= LOSS_RECORDS_MAX) return evict;
-  }
 }

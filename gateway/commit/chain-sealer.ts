@@ -1,15 +1,16 @@
 import { PaddockError } from "@paddock/base/errors.ts";
-import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
-import type { ChainId } from "@paddock/store/types.ts";
+import type { ChainId, Shortage } from "@paddock/store/types.ts";
 import { headerHash, sealHeader, sha256 } from "@paddock/wire/batch-header.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { laneName } from "@paddock/wire/lanes.ts";
+import type { LossBook, LossPlan } from "./loss-book.ts";
 import type { OpenBatch } from "./open-batch.ts";
 import type { ChainEnd, CommitStore, EpochStart } from "./ports.ts";
 
 export interface ChainSealerOptions {
   readonly identity: SigningIdentity;
   readonly store: CommitStore;
+  readonly losses: LossBook;
   /** Boots of this machine so far. */
   readonly boot: number;
   /** The lane's newest epoch, and where it ends. */
@@ -21,13 +22,15 @@ export interface ChainSealerOptions {
 export class ChainSealer {
   readonly #identity: SigningIdentity;
   readonly #store: CommitStore;
+  readonly #losses: LossBook;
   readonly #boot: number;
   #chain: ChainId;
   #head: ChainEnd | undefined;
 
-  constructor({ identity, store, boot, chain, head }: ChainSealerOptions) {
+  constructor({ identity, store, losses, boot, chain, head }: ChainSealerOptions) {
     this.#identity = identity;
     this.#store = store;
+    this.#losses = losses;
     this.#boot = boot;
     this.#chain = chain;
     this.#head = head;
@@ -47,11 +50,11 @@ export class ChainSealer {
   }
 
   /**
-   * Seals the batch and makes it durable together with the evictions: at the end of the chain, or as the first of the
-   * epoch that `start` begins, which is the lane's from then on. False when the store is full: then nothing changed.
-   * Throws PaddockError for whatever else goes wrong, all of it fatal.
+   * Seals the batch and makes it durable together with what is given up: at the end of the chain, or as the first of the
+   * epoch that `start` begins, which is the lane's from then on. Anything but "stored" changed nothing: `stale` when a
+   * receipt acknowledged meanwhile what was to be given up. Throws PaddockError for whatever else goes wrong, all fatal.
    */
-  async append(batch: OpenBatch, evictions: readonly PlannedEviction[], start?: EpochStart): Promise<boolean> {
+  async append(batch: OpenBatch, plan: LossPlan, start?: EpochStart): Promise<"stored" | "stale" | Shortage> {
     const chain = start === undefined ? this.#chain : { ...this.#chain, epoch: this.#epochAfter(start) };
     const head = start === undefined ? this.#head : undefined;
     const { payload } = batch;
@@ -75,11 +78,13 @@ export class ChainSealer {
     const outcome = await this.#store.append({
       chain,
       batches: [{ header, payload, decoded, hash }],
-      side: batch.sideOf(lane),
-      evict: evictions,
+      side: [...batch.sideOf(lane), ...this.#losses.entries(plan, epoch, position.seq)],
+      evict: plan.evict,
+      settles: plan.settles,
     });
     if (!outcome.ok) {
-      if (outcome.reason === "full") return false;
+      if (outcome.shortage !== undefined) return outcome.shortage;
+      if (outcome.reason === "acknowledged") return "stale";
       throw new PaddockError(
         "STORE_DAMAGED",
         `The store refuses batch ${position.seq} of lane ${laneName(lane)} (${outcome.reason}): ${outcome.detail}`,
@@ -87,7 +92,8 @@ export class ChainSealer {
     }
     this.#chain = chain;
     this.#head = { seq: position.seq, hash };
-    return true;
+    this.#losses.said(plan, epoch, position.seq);
+    return "stored";
   }
 
   #epochAfter({ previousEpoch }: EpochStart): number {

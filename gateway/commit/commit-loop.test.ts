@@ -48,6 +48,7 @@ async function world(options: WorldOptions = {}) {
       store: store.commit,
       lanes: options.lanes ?? SETTINGS,
       ...(epochStarts === undefined ? {} : { epochStarts }),
+      losses: new Map(),
       evictionBytesMin: options.evictionBytesMin ?? 1000,
       boot,
       clock,

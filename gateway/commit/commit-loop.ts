@@ -1,11 +1,13 @@
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
+import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { LANES, type Lane, type LaneName } from "@paddock/wire/lanes.ts";
 import { HASH_BYTES } from "@paddock/wire/limits.ts";
 import { ChainSealer } from "./chain-sealer.ts";
 import type { Committed, FrameSink, IncomingFrame, Pressure } from "./frame-sink.ts";
 import { LaneWriter, type LaneCounters } from "./lane-writer.ts";
+import { LossBook } from "./loss-book.ts";
 import { OpenBatch } from "./open-batch.ts";
 import type { ChainEnd, ClockQualitySource, CommitStore, EpochStart, LaneSettings } from "./ports.ts";
 import { RoomMaker } from "./room-maker.ts";
@@ -23,6 +25,8 @@ export interface CommitLoopOptions {
   readonly lanes: Readonly<Record<LaneName, LaneSettings>>;
   /** Lanes whose continuity was lost: they begin a new epoch instead of going on with the newest one stored. */
   readonly epochStarts?: Readonly<Partial<Record<LaneName, EpochStart>>>;
+  /** What the chains say of losses: the store's side entries under LOSS_PREFIX. */
+  readonly losses: ReadonlyMap<string, Uint8Array>;
   /** Payload bytes that one eviction frees at least, so that a full store does not write a loss record per batch. */
   readonly evictionBytesMin: number;
   /** Boots of this machine so far. */
@@ -47,6 +51,7 @@ export interface LaneState extends LaneCounters {
 /** Seals accepted frames into the three chains of this gateway and makes them durable: one writer per lane. */
 export class CommitLoop implements FrameSink {
   readonly #writers: readonly LaneWriter[];
+  readonly #roomMaker: RoomMaker;
   readonly #epochStarts: CommitLoopOptions["epochStarts"];
   readonly #spare: OpenBatch[] = [];
   readonly #sealedCallbacks: ((lane: Lane, epoch: number, seq: number, waitedUs: number) => void)[] = [];
@@ -56,15 +61,17 @@ export class CommitLoop implements FrameSink {
     const { identity, store, evictionBytesMin } = options;
     this.#epochStarts = options.epochStarts;
     const writers: LaneWriter[] = [];
-    const roomMaker = new RoomMaker({ store, writers, evictionBytesMin });
+    this.#roomMaker = new RoomMaker({ store, writers, evictionBytesMin });
     for (const [index, name] of LANES.entries()) {
       const lane = index as Lane;
       const chain = { gateway: identity.id, lane, epoch: store.latestEpoch(identity.id, lane) ?? 0 };
+      const losses = new LossBook({ store, gateway: identity.id, lane, saved: options.losses });
       const writer = new LaneWriter({
         ...options,
-        sealer: new ChainSealer({ ...options, chain, head: store.chain(chain)?.head }),
+        sealer: new ChainSealer({ ...options, losses, chain, head: store.chain(chain)?.head }),
+        losses,
         settings: options.lanes[name],
-        makeRoom: (asking, bytes) => roomMaker.makeRoom(asking, bytes),
+        makeRoom: (...asked) => this.#roomMaker.makeRoom(...asked),
         takeBatch: () => this.#spare.pop() ?? new OpenBatch(),
         giveBack: (batch) => {
           if (this.#spare.length < SPARE_BATCHES_MAX) this.#spare.push(batch);
@@ -79,13 +86,15 @@ export class CommitLoop implements FrameSink {
   }
 
   /**
-   * Begins the new epochs; to be awaited before the first frame. A lane that has no room for its epoch refuses until
+   * Begins the new epochs and says what repairs took; to be awaited before the first frame. A lane that has no room for its epoch refuses until
    * there is. Rejects when a write failed.
    */
   async start(): Promise<void> {
     for (const [lane, name] of LANES.entries()) {
       const start = this.#epochStarts?.[name];
-      if (start !== undefined) await this.#writers[lane]!.beginEpoch(start);
+      const writer = this.#writers[lane]!;
+      if (start !== undefined) await writer.beginEpoch(start);
+      if (writer.room.owing) await writer.flush();
     }
   }
 
@@ -100,6 +109,7 @@ export class CommitLoop implements FrameSink {
 
   /** To be called when a receipt let the store be trimmed. */
   roomFreed(): void {
+    this.#roomMaker.roomFreed();
     for (const writer of this.#writers) writer.roomFreed();
   }
 
@@ -112,6 +122,11 @@ export class CommitLoop implements FrameSink {
     if (this.#stopping || writer.sealer.chain.epoch !== epoch) return false;
     const previous = end?.hash ?? Buffer.alloc(HASH_BYTES);
     return writer.beginEpoch({ reason, previousEpoch: epoch, lastSeq: end?.seq ?? null, previous });
+  }
+
+  /** Gives up damaged payloads of a lane; resolves when its chain says so, false when there was no room for that. */
+  quarantine(lost: PlannedEviction): Promise<boolean> {
+    return this.#writers[lost.chain.lane]!.quarantine(lost);
   }
 
   lanes(): LaneState[] {

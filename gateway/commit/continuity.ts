@@ -5,6 +5,9 @@ import { laneName, type LaneName } from "@paddock/wire/lanes.ts";
 import { HASH_BYTES } from "@paddock/wire/limits.ts";
 import type { EpochStart } from "./ports.ts";
 
+/** The disk forgot what it had confirmed. docs/protocol.md §2.2. */
+const ROLLED_BACK = "rolled-back";
+
 /** The boot count in the newest header of any chain; 0 when nothing is stored. */
 export async function newestBoot(store: ChainStore): Promise<number> {
   let newest = 0;
@@ -16,26 +19,28 @@ export async function newestBoot(store: ChainStore): Promise<number> {
   return newest;
 }
 
-/**
- * Lanes that must begin a new epoch: the disk lost batches that it had confirmed, and the collector may hold them, so
- * going on would fork the chain.
- */
-export async function epochStartsAfter(
-  store: ChainStore,
-  reason: string,
-  log: Log,
-): Promise<Partial<Record<LaneName, EpochStart>>> {
-  const starts: Partial<Record<LaneName, EpochStart>> = {};
+/** Says what the opening of the store had to repair. */
+export function logRecovery(store: ChainStore, log: Log): void {
   for (const { chain, action, seqs } of store.recovery) {
-    const lane = laneName(chain.lane);
-    log.error("chain-recovered", { lane, epoch: chain.epoch, action, seqs });
-    if (action !== "rolled-back" || chain.epoch !== store.latestEpoch(chain.gateway, chain.lane)) continue;
-    const head = store.chain(chain)?.head;
-    starts[lane] = {
-      reason,
+    log.error("chain-recovered", { lane: laneName(chain.lane), epoch: chain.epoch, action, seqs });
+  }
+}
+
+/**
+ * Lanes that must begin a new epoch: the disk lost batches that it had confirmed, at this start or at an earlier one
+ * that did not come to it, and the collector may hold them, so going on would fork the chain. The first batch of the new
+ * epoch does the duty.
+ */
+export function epochStartsDue(store: ChainStore): Partial<Record<LaneName, EpochStart>> {
+  const starts: Partial<Record<LaneName, EpochStart>> = {};
+  for (const duty of store.duties()) {
+    const { kind, chain } = duty;
+    if (kind !== "epoch" || chain.epoch !== store.latestEpoch(chain.gateway, chain.lane)) continue;
+    starts[laneName(chain.lane)] = {
+      reason: ROLLED_BACK,
       previousEpoch: chain.epoch,
-      lastSeq: head?.seq ?? null,
-      previous: head?.hash ?? Buffer.alloc(HASH_BYTES),
+      lastSeq: duty.last?.seq ?? null,
+      previous: duty.last?.hash ?? Buffer.alloc(HASH_BYTES),
     };
   }
   return starts;

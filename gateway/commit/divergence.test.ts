@@ -55,6 +55,7 @@ function gatewayOver(store: ChainStore) {
     identity,
     store: commitStoreOf(store),
     lanes: { alarm: SETTINGS, telemetry: SETTINGS, bulk: SETTINGS },
+    losses: new Map(),
     evictionBytesMin: 1,
     boot: 1,
     clock,

@@ -39,6 +39,7 @@ test("on the real store: bulk and telemetry give way within the quota, alarms st
       telemetry: { lingerMs: 0, pressure: "evict-oldest", quotaShare: 0.5 },
       bulk: { lingerMs: 0, pressure: "evict-oldest", quotaShare: 0.3 },
     },
+    losses: new Map(),
     evictionBytesMin: MAX_BYTES / 16,
     boot: 1,
     clock: systemClock,

@@ -6,9 +6,10 @@ import { laneName } from "@paddock/wire/lanes.ts";
 import { BatchClock } from "./batch-clock.ts";
 import type { ChainSealer } from "./chain-sealer.ts";
 import type { Committed, IncomingFrame, Pressure } from "./frame-sink.ts";
+import type { LossBook, LossPlan } from "./loss-book.ts";
 import type { OpenBatch } from "./open-batch.ts";
-import type { ClockQualitySource, CommitStore, EpochStart, LaneSettings } from "./ports.ts";
-import { RoomBargain, type RoomBargainOptions } from "./room-bargain.ts";
+import type { ClockQualitySource, EpochStart, LaneSettings } from "./ports.ts";
+import { RoomBargain, type MakeRoom } from "./room-bargain.ts";
 
 /** Closed batches that may wait behind the one being written: 4 MiB, some 100 ms of disk stall at full load. */
 export const CLOSED_BATCHES_MAX = 16;
@@ -44,13 +45,13 @@ interface DueEpoch {
 export interface LaneWriterOptions {
   readonly sealer: ChainSealer;
   readonly settings: LaneSettings;
-  readonly store: CommitStore;
+  readonly losses: LossBook;
   readonly clock: Clock;
   readonly clockQuality: ClockQualitySource;
   readonly log: Log;
   /** Runs the callback after the datagrams that are waiting now were read. */
   readonly defer: (callback: () => void) => void;
-  readonly makeRoom: RoomBargainOptions["makeRoom"];
+  readonly makeRoom: MakeRoom;
   readonly takeBatch: () => OpenBatch;
   readonly giveBack: (batch: OpenBatch) => void;
   readonly sealed: (chain: ChainId, seq: number, waitedUs: number) => void;
@@ -84,16 +85,18 @@ export class LaneWriter {
   #pumpDeferred = false;
   #linger: Timer | undefined;
   #refusingUntilUs: number | undefined;
+  /** There was no room for a batch that says only what was lost: it waits for some, or for frames. */
+  #owedWaits = false;
   #idle: PromiseWithResolvers<void>[] = [];
   /** Why this lane writes no more: what is on disk is unknown. */
   #failure: { readonly error: unknown } | undefined;
 
   constructor(options: LaneWriterOptions) {
-    const { sealer, settings, store, clock, clockQuality, makeRoom, takeBatch } = options;
+    const { sealer, settings, losses, clock, clockQuality, makeRoom, takeBatch } = options;
     this.#options = options;
     this.sealer = sealer;
     this.settings = settings;
-    this.room = new RoomBargain({ sealer, store, makeRoom, wake: () => this.#pump() });
+    this.room = new RoomBargain({ sealer, losses, makeRoom, wake: () => this.#pump() });
     this.#batchClock = new BatchClock(clock, clockQuality);
     this.#open = takeBatch();
   }
@@ -145,10 +148,19 @@ export class LaneWriter {
 
   /** Ends the refusal: there is room again. */
   roomFreed(): void {
-    if (this.#refusingUntilUs === undefined) return;
+    if (this.#refusingUntilUs === undefined && !this.#owedWaits) return;
+    if (this.#refusingUntilUs !== undefined) {
+      this.#options.log.info("store-room", { lane: laneName(this.sealer.chain.lane) });
+    }
     this.#refusingUntilUs = undefined;
-    this.#options.log.info("store-room", { lane: laneName(this.sealer.chain.lane) });
+    this.#owedWaits = false;
     this.#pump();
+  }
+
+  /** Gives up damaged payloads and resolves when the chain says so; false when there was no room for that now. */
+  quarantine(lost: PlannedEviction): Promise<boolean> {
+    this.#owedWaits = false;
+    return this.room.quarantine(lost);
   }
 
   /** Writes what is open; resolves when everything accepted is durable or was refused. Rejects after a failed write. */
@@ -222,8 +234,9 @@ export class LaneWriter {
   #nextBatch(): OpenBatch | undefined {
     const closed = this.#closed.shift();
     if (closed !== undefined) return closed;
-    if (this.room.asked && this.#open.empty) this.#begin(this.#options.clock.monotonicUs());
-    else if (this.#open.empty || !(this.#open.due || this.room.asked)) return undefined;
+    const asked = this.room.asked || (this.room.owing && !this.#owedWaits);
+    if (!asked && (this.#open.empty || !this.#open.due)) return undefined;
+    if (this.#open.empty) this.#begin(this.#options.clock.monotonicUs());
     return this.#takeOpen();
   }
 
@@ -237,27 +250,27 @@ export class LaneWriter {
   }
 
   async #run(batch: OpenBatch, due?: DueEpoch): Promise<void> {
-    let evictions: readonly PlannedEviction[] | undefined;
+    let plan: LossPlan | undefined;
     try {
-      evictions = await this.room.write(batch, due?.start);
+      plan = await this.room.write(batch, due?.start);
     } catch (error) {
       this.#fail(error);
       return;
     }
-    if (evictions !== undefined) this.#stored(batch, evictions);
-    const refused = evictions === undefined ? [batch, ...this.#refuse(batch, due)] : [];
-    if (due !== undefined) this.#settleEpoch(due, evictions !== undefined);
+    if (plan !== undefined) this.#stored(batch, plan);
+    const done = plan === undefined ? [batch, ...this.#refuse(batch, due)] : [batch];
+    if (due !== undefined) this.#settleEpoch(due, plan !== undefined);
     this.#writing = false;
     // The next write first: the disk works while the answers go out.
     this.#pump();
-    for (const each of evictions === undefined ? refused : [batch]) {
-      for (const committed of each.committed) committed(evictions === undefined ? STORE_FULL : undefined);
+    for (const each of done) {
+      for (const committed of each.committed) committed(plan === undefined ? STORE_FULL : undefined);
       each.reset();
       this.#options.giveBack(each);
     }
   }
 
-  #stored(batch: OpenBatch, evictions: readonly PlannedEviction[]): void {
+  #stored(batch: OpenBatch, { evictions, owed }: LossPlan): void {
     const { clock, log, sealed } = this.#options;
     this.counters.committedFrames += batch.frames;
     this.counters.committedRecords += batch.count;
@@ -267,6 +280,11 @@ export class LaneWriter {
       this.counters.evictedRecords += records;
       this.counters.evictedBytes += bytes;
       log.warn("evicted", { lane: laneName(chain.lane), epoch: chain.epoch, seqs, records, bytes });
+    }
+    for (const { losses } of owed) {
+      for (const { reason, epoch, ranges: seqs, records, bytes } of losses) {
+        log.error("loss-told", { lane: laneName(this.sealer.chain.lane), epoch, reason, seqs, records, bytes });
+      }
     }
     this.roomFreed();
     sealed(this.sealer.chain, this.sealer.head!.seq, clock.monotonicUs() - batch.monotonicUs);
@@ -291,6 +309,7 @@ export class LaneWriter {
     const dependents = this.#takeWaiting((waiting) => due !== undefined || (batch.hasStates && waiting.hasStates));
     const frames = [batch, ...dependents].reduce((sum, each) => sum + each.frames, 0);
     this.counters.refusedStoreFull += frames;
+    this.#owedWaits = true;
     if (frames === 0 && due === undefined) return dependents;
     const { clock, log } = this.#options;
     if (this.#refusingUntilUs === undefined) {

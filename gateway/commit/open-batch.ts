@@ -5,17 +5,17 @@ import type { Lane } from "@paddock/wire/lanes.ts";
 import { PAYLOAD_BYTES_MAX, RECORDS_MAX } from "@paddock/wire/limits.ts";
 import { encodeSource, FORMAT_GATEWAY, recordSize, writeRecord } from "@paddock/wire/record.ts";
 import type { Committed, IncomingFrame, NoteBook } from "./frame-sink.ts";
+import { LOSS_RANGES_MAX, LOSS_RECORDS_MAX } from "./losses.ts";
 
 /** The source of the records that the gateway writes itself. docs/protocol.md §2.2. */
 export const GATEWAY_SOURCE = encodeSource("paddock");
 
-/** Room that frames leave for the gateway's own records, so that a loss record always fits the batch that evicts. */
-const OWN_BYTES = 1024;
-const OWN_RECORDS = 4;
-/** Chains that one batch may evict from: one loss record each. */
-export const LOSS_RECORDS_MAX = 2;
-/** Ranges in the loss records of one batch: OWN_BYTES hold this many at their longest encoding, beside a clock-step. */
-export const LOSS_RANGES_MAX = 32;
+/**
+ * Room that frames leave for the gateway's own records, so that the loss records always fit the batch that evicts: at
+ * their longest encoding they have 64 bytes each and 18 a range, and a clock-step beside them 48.
+ */
+const OWN_BYTES = 48 + LOSS_RECORDS_MAX * 64 + LOSS_RANGES_MAX * 18;
+const OWN_RECORDS = LOSS_RECORDS_MAX + 1;
 
 /**
  * One batch in the making. Frames are written straight into its payload buffer, which is used again after the batch

@@ -1,7 +1,8 @@
 import type { ClockQuality } from "@paddock/wire/batch-header.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
-import type { ChainId, ChainSummary, StoreWrite, WriteOutcome } from "@paddock/store/types.ts";
+import type { Ranges } from "@paddock/base/ranges.ts";
+import type { ChainId, ChainSummary, Duty, StoreWrite, WriteOutcome } from "@paddock/store/types.ts";
 
 /** What the commit loop needs from the store; `ChainStore` has it. */
 export interface CommitStore {
@@ -12,11 +13,16 @@ export interface CommitStore {
   trim(): Promise<number>;
   /** The highest epoch of a gateway's lane that is stored, or undefined. */
   latestEpoch(gateway: Uint8Array, lane: Lane): number | undefined;
-  /**
-   * The oldest payloads of these chains that together have `bytes`, or all there are, with what their loss records say;
-   * empty when there is none, and never more ranges than LOSS_RANGES_MAX in all.
-   */
-  evictPlan(chains: readonly ChainId[], bytes: number): Promise<readonly PlannedEviction[]>;
+  /** The oldest payloads of these chains that together have `bytes`, or all there are, without those that are spared. */
+  evictPlan(
+    chains: readonly ChainId[],
+    bytes: number,
+    spared: (chain: ChainId) => Ranges,
+  ): Promise<readonly PlannedEviction[]>;
+  /** Gives the room of what was deleted back to the disk; resolves with the bytes that this freed there. */
+  compact(): Promise<number>;
+  /** What repairs left to be done. */
+  duties(): readonly Duty[];
 }
 
 /** How far the wall clock can be trusted right now; called once per batch, so it answers from memory. */

@@ -1,17 +1,23 @@
 import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
-import type { GatewayRecord } from "@paddock/wire/gateway-record.ts";
+import type { Shortage } from "@paddock/store/types.ts";
 import type { ChainSealer } from "./chain-sealer.ts";
+import { NO_LOSS, type LossBook, type LossPlan } from "./loss-book.ts";
 import type { OpenBatch } from "./open-batch.ts";
-import type { CommitStore, EpochStart } from "./ports.ts";
+import type { EpochStart } from "./ports.ts";
 
 /** A write that still finds no room after this many rounds of making some is refused. */
 const ROOM_ROUNDS_MAX = 8;
 
+/**
+ * Frees at least `bytes` of what there is a shortage of, if it can: resolves with what to give up in the same write,
+ * `freed` (try again) or `none`.
+ */
+export type MakeRoom = (asking: RoomBargain, bytes: number, shortage: Shortage) => Promise<LossPlan | "freed" | "none">;
+
 export interface RoomBargainOptions {
   readonly sealer: ChainSealer;
-  readonly store: CommitStore;
-  /** Frees at least `bytes` if it can: resolves with what to evict in the same write, `freed` (try again) or `none`. */
-  readonly makeRoom: (asking: RoomBargain, bytes: number) => Promise<readonly PlannedEviction[] | "freed" | "none">;
+  readonly losses: LossBook;
+  readonly makeRoom: MakeRoom;
   /** Somebody asks for room: there is something to write, even when no frame waits. */
   readonly wake: () => void;
 }
@@ -34,6 +40,25 @@ export class RoomBargain {
   /** Whether another lane waits for this one to give something up. */
   get asked(): boolean {
     return this.#demands.length > 0;
+  }
+
+  /** Whether a loss has to be said, by a batch without frames if there are none. */
+  get owing(): boolean {
+    return this.#options.losses.owing;
+  }
+
+  /** Gives up damaged payloads, and resolves when the chain says so; false when there was no room for that. */
+  async quarantine(lost: PlannedEviction): Promise<boolean> {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const said = this.#options.losses.quarantine(lost);
+    this.#options.wake();
+    return said;
+  }
+
+  /** What giving up `bytes` of this lane's oldest payloads takes. */
+  planOf(bytes: number): Promise<LossPlan> {
+    const { losses, sealer } = this.#options;
+    return losses.plan(sealer.chains(), bytes);
   }
 
   /** Gives up `bytes` of this lane's oldest payloads with its next write, which happens at once. False: nothing left. */
@@ -62,14 +87,15 @@ export class RoomBargain {
 
   /**
    * Writes the batch, as the first of a new epoch if `start` says so, and makes the room that it and those who asked
-   * need. Resolves with what was evicted for it, or with undefined when there is no room and nothing was written.
+   * need. Resolves with what was given up for it, or with undefined when there is no room and nothing was written.
    */
-  async write(batch: OpenBatch, start?: EpochStart): Promise<readonly PlannedEviction[] | undefined> {
+  async write(batch: OpenBatch, start?: EpochStart): Promise<LossPlan | undefined> {
     const demands = this.#demands.splice(0);
     try {
-      const evictions = await this.#write(batch, demands, start);
-      for (const demand of demands) demand.resolve(evictions !== undefined && evictions.length > 0);
-      return evictions;
+      const plan = await this.#write(batch, demands, start);
+      if (plan === undefined) this.#options.losses.notSaid();
+      for (const demand of demands) demand.resolve(plan !== undefined && plan.evictions.length > 0);
+      return plan;
     } catch (error) {
       for (const demand of demands) demand.reject(error);
       throw error;
@@ -79,31 +105,29 @@ export class RoomBargain {
   /** This lane writes no more: nobody waits for it. */
   fail(error: unknown): void {
     this.#failure = { error };
+    this.#options.losses.fail(error);
     for (const demand of this.#demands.splice(0)) demand.reject(error);
   }
 
-  async #write(
-    batch: OpenBatch,
-    demands: Demand[],
-    start: EpochStart | undefined,
-  ): Promise<readonly PlannedEviction[] | undefined> {
-    const { sealer, store, makeRoom } = this.#options;
+  async #write(batch: OpenBatch, demands: Demand[], start: EpochStart | undefined): Promise<LossPlan | undefined> {
+    const { sealer, makeRoom } = this.#options;
     let demanded = sumOf(demands);
-    let evictions: readonly PlannedEviction[] = [];
-    if (demanded > 0) {
-      evictions = await store.evictPlan(sealer.chains(), demanded);
-      batch.setLoss(evictions.map(lossRecord));
-    }
+    let plan = demanded > 0 || this.owing ? await this.planOf(demanded) : NO_LOSS;
+    batch.setLoss(plan.losses);
     for (let round = 0; round < ROOM_ROUNDS_MAX && !batch.empty; round++) {
-      if (await sealer.append(batch, evictions, start)) return evictions;
+      const outcome = await sealer.append(batch, plan, start);
+      if (outcome === "stored") return plan;
       const more = this.#demands.splice(0);
       demands.push(...more);
       demanded += sumOf(more);
-      const room = await makeRoom(this, demanded + batch.payload.length * (round + 1));
+      const room =
+        outcome === "stale"
+          ? await this.planOf(demanded)
+          : await makeRoom(this, demanded + batch.payload.length * (round + 1), outcome);
       if (room === "none") break;
       if (room === "freed") continue;
-      evictions = room;
-      batch.setLoss(room.map(lossRecord));
+      plan = room;
+      batch.setLoss(plan.losses);
     }
     return undefined;
   }
@@ -111,8 +135,4 @@ export class RoomBargain {
 
 function sumOf(demands: readonly Demand[]): number {
   return demands.reduce((sum, demand) => sum + demand.bytes, 0);
-}
-
-function lossRecord({ chain, seqs, records, bytes }: PlannedEviction): GatewayRecord {
-  return { kind: "loss", reason: "evicted", epoch: chain.epoch, ranges: seqs, records, bytes };
 }
