@@ -125,7 +125,7 @@ test("a long outage in a small store: the newest loss records name all that the 
 test("what a receipt names between plan and write is not told as lost", async () => {
   const clock = new VirtualClock();
   const { store, post } = await start(testDisk(clock), clock);
-  const plan = store.commit.evictPlan;
+  const plan = store.commit.evictPlan.bind(store.commit);
   let raced: Ranges = [];
   store.commit.evictPlan = async (...asked) => {
     const planned = await plan(...asked);
@@ -158,15 +158,16 @@ test("a batch whose losses fit beside no others stays, and what is behind it goe
   }
 });
 
+const loss = (epoch: number, ranges: Ranges, reason = "evicted"): Loss => ({
+  kind: "loss",
+  reason,
+  epoch,
+  ranges,
+  records: 2,
+  bytes: 10,
+});
+
 test("losses of one epoch and reason become one; their bytes are read back, and others are not", () => {
-  const loss = (epoch: number, ranges: Ranges, reason = "evicted"): Loss => ({
-    kind: "loss",
-    reason,
-    epoch,
-    ranges,
-    records: 2,
-    bytes: 10,
-  });
   const merged = mergeLosses([
     loss(0, [[0, 4]]),
     loss(1, [[0, 0]]),
