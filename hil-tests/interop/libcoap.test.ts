@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -9,6 +9,8 @@ import type { FrameSink } from "@paddock/gateway/commit/frame-sink.ts";
 import { Ingest } from "@paddock/gateway/ingest/ingest.ts";
 import { Sensors } from "@paddock/gateway/ingest/sensors.ts";
 import { UdpListeners } from "@paddock/gateway/ingest/udp-listener.ts";
+import { resolveSenml } from "@paddock/wire/senml-read.ts";
+import { codeBlock } from "../docs/code-block.ts";
 
 /** Debian's build of libcoap's example client, from the package libcoap3-bin. */
 const CLIENT = "coap-client-notls";
@@ -141,6 +143,23 @@ describe("libcoap's client", () => {
     const { output } = await post("/i", LARGE, "-t", "112", "-b", "1024", "-l", "30%", "-B", "60", "-v", "7");
     expect(output).toContain("2.04");
     expect(taken.map(({ frame }) => frame)).toEqual([packOf(5), packOf(6), packOf(7), LARGE]);
+  });
+
+  test("the command of docs/sensors.md, as it stands there", async () => {
+    const page = await readFile(new URL("../../docs/sensors.md", import.meta.url), "utf8");
+    const command = codeBlock(page, "sh").replace("coap://[::1]:5683", base);
+    const output = await new Promise<string>((resolve) => {
+      execFile("sh", ["-c", command], { timeout: 60_000 }, (_, stdout, stderr) => resolve(stdout + stderr));
+    });
+    expect(output).toContain("2.04");
+    expect(taken.map(({ frame }) => resolveSenml(frame, { now: 1 }))).toMatchObject([
+      { ok: true, value: [{ name: "barn:temp", unit: "Cel", value: 21.5 }] },
+    ]);
+  });
+
+  test("it ends with 0 also when it was refused, and knows no SenML name", async () => {
+    expect(await post("/i", Buffer.of(0xff), "-t", "112")).toMatchObject({ status: 0 });
+    expect((await post("/i", SMALL, "-t", "application/senml+cbor")).output).toContain("4.15");
   });
 
   test("a second in a row is a second frame: each run has its own Message-IDs and port", async () => {
