@@ -144,7 +144,7 @@ function wordsFor(expected: string): string {
 }
 
 /** What stands below such a key opens something: it is in no message and no log. */
-const SECRET_KEY = /secret|password|token|key|claim|code|auth/i;
+const SECRET_KEY = /^(?:.*secret|.*password|.*token|private.*|keys?|claims?|codes?|auth)$/i;
 
 function isSecretKey(key: unknown): boolean {
   return typeof key === "string" && SECRET_KEY.test(key) && !/^public/i.test(key);

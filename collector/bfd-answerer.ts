@@ -26,7 +26,7 @@ export async function startBfdAnswerer(config: CollectorConfig["bfd"], clock: Cl
             minIntervalMs: seamless.minIntervalMs,
           },
         }),
-    ...(passive === null ? {} : { passive }),
+    ...(passive === null ? {} : { passive: { ...passive, allow: passive.allow ?? undefined } }),
     clock,
   });
   let ports: number[];

@@ -1,7 +1,12 @@
-import { isIP } from "node:net";
 import { join } from "node:path";
 import * as v from "valibot";
 import { readConfigFile } from "@paddock/base/config.ts";
+import {
+  ALLOWED_PREFIX,
+  PASSIVE_INTERVAL_MS,
+  REFLECTOR_ADDRESS,
+  REFLECTOR_INTERVAL_MS,
+} from "@paddock/uplink/bfd/reflector-config.ts";
 import { CLAIM_BYTES_MAX } from "@paddock/wire/limits.ts";
 
 /**
@@ -88,21 +93,12 @@ const Limits = v.strictObject({
   drainMs: v.optional(v.pipe(whole(0, 600_000, "ms"), describe("Time for uploads in flight after SIGTERM")), 10_000),
 });
 
-const OneAddress = v.pipe(
-  text(2, 64),
-  v.check(
-    (address) => isIP(address.split("%")[0]!) !== 0 && !/^(::|0\.0\.0\.0)$/.test(address),
-    "must be one address of this machine, not :: (an answer leaves from the address that was asked)",
-  ),
-);
-const milliseconds = v.pipe(v.number(), v.minValue(1), v.maxValue(60_000));
-
 const Bfd = v.strictObject({
   seamless: v.optional(
     v.nullable(
       v.strictObject({
         listen: v.pipe(
-          v.array(v.strictObject({ address: OneAddress, port: v.optional(port, 7784) })),
+          v.array(v.strictObject({ address: REFLECTOR_ADDRESS, port: v.optional(port, 7784) })),
           v.minLength(1),
           describe("One entry for each address that gateways watch"),
         ),
@@ -110,7 +106,10 @@ const Bfd = v.strictObject({
           whole(1, 0xffff_ffff, "discriminators"),
           describe("What gateways ask for: paths[].bfd.endToEnd.discriminator there"),
         ),
-        minIntervalMs: v.optional(v.pipe(milliseconds, describe("The fastest pace that gateways may use")), 10),
+        minIntervalMs: v.optional(
+          v.pipe(REFLECTOR_INTERVAL_MS, describe("The fastest pace that gateways may use")),
+          10,
+        ),
       }),
     ),
     null,
@@ -118,8 +117,16 @@ const Bfd = v.strictObject({
   passive: v.optional(
     v.nullable(
       v.strictObject({
-        addresses: v.pipe(v.array(OneAddress), v.minLength(1), describe("Addresses that answer on UDP port 4784")),
-        intervalMs: v.optional(milliseconds, 300),
+        addresses: v.pipe(
+          v.array(REFLECTOR_ADDRESS),
+          v.minLength(1),
+          describe("Addresses that answer on UDP port 4784"),
+        ),
+        allow: v.pipe(
+          v.optional(v.nullable(v.pipe(v.array(ALLOWED_PREFIX), v.minLength(1), v.maxLength(10_000))), null),
+          describe("Addresses and prefixes of gateways, 2001:db8::/32; null answers everyone"),
+        ),
+        intervalMs: v.optional(PASSIVE_INTERVAL_MS, 300),
         detectMult: v.optional(whole(1, 255, "packets"), 3),
         sessionsMax: v.optional(v.pipe(whole(1, 100_000, "sessions"), describe("More peers get no answer")), 4096),
       }),

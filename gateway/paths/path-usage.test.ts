@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
 import { PathUsageFile } from "./path-usage.ts";
@@ -29,4 +29,17 @@ test("a disk that refuses is one warning", async () => {
     lte: { monthStartMs: 0, bytes: 1 },
   });
   expect(warnings).toEqual(["usage-not-saved"]);
+});
+
+test("a stop during the save of every ten minutes waits for its turn, and its word is the last", async () => {
+  const warn = vi.fn();
+  const clock = new VirtualClock();
+  const file = new PathUsageFile(directory, clock, { ...silentLog, warn });
+  const usage = (bytes: number) => ({ lte: { monthStartMs: 0, bytes } });
+  file.start(() => usage(1));
+  clock.advance(600_000);
+  void file.save(usage(2));
+  await file.stop(usage(3));
+  expect(warn).not.toHaveBeenCalled();
+  expect(await file.read()).toEqual(usage(3));
 });

@@ -18,6 +18,8 @@ export class PathUsageFile {
   readonly #clock: Clock;
   readonly #log: Log;
   #timer: Timer | undefined;
+  /** Saves take turns: two at once write through the same temporary file. */
+  #saved: Promise<void> = Promise.resolve();
 
   constructor(dataDir: string, clock: Clock, log: Log) {
     this.#path = join(dataDir, "usage.json");
@@ -49,8 +51,13 @@ export class PathUsageFile {
   }
 
   /** Never rejects: a budget that is not saved is counted anew, and frames matter more. */
-  async save(usage: Record<string, PathUsage>): Promise<void> {
-    if (Object.keys(usage).length === 0) return;
+  save(usage: Record<string, PathUsage>): Promise<void> {
+    if (Object.keys(usage).length === 0) return this.#saved;
+    this.#saved = this.#saved.then(() => this.#write(usage));
+    return this.#saved;
+  }
+
+  async #write(usage: Record<string, PathUsage>): Promise<void> {
     try {
       await replaceFile(this.#path, `${JSON.stringify(usage)}\n`, 0o600);
     } catch (error) {

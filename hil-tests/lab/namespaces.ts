@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn, type SpawnOptions } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -20,6 +20,21 @@ export class Namespace {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "pipe"],
     });
+  }
+
+  /**
+   * Runs a command that goes on in the background, and may keep its standard streams: what it says goes into `output`, as
+   * a pipe would be waited for until the daemon ends. Throws with what it said.
+   */
+  daemon(output: string, command: string, ...args: readonly string[]): void {
+    const file = openSync(output, "w");
+    try {
+      execFileSync("ip", ["netns", "exec", this.name, command, ...args], { stdio: ["ignore", file, file] });
+    } catch (error) {
+      throw new Error(`${command}: ${readFileSync(output, "utf8").trim()}`, { cause: error });
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** Starts a command that lasts. The process is the command itself: `ip netns exec` replaces itself by it. */

@@ -11,6 +11,8 @@ export type RefusalCause =
   | "unknown-session"
   /** Your Discriminator is zero and no session is configured for this peer. */
   | "no-session"
+  /** The first packet of a peer that gets a session once it has echoed our discriminator. */
+  | "unproven"
   /** The session exists, but for another peer, port or address. */
   | "wrong-peer"
   /** Authentication where the session uses none, and the reverse. */

@@ -124,6 +124,9 @@ export function stepProbe(
     case "enable":
       if (draft.state === "admin-down") enter(draft, "down", "none", "enabled", nowUs, outputs);
       break;
+    case "remind":
+      // The far end keeps no state: there is nobody to tell.
+      break;
   }
   plan(before, draft, nowUs, random);
   if (draft.transmitAtUs !== undefined && nowUs >= draft.transmitAtUs) {
@@ -212,6 +215,8 @@ function isPollDue(draft: Draft, nowUs: number): boolean {
 }
 
 function packetOf(state: ProbeState, poll: boolean): BfdPacket {
+  // Nothing is negotiated with ourselves: an echo says one second, whatever its pace (RFC 9747).
+  const isEcho = state.kind === "echo";
   return {
     diagnostic: state.diagnostic,
     state: state.state,
@@ -223,8 +228,10 @@ function packetOf(state: ProbeState, poll: boolean): BfdPacket {
     detectMult: state.detectMult,
     myDiscriminator: state.discriminator,
     yourDiscriminator: state.remoteDiscriminator,
-    desiredMinTxUs: probeIntervalUs(state),
-    requiredMinRxUs: probeIntervalUs(state),
+    desiredMinTxUs: isEcho ? SLOW_INTERVAL_US : probeIntervalUs(state),
+    // An initiator expects nothing but answers (RFC 7880 §7.3), and some reflectors answer with what they were told: our
+    // own slow start would then hold us back for ever.
+    requiredMinRxUs: isEcho ? SLOW_INTERVAL_US : 0,
     requiredMinEchoRxUs: 0,
   };
 }

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { REFLECTOR_ADDRESS, REFLECTOR_INTERVAL_MS } from "./reflector-config.ts";
 import { SESSION_SCHEMA } from "./session-spec.ts";
 
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
@@ -23,9 +24,9 @@ export const PROCESS_SCHEMA = v.strictObject({
   reflect: v.optional(
     v.nullable(
       v.strictObject({
-        listen: v.array(v.strictObject({ address: v.string(), port: v.optional(listenPort, 7784) })),
+        listen: v.array(v.strictObject({ address: REFLECTOR_ADDRESS, port: v.optional(listenPort, 7784) })),
         discriminators: v.array(discriminator),
-        minIntervalMs: v.optional(v.number(), 10),
+        minIntervalMs: v.optional(REFLECTOR_INTERVAL_MS, 10),
       }),
     ),
     null,

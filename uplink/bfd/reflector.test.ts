@@ -1,9 +1,14 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
+import { VirtualClock } from "@paddock/base/clock.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
+import { seededRandom } from "@paddock/base/random.ts";
 import { BFD_PACKET_BYTES, decodeBfdPacket, encodeBfdPacket } from "@paddock/wire/bfd-packet.ts";
-import { BfdReflector } from "./reflector.ts";
+import { FakeNetwork } from "./fake-network.ts";
+import { BfdReflector, type PassiveOptions } from "./reflector.ts";
+import type { SessionSpecInput } from "./session-spec.ts";
+import { Speaker } from "./speaker.ts";
 
 const QUESTION = encodeBfdPacket({
   diagnostic: 0,
@@ -97,4 +102,64 @@ test("closed, it lets go of the port that passive sessions came in by", async ()
   await expect(bound(port)).rejects.toThrow("EADDRINUSE");
   await reflector.close(0);
   expect(await bound(port)).toBe(port);
+});
+
+describe("passive multihop, in virtual time", () => {
+  const HERE = "fd00::b";
+
+  function passive(options: Partial<PassiveOptions> = {}) {
+    const clock = new VirtualClock();
+    const network = new FakeNetwork(clock);
+    const reflector = new BfdReflector({ passive: { addresses: [HERE], ...options }, clock, transport: network });
+    const gateway = (seed: number, local: string, change: Partial<SessionSpecInput> = {}): Speaker => {
+      const afterReading = (callback: () => void): unknown => clock.after(0.05, callback);
+      const speaker = new Speaker({ clock, transport: network, random: seededRandom(seed), afterReading });
+      speaker.add({ name: "collector", kind: "multihop", local, remote: HERE, ...change });
+      return speaker;
+    };
+    return { clock, network, reflector, gateway };
+  }
+  const stateOf = (speaker: Speaker) => speaker.report().sessions[0]!.state;
+
+  test("takes as many as it may, and the others when there is room again", async () => {
+    const { clock, reflector, gateway } = passive({ sessionsMax: 2 });
+    await reflector.start();
+    const first = [gateway(1, "fd00::1"), gateway(2, "fd00::2")];
+    clock.advance(5000);
+    const third = gateway(3, "fd00::3");
+    clock.advance(5000);
+    expect([...first, third].map(stateOf)).toEqual(["up", "up", "down"]);
+    expect(reflector.report().peers).toHaveLength(2);
+    first[0]!.remove("collector");
+    clock.advance(90_000);
+    expect(stateOf(third)).toBe("up");
+    expect(reflector.report().peers.map(({ remote }) => remote)).toEqual(["fd00::2", "fd00::3"]);
+  });
+
+  test("answers whom it may", async () => {
+    const { clock, reflector, gateway } = passive({ allow: ["2001:db8::/32", "fd00::1"] });
+    await reflector.start();
+    const speakers = [gateway(1, "fd00::1"), gateway(2, "fd00::2"), gateway(3, "2001:db8:7::1")];
+    clock.advance(5000);
+    expect(speakers.map(stateOf)).toEqual(["up", "down", "up"]);
+    expect(reflector.report().strangers["no-session"]).toBeGreaterThan(2);
+  });
+
+  test("keeps a slow session that is Up however long it is silent, and forgets one that is not", async () => {
+    const { clock, network, reflector, gateway } = passive();
+    await reflector.start();
+    const slow = gateway(1, "fd00::1", { transmitIntervalMs: 60_000, detectMult: 5 });
+    clock.advance(5000);
+    expect(stateOf(slow)).toBe("up");
+    clock.advance(200_000);
+    // Silent beyond what others are forgotten after, and well within five minutes.
+    network.passes = (from) => from !== "fd00::1";
+    clock.advance(120_000);
+    expect(reflector.report().peers).toMatchObject([{ state: "up" }]);
+    clock.advance(600_000);
+    // It reads its sockets until nothing new comes before it believes the silence, which takes turns of the real loop.
+    for (let turn = 0; turn < 5; turn++) await new Promise((done) => setImmediate(done));
+    clock.advance(120_000);
+    expect(reflector.report().peers).toEqual([]);
+  });
 });

@@ -3,11 +3,13 @@ import { once } from "node:events";
 import { isIPv6 } from "node:net";
 import { type Clock, systemClock, type Timer } from "@paddock/base/clock.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
-import { BFD_PACKET_BYTES, BFD_PORTS } from "@paddock/wire/bfd-packet.ts";
-import { reflect, type Reflector, type ReflectProblem } from "./reflect.ts";
+import { BFD_PORTS } from "@paddock/wire/bfd-packet.ts";
+import type { Reflector } from "./reflect.ts";
+import { SeamlessResponder, type SeamlessProblem } from "./seamless-responder.ts";
+import { addressFilter } from "./address-filter.ts";
 import type { SessionReport, SpeakerEvent } from "./speaker-events.ts";
 import { Speaker } from "./speaker.ts";
-import type { Listener } from "./transport.ts";
+import type { Listener, Transport } from "./transport.ts";
 
 /** Sessions of peers that have been silent this long are forgotten. */
 const FORGET_AFTER_MS = 60_000;
@@ -30,20 +32,24 @@ export interface PassiveOptions {
   readonly intervalMs?: number;
   readonly detectMult?: number;
   readonly sessionsMax?: number;
-  /** Whether to answer a peer at all; default everyone. */
-  readonly allow?: (address: string) => boolean;
+  /** Addresses and prefixes (2001:db8::/32) that are answered; left out: everyone. */
+  readonly allow?: readonly string[] | undefined;
 }
 
 export interface ReflectorOptions {
   readonly seamless?: SeamlessOptions;
   readonly passive?: PassiveOptions;
   readonly clock?: Clock;
+  /** Of the passive sessions; UDP if left out. */
+  readonly transport?: Transport;
 }
 
 export interface ReflectorReport {
   readonly reflected: number;
-  readonly refused: Readonly<Partial<Record<ReflectProblem, number>>>;
+  readonly refused: Readonly<Partial<Record<SeamlessProblem, number>>>;
   readonly sendErrors: number;
+  /** Multihop datagrams that belong to no session, by cause. */
+  readonly strangers: Readonly<Record<string, number>>;
   readonly peers: readonly SessionReport[];
 }
 
@@ -57,11 +63,9 @@ export class BfdReflector {
   readonly #speaker: Speaker;
   readonly #sockets: Socket[] = [];
   readonly #listeners: Listener[] = [];
-  readonly #refused: Partial<Record<ReflectProblem, number>> = {};
   /** One for all packets: nothing is made for one of them but what node:dgram makes. */
   readonly #seamless: Reflector;
-  #reflected = 0;
-  #sendErrors = 0;
+  readonly #responder: SeamlessResponder;
   #sweep: Timer | undefined;
 
   constructor(options: ReflectorOptions) {
@@ -72,8 +76,10 @@ export class BfdReflector {
       requiredMinRxUs: minIntervalMs * 1000,
       disabled: false,
     };
+    this.#responder = new SeamlessResponder(this.#seamless);
     this.#clock = options.clock ?? systemClock;
-    this.#speaker = new Speaker({ clock: this.#clock });
+    const transport = options.transport === undefined ? {} : { transport: options.transport };
+    this.#speaker = new Speaker({ clock: this.#clock, ...transport });
   }
 
   /** Binds everything and returns the seamless ports in the order of `listen`. Throws LISTEN_FAILED. */
@@ -97,12 +103,9 @@ export class BfdReflector {
   }
 
   report(): ReflectorReport {
-    return {
-      reflected: this.#reflected,
-      refused: { ...this.#refused },
-      sendErrors: this.#sendErrors,
-      peers: this.#speaker.report().sessions,
-    };
+    const { reflected, refused, sendErrors } = this.#responder;
+    const { sessions: peers, refused: strangers } = this.#speaker.report();
+    return { reflected, refused: { ...refused }, sendErrors, strangers, peers };
   }
 
   async close(lingerMs?: number): Promise<void> {
@@ -119,20 +122,7 @@ export class BfdReflector {
       // Answers go where a datagram came from, a literal address of the socket's own family: no resolver in the way.
       lookup: (host, _options, callback) => callback(null, host, family),
     });
-    const onSent = (error: Error | null): void => {
-      if (error !== null) this.#sendErrors++;
-    };
-    socket.on("message", (packet, from) => {
-      const problem = reflect(packet, this.#seamless);
-      if (problem !== undefined) {
-        this.#refused[problem] = (this.#refused[problem] ?? 0) + 1;
-        return;
-      }
-      this.#reflected++;
-      // A part of a buffer costs a second one, and a question is seldom longer than its answer.
-      const answer = packet.length === BFD_PACKET_BYTES ? packet : packet.subarray(0, BFD_PACKET_BYTES);
-      socket.send(answer, from.port, from.address, onSent);
-    });
+    socket.on("message", (packet, from) => this.#responder.take(socket, packet, from));
     // Asked for before binding: without a resolver in the way, the event comes from within bind.
     const listening = once(socket, "listening");
     socket.bind({ address, port });
@@ -143,34 +133,18 @@ export class BfdReflector {
         cause: error,
       });
     }
-    socket.on("error", () => this.#sendErrors++);
+    socket.on("error", () => this.#responder.sendErrors++);
     socket.setTTL(255);
     this.#sockets.push(socket);
     return socket.address().port;
   }
 
   #acceptAt(address: string): void {
-    const { port, remotePort, intervalMs, detectMult, sessionsMax = 4096, allow = () => true } = this.#options.passive!;
-    const listener = this.#speaker.acceptPeers(
-      "multihop",
-      address,
-      ({ local, localPort, remote }) => {
-        if (!allow(remote) || this.#speaker.sessionCount >= sessionsMax) return undefined;
-        return {
-          name: `${local} ${remote}`,
-          kind: "multihop",
-          local,
-          remote,
-          passive: true,
-          localPort,
-          ...(remotePort === undefined ? {} : { remotePort }),
-          ...(intervalMs === undefined ? {} : { intervalMs }),
-          ...(detectMult === undefined ? {} : { detectMult }),
-        };
-      },
-      port,
-    );
-    this.#listeners.push(listener);
+    const { port, sessionsMax = 4096, allow, ...session } = this.#options.passive!;
+    const { addresses: _addresses, ...timers } = session;
+    const isAllowed = allow === undefined ? () => true : addressFilter(allow);
+    const allows = (remote: string): boolean => this.#speaker.sessionCount < sessionsMax && isAllowed(remote);
+    this.#listeners.push(this.#speaker.acceptPeers("multihop", address, { allows, session: timers }, port));
   }
 
   #sweepLater(): void {

@@ -76,6 +76,21 @@ export class SessionDirectory {
     this.#byPeer.delete(session.peerKey);
   }
 
+  /** Finds the session by where its peer is now. */
+  move(session: SpeakerSession, arrival: Arrival): void {
+    this.#byPeer.delete(session.peerKey);
+    session.at = arrival;
+    session.peerKey = arrivalKey(arrival);
+    this.#byPeer.set(session.peerKey, session);
+  }
+
+  /** Where a session's packets come in, and from whom, to begin with. */
+  arrivalOf(spec: SessionSpec): Arrival {
+    const { localPort } = sessionPorts(spec, this.#ports);
+    const { kind, local, remote = local } = spec;
+    return { kind, local: canonicalAddress(local), localPort, remote: canonicalAddress(remote) };
+  }
+
   freeDiscriminator(random: Random): number {
     for (;;) {
       const candidate = random.uint32();
@@ -84,12 +99,10 @@ export class SessionDirectory {
   }
 
   peerKey(spec: SessionSpec): string {
-    const { localPort, remotePort } = sessionPorts(spec, this.#ports);
-    const local = canonicalAddress(spec.local);
-    const remote = canonicalAddress(spec.remote ?? spec.local);
+    const { remotePort } = sessionPorts(spec, this.#ports);
     // Answers to a seamless initiator come to its own socket, so several may probe one reflector through relays.
     const suffix = spec.kind === "seamless" ? ` ${remotePort} ${sessionKey(spec.owner, spec.name)}` : "";
-    return arrivalKey({ kind: spec.kind, local, localPort, remote }) + suffix;
+    return arrivalKey(this.arrivalOf(spec)) + suffix;
   }
 }
 
@@ -99,7 +112,12 @@ export function sessionKey(owner: string, name: string): string {
 }
 
 export function arrivalKey(arrival: Arrival): string {
-  return `${arrival.kind} ${arrival.local} ${arrival.localPort} ${arrival.remote}`;
+  return `${arrivalPlace(arrival)} ${arrival.remote}`;
+}
+
+/** The listener that packets come in by. */
+export function arrivalPlace({ kind, local, localPort }: Omit<Arrival, "remote">): string {
+  return `${kind} ${local} ${localPort}`;
 }
 
 /** One spelling for an address, as the kernel writes it; anything else stays as it is. */

@@ -205,7 +205,7 @@ describe("handshake", () => {
       if (count > 0) longestUs = Math.max(longestUs, bench.nowUs - lastUs);
       lastUs = bench.nowUs;
     }
-    expect(longestUs).toBeGreaterThan(43 * MS);
+    expect(longestUs).toBeGreaterThan(42 * MS);
     expect(longestUs).toBeLessThanOrEqual(45 * MS);
   });
 
@@ -296,13 +296,22 @@ describe("detection", () => {
     expect(bench.state.transmitAtUs).toBeGreaterThanOrEqual(37.5 * MS);
   });
 
-  test("after Down the peer's discriminator is kept for one more detection time", () => {
+  test("RFC 5880 6.8.1: silent for the detection time the peer is unknown; only the Down that says so still names it", () => {
     const bench = new Bench().up();
-    bench.pass(151 * MS);
-    expect(bench.state).toMatchObject({ state: "down", remote: { discriminator: 22 } });
-    bench.pass(150 * MS);
+    const outputs = bench.pass(151 * MS);
+    expect(sent(outputs).findLast(({ state }) => state === "down")).toMatchObject({ yourDiscriminator: 22 });
     expect(bench.state).toMatchObject({ state: "down", remote: { discriminator: 0, demand: false } });
     expect(bench.state.detectAtUs).toBeUndefined();
+    expect(sent(bench.pass(S))).toMatchObject([{ state: "down", yourDiscriminator: 0 }]);
+  });
+
+  test("a peer that went Down itself is known for one detection time after its last packet", () => {
+    const bench = new Bench().up();
+    bench.hear("down");
+    bench.pass(149 * MS);
+    expect(bench.state.remote.discriminator).toBe(22);
+    bench.pass(2 * MS);
+    expect(bench.state.remote.discriminator).toBe(0);
   });
 
   test("a peer that was switched off stays `admin-down` when it falls silent", () => {
@@ -412,6 +421,17 @@ describe("what the peer may ask for", () => {
     expect(bench.state.transmitAtUs).toBeDefined();
   });
 
+  test("RFC 5880 6.8.7: demand of a peer that is not Up yet does not silence us", () => {
+    // A second and more needs no poll, which would be sent anyway.
+    const bench = new Bench({ desiredMinTxUs: 2 * S });
+    bench.hear("down", { yourDiscriminator: 0 });
+    bench.hear("init", { demand: true, desiredMinTxUs: 2 * S });
+    expect(bench.state).toMatchObject({ state: "up", poll: "idle" });
+    expect(sent(bench.pass(2 * S)).filter(({ final }) => !final)).not.toEqual([]);
+    bench.hear("up", { demand: true, desiredMinTxUs: 2 * S });
+    expect(sent(bench.pass(2 * S))).toEqual([]);
+  });
+
   test("demand mode: quiet while both are Up, except for polls", () => {
     const bench = new Bench().up();
     bench.hear("up", { final: true, demand: true });
@@ -427,6 +447,16 @@ describe("what the peer may ask for", () => {
 });
 
 describe("switched off and on", () => {
+  test("a reminder says AdminDown once more, to a peer that may be told, and nothing in any other state", () => {
+    const bench = new Bench().up();
+    expect(sent(bench.step({ kind: "remind" }))).toEqual([]);
+    bench.step({ kind: "disable" });
+    expect(sent(bench.step({ kind: "remind" }))).toMatchObject([{ state: "admin-down", yourDiscriminator: 22 }]);
+    const quiet = new Bench().up({ requiredMinRxUs: 0 });
+    quiet.step({ kind: "disable" });
+    expect(sent(quiet.step({ kind: "remind" }))).toEqual([]);
+  });
+
   test("AdminDown is announced at once and repeated, and forgets nothing it hears into a state", () => {
     const bench = new Bench().up();
     expect(sent(bench.step({ kind: "disable" }))).toMatchObject([

@@ -61,7 +61,7 @@ export interface SessionState {
   readonly transmitAtUs: number | undefined;
   /** The interval `transmitAtUs` was drawn from. */
   readonly plannedIntervalUs: number | undefined;
-  /** When silence began to count: the last valid packet, or the moment the session was declared down for silence. */
+  /** When silence began to count: the last valid packet; undefined while the peer is unknown. */
   readonly silentSinceUs: number | undefined;
   /** When silence has lasted for the detection time; undefined while nothing is expected. */
   readonly detectAtUs: number | undefined;
@@ -76,7 +76,9 @@ export type SessionEvent =
   | { readonly kind: "drained" }
   | { readonly kind: "change"; readonly timers: SessionTimers }
   | { readonly kind: "disable" }
-  | { readonly kind: "enable" };
+  | { readonly kind: "enable" }
+  /** Says once more, outside of the schedule, that this end is switched off. */
+  | { readonly kind: "remind" };
 
 export type SessionReason =
   | "detection-expired"
@@ -184,6 +186,7 @@ export interface SessionStep {
 export function step(before: SessionState, event: SessionEvent, nowUs: number, random: Random): SessionStep {
   const draft: Draft = { ...before };
   const outputs: SessionOutput[] = [];
+  let forgets = false;
   switch (event.kind) {
     case "packet":
       receive(draft, event.packet, nowUs, outputs);
@@ -192,7 +195,8 @@ export function step(before: SessionState, event: SessionEvent, nowUs: number, r
       if (draft.detectAtUs !== undefined && nowUs >= draft.detectAtUs) outputs.push({ kind: "drain" });
       break;
     case "drained":
-      if (draft.detectAtUs !== undefined && nowUs >= draft.detectAtUs) expire(draft, nowUs, outputs);
+      forgets = draft.detectAtUs !== undefined && nowUs >= draft.detectAtUs;
+      if (forgets) expire(draft, nowUs, outputs);
       break;
     case "change":
       changeTimers(draft, event.timers);
@@ -209,9 +213,18 @@ export function step(before: SessionState, event: SessionEvent, nowUs: number, r
         enter(draft, "down", "none", "enabled", nowUs, outputs);
       }
       break;
+    case "remind":
+      if (draft.state === "admin-down" && maySend(draft)) {
+        outputs.push({ kind: "send", packet: packetOf(draft, false, false) });
+      }
+      break;
   }
   plan(draft, nowUs, random);
   transmit(draft, needsWord(before, draft), nowUs, random, outputs);
+  if (forgets) {
+    forget(draft);
+    plan(draft, nowUs, random);
+  }
   return { state: draft, outputs };
 }
 
@@ -267,14 +280,14 @@ function follow(
   }
 }
 
-/** Silence for the detection time: Init and Up end; in Down the peer is forgotten (RFC 5880 §6.8.1, §6.8.4). */
+/** Silence for the detection time ends Init and Up (RFC 5880 §6.8.4). */
 function expire(draft: Draft, nowUs: number, outputs: SessionOutput[]): void {
-  if (draft.state === "init" || draft.state === "up") {
-    enter(draft, "down", "control-detection-expired", "detection-expired", nowUs, outputs);
-    // The peer's discriminator lives on for one more detection time, so that our Down still reaches its session.
-    draft.silentSinceUs = nowUs;
-    return;
-  }
+  if (draft.state !== "init" && draft.state !== "up") return;
+  enter(draft, "down", "control-detection-expired", "detection-expired", nowUs, outputs);
+}
+
+/** RFC 5880 §6.8.1: a peer silent for the detection time is unknown again. The Down that tells it has left before. */
+function forget(draft: Draft): void {
   // Its last state stays: that a peer was switched off remains the best explanation of its silence.
   draft.remote = { ...NOBODY, state: draft.remote.state === "admin-down" ? "admin-down" : "down" };
   draft.silentSinceUs = undefined;

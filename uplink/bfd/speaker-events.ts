@@ -62,7 +62,17 @@ export interface TransportEvent {
   readonly code: string | null;
 }
 
-export type SpeakerEvent = StateEvent | PaceEvent | HoldEvent | TransportEvent;
+/** The peer of a multihop session speaks from another address; packets go there from now on (RFC 5880 §6.3). */
+export interface MovedEvent {
+  readonly event: "moved";
+  readonly name: string;
+  readonly owner: string;
+  readonly at: number;
+  readonly from: string;
+  readonly to: string;
+}
+
+export type SpeakerEvent = StateEvent | PaceEvent | HoldEvent | TransportEvent | MovedEvent;
 
 /** One session as an operator sees it. */
 export interface SessionReport {
@@ -70,6 +80,7 @@ export interface SessionReport {
   readonly owner: string;
   readonly kind: SessionKind;
   readonly local: string;
+  /** The peer's address of now, which a multihop peer may have changed. */
   readonly remote: string | null;
   readonly state: BfdState;
   readonly liveness: SessionLiveness;
@@ -89,6 +100,10 @@ export interface SessionReport {
   readonly rttMs: number | null;
   /** Unix milliseconds of the last change of state. */
   readonly since: number;
+  /** How long it has been asked for without ever being Up; null once it was, or while an end is switched off. */
+  readonly neverUpForMs: number | null;
+  /** While not Up: who has spoken to its local address within a minute and is nobody's peer. */
+  readonly strangerAddress: string | null;
   readonly sent: number;
   readonly received: number;
   /** In both directions, with IPv6 and UDP headers, as a carrier counts them. */

@@ -7,13 +7,17 @@ import { type Machine, type MachineView, probeMachine, sessionMachine } from "./
 import { billedBytes, sessionBytes } from "./profiles.ts";
 import { type SessionSpec, sessionAuth, sessionTimers } from "./session-spec.ts";
 import type { SessionLiveness, SessionReport, StateEvent } from "./speaker-events.ts";
+import type { Arrival } from "./session-directory.ts";
 import type { Channel, Listener } from "./transport.ts";
 
 /** One session of a speaker: its machine, its socket, its counters. The speaker moves it. */
 export class SpeakerSession {
   spec: SessionSpec;
+  /** Where its packets come in, and from whom at present. */
+  at: Arrival;
   /** Whom it watches from where; unique in the speaker. */
-  readonly peerKey: string;
+  peerKey: string;
+  movedAtUs = -Infinity;
   readonly discriminator: number;
   machine: Machine;
   auth: BfdAuth | undefined;
@@ -30,6 +34,7 @@ export class SpeakerSession {
   draining = false;
   closed = false;
 
+  /** Since it began, and since an end was last switched off. */
   everUp = false;
   sinceWallMs: number;
   sent = 0;
@@ -47,17 +52,20 @@ export class SpeakerSession {
   /** Of the newest packet sent: authentication makes it longer. */
   #packetBytes = BFD_PACKET_BYTES;
   #sequence: number;
+  #startedUs: number;
 
   constructor(
     spec: SessionSpec,
-    peerKey: string,
+    place: { readonly at: Arrival; readonly peerKey: string },
     discriminator: number,
     nowUs: number,
     wallMs: number,
     random: Random,
   ) {
     this.spec = spec;
-    this.peerKey = peerKey;
+    this.at = place.at;
+    this.peerKey = place.peerKey;
+    this.#startedUs = nowUs;
     this.discriminator = discriminator;
     this.auth = sessionAuth(spec);
     this.sinceWallMs = wallMs;
@@ -127,15 +135,17 @@ export class SpeakerSession {
     return { ...sessionTimers(this.spec), desiredMinTxUs: this.heldIntervalUs };
   }
 
-  report(nowUs: number): SessionReport {
+  /** `stranger` is who speaks to this session's address without being anybody's peer. */
+  report(nowUs: number, stranger?: string): SessionReport {
     const view = this.machine.view();
+    const isNeverUp = this.ups === 0 && view.condition === "down";
     const configuredUs = sessionTimers(this.spec).desiredMinTxUs;
     return {
       name: this.spec.name,
       owner: this.spec.owner,
       kind: this.spec.kind,
       local: this.spec.local,
-      remote: this.spec.remote ?? null,
+      remote: this.spec.remote === undefined ? null : this.at.remote,
       state: view.state,
       liveness: this.liveness(),
       diagnostic: diagnosticName(view.diagnostic),
@@ -150,6 +160,8 @@ export class SpeakerSession {
       sinceLastPacketMs: view.lastReceivedUs === undefined ? null : (nowUs - view.lastReceivedUs) / 1000,
       rttMs: view.rttUs === undefined ? null : view.rttUs / 1000,
       since: this.sinceWallMs,
+      neverUpForMs: isNeverUp ? (nowUs - this.#startedUs) / 1000 : null,
+      strangerAddress: view.state === "up" ? null : (stranger ?? null),
       sent: this.sent,
       received: this.received,
       bytes: this.bytes,

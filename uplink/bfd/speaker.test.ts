@@ -1,58 +1,27 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { VirtualClock } from "@paddock/base/clock.ts";
 import { seededRandom } from "@paddock/base/random.ts";
 import { decodeBfdPacket } from "@paddock/wire/bfd-packet.ts";
-import { FakeNetwork } from "./fake-network.ts";
 import { reflect } from "./reflect.ts";
 import type { SessionSpecInput } from "./session-spec.ts";
-import type { SpeakerEvent, StateEvent } from "./speaker-events.ts";
-import { Speaker } from "./speaker.ts";
+import {
+  A,
+  auth,
+  B,
+  bothUp,
+  clock,
+  events,
+  key,
+  left,
+  MIRROR,
+  network,
+  reportOf,
+  right,
+  SESSION,
+  setUp,
+  states,
+} from "./speaker-fixture.ts";
 
-const A = "fd00::a";
-const B = "fd00::b";
-
-let clock: VirtualClock;
-let network: FakeNetwork;
-let left: Speaker;
-let right: Speaker;
-let events: SpeakerEvent[];
-
-beforeEach(() => {
-  clock = new VirtualClock();
-  network = new FakeNetwork(clock);
-  const speaker = (seed: number) =>
-    new Speaker({
-      clock,
-      random: seededRandom(seed),
-      transport: network,
-      afterReading: (callback) => clock.after(0.05, callback),
-    });
-  left = speaker(1);
-  right = speaker(2);
-  events = [];
-  left.subscribe((event) => events.push(event));
-});
-
-const SESSION: SessionSpecInput = { name: "one", kind: "single-hop", local: A, remote: B };
-const MIRROR: SessionSpecInput = { ...SESSION, local: B, remote: A };
-
-function bothUp(change: Partial<SessionSpecInput> = {}, mirrorChange = change): void {
-  left.add({ ...SESSION, ...change });
-  right.add({ ...MIRROR, ...mirrorChange });
-  clock.advance(5000);
-  expect(reportOf(left)).toMatchObject({ state: "up", liveness: "up" });
-  expect(reportOf(right)).toMatchObject({ state: "up", liveness: "up" });
-}
-
-function reportOf(speaker: Speaker, name = "one") {
-  const report = speaker.report().sessions.find((session) => session.name === name);
-  if (report === undefined) throw new Error(`no session ${name}`);
-  return report;
-}
-
-function states(): StateEvent[] {
-  return events.filter((event) => event.event === "state");
-}
+beforeEach(setUp);
 
 describe("sessions", () => {
   test.each([
@@ -150,11 +119,6 @@ describe("sessions", () => {
     expect(reportOf(left)).toMatchObject({ state: "up", downs: 1 });
     expect(reportOf(left).remoteDiscriminator).toBe(reportOf(right).localDiscriminator);
   });
-});
-
-const key = (id: number, secret: string) => ({ id, secret });
-const auth = (...keys: { id: number; secret: string }[]) => ({
-  auth: { type: "meticulous-keyed-sha1" as const, keys },
 });
 
 describe("what a session costs and loses", () => {
@@ -302,36 +266,3 @@ function announces(datagram: Buffer, intervalUs: number): boolean {
   const decoded = decodeBfdPacket(datagram);
   return decoded.ok && decoded.value.poll && decoded.value.desiredMinTxUs === intervalUs;
 }
-
-test("unknown peers become sessions only where somebody accepts them", () => {
-  left.add({ ...SESSION, kind: "multihop" });
-  clock.advance(2000);
-  expect(right.report().sessions).toEqual([]);
-  right.acceptPeers("multihop", B, ({ local, remote }) => ({
-    name: remote,
-    kind: "multihop",
-    local,
-    remote,
-    passive: true,
-  }));
-  clock.advance(5000);
-  expect(reportOf(left).state).toBe("up");
-  expect(reportOf(right, A).state).toBe("up");
-});
-
-test("a peer that no session can be made for is refused, not thrown about", () => {
-  left.acceptPeers("multihop", A, ({ local, remote }) => ({
-    name: remote,
-    kind: "multihop",
-    local,
-    remote,
-    passive: true,
-  }));
-  right.add({ ...MIRROR, kind: "multihop" });
-  clock.advance(1000);
-  const hello = network.sent[0]!.datagram;
-  const before = left.sessionCount;
-  left.receive({ kind: "multihop", local: A, localPort: 4784, remote: "fe80::9%va" }, Buffer.from(hello));
-  expect(left.sessionCount).toBe(before);
-  expect(left.report().refused).toEqual({ "no-session": 1 });
-});

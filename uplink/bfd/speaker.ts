@@ -5,11 +5,14 @@ import { decodeBfdPacket, type DecodedBfdPacket } from "@paddock/wire/bfd-packet
 import { admit, type RefusalCause } from "./admission.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { CALM_SECONDS, holdChange } from "./ladder.ts";
-import { type Arrival, arrivalKey, canonicalAddress, SessionDirectory } from "./session-directory.ts";
+import type { PassivePeers } from "./passive-place.ts";
+import { PassivePlaces } from "./passive-places.ts";
+import { type Arrival, arrivalKey, arrivalPlace, canonicalAddress, SessionDirectory } from "./session-directory.ts";
 import { recordChange, type StateChange } from "./state-event.ts";
 import type { MachineView } from "./machine.ts";
 import type { SessionEvent } from "./session.ts";
 import {
+  isLinkLocal,
   parseSession,
   type PortSet,
   REGISTERED_PORTS,
@@ -23,13 +26,15 @@ import type { SpeakerEvent, SpeakerReport } from "./speaker-events.ts";
 import { countUp, SpeakerSession } from "./speaker-session.ts";
 import { openSockets } from "./speaker-sockets.ts";
 import { StallMeter } from "./stall-meter.ts";
+import { Strangers } from "./strangers.ts";
 import type { Listener, Transport } from "./transport.ts";
 import { UdpTransport } from "./udp-transport.ts";
+import { Waker } from "./waker.ts";
 
-/** Rounds of reading before silence is believed: one round reads some 32 datagrams of a socket. */
-const DRAIN_ROUNDS_MAX = 64;
-/** Timers count in milliseconds and may be one off; what is left before a detection is spent reading. */
-const TIMER_GRAIN_US = 1500;
+/** How far apart the repetitions of a goodbye are. */
+const REMINDER_MS = 300;
+/** The shortest time between two changes of where a peer is. */
+const MOVE_PAUSE_US = 1_000_000;
 
 export interface SpeakerOptions {
   readonly clock?: Clock;
@@ -40,23 +45,21 @@ export interface SpeakerOptions {
   readonly afterReading?: (callback: () => void) => void;
 }
 
-/** Gives the session to make for an unknown peer, or undefined to refuse it. */
-export type AcceptPeer = (arrival: Arrival) => SessionSpecInput | undefined;
-
 /** A BFD speaker: sessions over sockets. Usable on its own; docs/bfd.md shows how. */
 export class Speaker {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #transport: Transport;
   readonly #ports: PortSet;
-  readonly #afterReading: (callback: () => void) => void;
   readonly #sessions: SessionDirectory;
   readonly #listeners = new Set<(event: SpeakerEvent) => void>();
-  readonly #acceptors = new Map<string, AcceptPeer>();
+  readonly #places: PassivePlaces;
+  readonly #strangers = new Strangers();
   readonly #refused = new Map<string, number>();
   readonly #stalls = new StallMeter();
   #datagrams = 0;
   readonly #heartbeat: Heartbeat;
+  readonly #waker: Waker;
 
   constructor(options: SpeakerOptions = {}) {
     this.#clock = options.clock ?? systemClock;
@@ -64,13 +67,18 @@ export class Speaker {
     this.#transport = options.transport ?? new UdpTransport(this.#clock, this.#random);
     this.#ports = { ...REGISTERED_PORTS, ...options.ports };
     this.#sessions = new SessionDirectory(this.#ports);
+    this.#places = new PassivePlaces(this.#transport, this.#ports, this.#random.bytes(32));
     this.#heartbeat = new Heartbeat(this.#clock, this.#stalls, {
       fastestUs: () => this.#fastestUs(),
       everySecond: (nowUs) => {
         for (const session of this.#sessions.all()) this.#hold(session, nowUs);
       },
     });
-    this.#afterReading = options.afterReading ?? ((callback) => setImmediate(callback));
+    this.#waker = new Waker(this.#clock, this.#stalls, {
+      afterReading: options.afterReading ?? ((callback) => setImmediate(callback)),
+      datagrams: () => this.#datagrams,
+      step: (session, event) => this.#step(session, event),
+    });
   }
 
   /** Calls back for every event until the returned function is called. */
@@ -90,11 +98,15 @@ export class Speaker {
       this.#apply(known, spec);
       return;
     }
+    this.#start(spec, this.#sessions.freeDiscriminator(this.#random));
+  }
+
+  #start(spec: SessionSpec, discriminator: number): SpeakerSession {
     this.#sessions.checkFree(spec);
     const session = new SpeakerSession(
       spec,
-      this.#sessions.peerKey(spec),
-      this.#sessions.freeDiscriminator(this.#random),
+      { at: this.#sessions.arrivalOf(spec), peerKey: this.#sessions.peerKey(spec) },
+      discriminator,
       this.#clock.monotonicUs(),
       this.#clock.wallMs(),
       this.#random,
@@ -107,8 +119,9 @@ export class Speaker {
       onProblem: (code) => this.#socketProblem(session, code),
     });
     if (!spec.enabled) this.#step(session, { kind: "disable" });
-    this.#arm(session);
+    this.#waker.arm(session);
     this.#heartbeat.start();
+    return session;
   }
 
   /** Changes a running session without a flap. Throws BFD_INVALID for what only a new session can have. */
@@ -141,41 +154,46 @@ export class Speaker {
   report(): SpeakerReport {
     const nowUs = this.#clock.monotonicUs();
     return {
-      sessions: this.#sessions.all().map((session) => session.report(nowUs)),
+      sessions: this.#sessions.all().map((session) => session.report(nowUs, this.#strangers.near(session.at, nowUs))),
       refused: Object.fromEntries(this.#refused),
       stalls: this.#stalls.report(nowUs),
     };
   }
 
-  /** Takes packets of peers that no session is configured for; `acceptPeer` decides about each. */
-  acceptPeers(kind: "single-hop" | "multihop", local: string, acceptPeer: AcceptPeer, port?: number): Listener {
+  /**
+   * Takes peers that no session is configured for: each gets one once it has proven that it hears us (passive-place.ts).
+   * Throws BFD_INVALID or CONFIG_INVALID for a session that cannot be.
+   */
+  acceptPeers(kind: "single-hop" | "multihop", local: string, peers: PassivePeers, port?: number): Listener {
     const localPort = port ?? (kind === "multihop" ? this.#ports.multihop : this.#ports.singleHop);
-    const at = canonicalAddress(local);
-    const where = `${kind} ${at} ${localPort}`;
-    this.#acceptors.set(where, acceptPeer);
-    const listener = this.#transport.listen(
-      local,
-      localPort,
-      (datagram, from) => this.receive({ kind, local: at, localPort, remote: from }, datagram),
+    const at = { kind, local: canonicalAddress(local), localPort };
+    return this.#places.open(
+      at,
+      peers,
+      (datagram, remote) => this.receive({ ...at, remote }, datagram),
       (code) => countUp(this.#refused, code),
     );
-    return {
-      close: () => {
-        this.#acceptors.delete(where);
-        listener.close();
-      },
-    };
   }
 
-  /** Switches every session off, gives the peers `lingerMs` to hear of it, and closes all sockets. */
+  /**
+   * Switches every session off, gives the peers `lingerMs` to hear of it, and closes all sockets. RFC 5880 §6.8.16 asks to
+   * go on for a detection time, which can be half a minute: docs/decisions/0031-bfd-goodbye.md.
+   */
   async close(lingerMs = 1100): Promise<void> {
     // Probes have nobody to tell: the far end keeps no state.
     const upBefore = this.#sessions
       .all()
-      .some(({ machine, listener }) => listener !== undefined && machine.view().state === "up");
+      .filter(({ machine, listener }) => listener !== undefined && machine.view().state === "up");
     for (const session of this.#sessions.all()) this.#step(session, { kind: "disable" });
-    // One loss must not turn a planned stop into a failure: the next regular packet repeats the word.
-    if (upBefore && lingerMs > 0) await new Promise<void>((done) => this.#clock.after(lingerMs, done));
+    if (upBefore.length > 0 && lingerMs > 0) {
+      // Losses must not turn a planned stop into a failure, and the next regular packet may be ten seconds away.
+      for (let atMs = REMINDER_MS; atMs < lingerMs; atMs += REMINDER_MS) {
+        this.#clock.after(atMs, () => {
+          for (const session of upBefore) if (!session.closed) this.#step(session, { kind: "remind" });
+        });
+      }
+      await new Promise<void>((done) => this.#clock.after(lingerMs, done));
+    }
     this.#listeners.clear();
     for (const session of this.#sessions.all()) this.remove(session.spec.name, session.spec.owner);
     this.#heartbeat.stop();
@@ -189,13 +207,49 @@ export class Speaker {
     const packet = decoded.value;
     const session =
       packet.yourDiscriminator === 0
-        ? (this.#sessions.byArrival(arrival) ?? this.#accepted(arrival))
+        ? this.#sessions.byArrival(arrival)
         : this.#sessions.byDiscriminator(packet.yourDiscriminator);
-    if (session === undefined) {
-      return countUp(this.#refused, packet.yourDiscriminator === 0 ? "no-session" : "unknown-session");
+    if (session === undefined) return this.#hearStranger(arrival, packet, datagram);
+    const moves = session.peerKey !== arrivalKey(arrival);
+    if (moves && !this.#mayMove(session, arrival)) return countUp(session.refused, "wrong-peer" satisfies RefusalCause);
+    if (this.#admit(session, packet, datagram) && moves) this.#move(session, arrival);
+  }
+
+  /** A packet that belongs to no session: the first ones of a peer that may have one, or nothing of ours. */
+  #hearStranger(arrival: Arrival, packet: DecodedBfdPacket, datagram: Buffer): void {
+    const isFree = (discriminator: number): boolean => this.#sessions.byDiscriminator(discriminator) === undefined;
+    const next = this.#places.hear(arrival, packet, isFree);
+    if (next === "greeted") return countUp(this.#refused, "unproven" satisfies RefusalCause);
+    const isFirst = packet.yourDiscriminator === 0;
+    if (next === undefined) {
+      if (isFirst) this.#strangers.note(arrival, this.#clock.monotonicUs());
+      return countUp(this.#refused, (isFirst ? "no-session" : "unknown-session") satisfies RefusalCause);
     }
-    if (session.peerKey !== arrivalKey(arrival)) return countUp(session.refused, "wrong-peer" satisfies RefusalCause);
-    this.#admit(session, packet, datagram);
+    try {
+      this.#admit(this.#start(parseSession(next), packet.yourDiscriminator), packet, datagram);
+    } catch (error) {
+      // Whom a peer claims to be is outside input: an impossible session is one more packet refused.
+      if (!(error instanceof PaddockError)) throw error;
+      countUp(this.#refused, "no-session" satisfies RefusalCause);
+    }
+  }
+
+  /** RFC 5880 §6.3: once our discriminator is echoed, the source address may change. Not over one hop: docs/bfd.md. */
+  #mayMove(session: SpeakerSession, arrival: Arrival): boolean {
+    if (arrival.kind !== "multihop" || arrivalPlace(session.at) !== arrivalPlace(arrival)) return false;
+    if (isLinkLocal(arrival.remote) || this.#sessions.byArrival(arrival) !== undefined) return false;
+    return !session.spec.passive || (this.#places.allows(arrival) ?? true);
+  }
+
+  /** Sends to where the peer speaks from by now. One that speaks from two addresses is followed once a second. */
+  #move(session: SpeakerSession, arrival: Arrival): void {
+    const nowUs = this.#clock.monotonicUs();
+    if (session.closed || nowUs < session.movedAtUs + MOVE_PAUSE_US) return;
+    session.movedAtUs = nowUs;
+    const from = session.at.remote;
+    this.#sessions.move(session, arrival);
+    session.channel?.turn(arrival.remote);
+    this.#emit({ ...this.#head(session), event: "moved", from, to: arrival.remote });
   }
 
   #answer(session: SpeakerSession, datagram: Buffer): void {
@@ -205,7 +259,8 @@ export class Speaker {
     this.#admit(session, decoded.value, datagram);
   }
 
-  #admit(session: SpeakerSession, packet: DecodedBfdPacket, datagram: Buffer): void {
+  /** Whether the packet passed every check and was stepped in. */
+  #admit(session: SpeakerSession, packet: DecodedBfdPacket, datagram: Buffer): boolean {
     const nowUs = this.#clock.monotonicUs();
     const outcome = admit(
       {
@@ -218,26 +273,17 @@ export class Speaker {
       packet,
       datagram,
     );
-    if (!outcome.ok) return countUp(session.refused, outcome.reason);
+    if (!outcome.ok) {
+      countUp(session.refused, outcome.reason);
+      return false;
+    }
     session.replay = outcome.value;
     session.noteReceived(datagram.length, nowUs);
     if (session.socketProblem !== undefined) this.#socketWorks(session);
     this.#step(session, { kind: "packet", packet });
     session.replayUntilUs = nowUs + 2 * session.machine.view().detectionTimeUs;
-    this.#arm(session);
-  }
-
-  #accepted(arrival: Arrival): SpeakerSession | undefined {
-    const where = `${arrival.kind} ${arrival.local} ${arrival.localPort}`;
-    const input = this.#acceptors.get(where)?.(arrival);
-    if (input === undefined) return undefined;
-    try {
-      this.add(input);
-    } catch (error) {
-      // Whom a peer claims to be is outside input: an impossible session is one more packet refused.
-      if (!(error instanceof PaddockError)) throw error;
-    }
-    return this.#sessions.byArrival(arrival);
+    this.#waker.arm(session);
+    return true;
   }
 
   #apply(session: SpeakerSession, spec: SessionSpec): void {
@@ -253,7 +299,7 @@ export class Speaker {
     if (sessionTimers(before).desiredMinTxUs !== wantedUs || !spec.adaptive) session.heldIntervalUs = wantedUs;
     this.#step(session, { kind: "change", timers: session.timers() });
     if (before.enabled !== spec.enabled) this.#step(session, { kind: spec.enabled ? "enable" : "disable" });
-    this.#arm(session);
+    this.#waker.arm(session);
     this.#heartbeat.start();
   }
 
@@ -262,10 +308,12 @@ export class Speaker {
     const before = session.machine.view();
     for (const output of session.machine.step(event, nowUs)) {
       if (output.kind === "send") session.send(output.packet, nowUs);
-      else if (output.kind === "drain") this.#drain(session);
+      else if (output.kind === "drain") this.#waker.drain(session);
       else this.#changed(session, before, output, nowUs);
     }
     const after = session.machine.view();
+    // What follows its being switched off says nothing about the path either, until it is Up again.
+    if (after.condition === "admin-down") session.everUp = false;
     if (before.state === after.state && before.condition !== after.condition) {
       this.#changed(session, before, { from: before.state, to: after.state, reason: "neighbor-disabled" }, nowUs);
     }
@@ -285,55 +333,6 @@ export class Speaker {
     this.#emit(recordChange(session, before, change, stalledUs, this.#clock.wallMs()));
   }
 
-  /** Reads until nothing new comes, then lets the machine judge the silence. */
-  #drain(session: SpeakerSession): void {
-    if (session.draining) return;
-    session.draining = true;
-    const round = (seen: number, left: number): void => {
-      this.#afterReading(() => {
-        if (session.closed) return;
-        if (this.#datagrams !== seen && left > 0) return round(this.#datagrams, left - 1);
-        session.draining = false;
-        this.#step(session, { kind: "drained" });
-        this.#arm(session);
-      });
-    };
-    round(this.#datagrams, DRAIN_ROUNDS_MAX);
-  }
-
-  /** One timer a session: moved only when it has to fire earlier, because each packet moves the detection later. */
-  #arm(session: SpeakerSession): void {
-    if (session.draining || session.closed) return;
-    const wakeUs = session.machine.wakeAtUs();
-    if (wakeUs === undefined || session.timerDueUs <= wakeUs) return;
-    session.timer?.cancel();
-    const nowUs = this.#clock.monotonicUs();
-    const leftUs = wakeUs - nowUs;
-    const detects = wakeUs === session.machine.detectAtUs();
-    if (detects && leftUs < TIMER_GRAIN_US) {
-      session.timer = undefined;
-      session.timerDueUs = wakeUs;
-      this.#afterReading(() => this.#wake(session, wakeUs));
-      return;
-    }
-    // Packets may leave up to a grain late; a detection comes early and covers the rest by reading.
-    const delayMs = Math.max(0, detects ? Math.floor(leftUs / 1000) : Math.ceil(leftUs / 1000));
-    const dueUs = nowUs + delayMs * 1000;
-    session.timerDueUs = dueUs;
-    session.timer = this.#clock.after(delayMs, () => {
-      this.#stalls.note(dueUs, this.#clock.monotonicUs());
-      this.#wake(session, dueUs);
-    });
-  }
-
-  #wake(session: SpeakerSession, dueUs: number): void {
-    // A wake that was overtaken by an earlier one cannot be cancelled while it waits for reading.
-    if (session.closed || session.timerDueUs !== dueUs) return;
-    session.timerDueUs = Infinity;
-    this.#step(session, { kind: "tick" });
-    this.#arm(session);
-  }
-
   #fastestUs(): number | undefined {
     if (this.#sessions.size === 0) return undefined;
     return Math.min(...this.#sessions.all().map(({ heldIntervalUs }) => heldIntervalUs));
@@ -344,7 +343,7 @@ export class Speaker {
     if (change === undefined) return;
     session.heldIntervalUs = change.toMs * 1000;
     this.#step(session, { kind: "change", timers: session.timers() });
-    this.#arm(session);
+    this.#waker.arm(session);
     this.#emit({ ...this.#head(session), ...change });
   }
 

@@ -29,6 +29,7 @@ function sessionRow(session: SessionReport, wallMs: number): string[] {
   const diagnostic = session.diagnostic === "none" ? "" : session.diagnostic;
   const refused = counts(session.refused);
   const transport = counts(session.socketErrors);
+  const never = session.neverUpForMs === null ? "" : `never up for ${formatDuration(session.neverUpForMs)}`;
   return [
     session.name,
     session.kind,
@@ -40,8 +41,13 @@ function sessionRow(session: SessionReport, wallMs: number): string[] {
     session.rttMs === null ? "" : formatDuration(session.rttMs),
     session.lossLastMinute === null ? "" : `${(session.lossLastMinute * 100).toFixed(1)} %`,
     `${session.ups}/${session.downs}`,
-    [diagnostic, refused, transport].filter((part) => part !== "").join("; "),
+    [diagnostic, never, strangerHint(session), refused, transport].filter((part) => part !== "").join("; "),
   ];
+}
+
+/** Names the likeliest reason for silence: the neighbour's packets come from where nobody expects them. */
+function strangerHint({ strangerAddress, remote }: SessionReport): string {
+  return strangerAddress === null ? "" : `packets come from ${strangerAddress}, not from ${remote}`;
 }
 
 function counts(counters: Readonly<Record<string, number>>): string {

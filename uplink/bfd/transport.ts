@@ -4,6 +4,8 @@ export interface Transport {
   listen(local: string, port: number, onDatagram: OnDatagram, onProblem: OnProblem): Listener;
   /** Sends from `local` to one peer; answers that come back to the same socket go to `onDatagram`. */
   connect(route: Route, onDatagram: OnDatagram, onProblem: OnProblem): Channel;
+  /** Sends from `local`, by a port of the range of RFC 5881 §4, to whomever each packet is for. */
+  sender(local: string, onProblem: OnProblem): Sender;
 }
 
 export interface Route {
@@ -25,5 +27,13 @@ export interface Listener {
 export interface Channel {
   /** Drops the packet when the socket is not open yet: the next one is never far. */
   send(packet: Uint8Array): void;
+  /** Goes on toward another address, from the same port. */
+  turn(remote: string): void;
+  close(): void;
+}
+
+export interface Sender {
+  /** Drops the packet when the socket is not open yet. Never throws. */
+  send(packet: Uint8Array, remote: string, remotePort: number): void;
   close(): void;
 }

@@ -1,4 +1,4 @@
-import { createSocket, type Socket } from "node:dgram";
+import { createSocket, Socket } from "node:dgram";
 import { once } from "node:events";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { systemClock } from "@paddock/base/clock.ts";
@@ -110,7 +110,7 @@ describe("the collector's reflector on ::1", () => {
         port: there,
         remotePort: here,
         intervalMs: 100,
-        allow: (address) => address === "::1",
+        allow: ["::1"],
       },
     });
     cleanUps.push(() => reflector.close(0));
@@ -168,6 +168,87 @@ describe("sockets", () => {
     });
     expect(new Set(ports).size).toBe(1);
     expect(ports[0]).toBeGreaterThanOrEqual(49_152);
+  });
+
+  test("RFC 5881 5: whatever is opened sends with hop limit 255", async () => {
+    const setTTL = vi.spyOn(Socket.prototype, "setTTL");
+    cleanUps.push(() => setTTL.mockRestore());
+    const transport = new UdpTransport(systemClock, systemRandom);
+    const nothing = (): void => {};
+    const opened = [
+      transport.listen("::1", await freePort(), nothing, nothing),
+      transport.connect({ local: "::1", localPort: undefined, remote: "::1", remotePort: 9 }, nothing, nothing),
+      transport.sender("::1", nothing),
+    ];
+    for (const socket of opened) cleanUps.push(() => socket.close());
+    await until(() => expect(setTTL.mock.calls).toEqual([[255], [255], [255]]));
+    const reflector = new BfdReflector({ seamless: { listen: [{ address: "::1", port: 0 }], discriminators: [1] } });
+    cleanUps.push(() => reflector.close(0));
+    await reflector.start();
+    expect(setTTL.mock.calls.at(-1)).toEqual([255]);
+    expect(setTTL).toHaveBeenCalledTimes(4);
+  });
+
+  test("RFC 5881 4: turned toward another address, it still sends from its port", async () => {
+    const sink: Socket = createSocket("udp4");
+    cleanUps.push(() => sink.close());
+    sink.bind(0, "0.0.0.0");
+    await once(sink, "listening");
+    const heard: { text: string; port: number }[] = [];
+    sink.on("message", (datagram, from) => heard.push({ text: String(datagram), port: from.port }));
+    const route = { local: "127.0.0.1", localPort: undefined, remote: "127.0.0.1", remotePort: sink.address().port };
+    const nothing = (): void => {};
+    const channel = new UdpTransport(systemClock, systemRandom).connect(route, nothing, nothing);
+    cleanUps.push(() => channel.close());
+    for (const [text, remote] of [
+      ["here", "127.0.0.1"],
+      ["there", "127.0.0.2"],
+    ] as const) {
+      channel.turn(remote);
+      await until(() => {
+        channel.send(Buffer.from(text));
+        expect(heard.map((each) => each.text)).toContain(text);
+      });
+    }
+    expect(new Set(heard.map(({ port }) => port)).size).toBe(1);
+  });
+
+  test("RFC 5881 4: opened again, because its address was gone, it sends from its port", async () => {
+    const bind = vi.spyOn(Socket.prototype, "bind");
+    cleanUps.push(() => bind.mockRestore());
+    const route = { local: "2001:db8::1", localPort: undefined, remote: "2001:db8::2", remotePort: 9 };
+    const onProblem = vi.fn<(code: string) => void>();
+    const channel = new UdpTransport(systemClock, systemRandom).connect(route, () => {}, onProblem);
+    cleanUps.push(() => channel.close());
+    await until(() => expect(onProblem.mock.calls.length).toBeGreaterThan(2));
+    const ports = bind.mock.calls.map(([options]) => (options as unknown as { port: number }).port);
+    expect(ports.length).toBeGreaterThan(2);
+    expect(new Set(ports).size).toBe(1);
+  });
+
+  test("ports that are all taken are a problem that is told and tried again, not an endless loop", async () => {
+    const taken = createSocket("udp6");
+    cleanUps.push(() => taken.close());
+    const index = 16_000 + systemRandom.below(300);
+    taken.bind({ port: 49_152 + index, address: "::1", exclusive: true });
+    await once(taken, "listening");
+    const below = vi.fn(() => index);
+    const onProblem = vi.fn<(code: string) => void>();
+    const transport = new UdpTransport(systemClock, { ...systemRandom, below });
+    const sender = transport.sender("::1", onProblem);
+    cleanUps.push(() => sender.close());
+    await until(() => expect(onProblem.mock.calls).toEqual([["EADDRINUSE"]]));
+    expect(below).toHaveBeenCalledTimes(16);
+  });
+
+  test("a send that node:dgram refuses is a problem that is told, not an exception", async () => {
+    const onProblem = vi.fn<(code: string) => void>();
+    const sender = new UdpTransport(systemClock, systemRandom).sender("::1", onProblem);
+    cleanUps.push(() => sender.close());
+    await until(() => {
+      sender.send(Buffer.from("x"), "::1", 0);
+      expect(onProblem).toHaveBeenCalledWith("ERR_SOCKET_BAD_PORT");
+    });
   });
 
   test("an address that is not there yet is reported and tried again", async () => {

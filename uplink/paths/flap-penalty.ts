@@ -10,7 +10,10 @@ export interface FlapSettings {
   readonly halfLifeMs: number;
 }
 
-/** RFC 2439 leaves the values to the operator; these suppress at the third failure within about five minutes. */
+/**
+ * RFC 2439 leaves the values to the operator; these suppress at the third failure when the last two follow within some
+ * five minutes of each other: evenly spaced ones must fall within 168 s, as each penalty decays meanwhile.
+ */
 export const FLAP_SETTINGS: FlapSettings = {
   perFlap: 1000,
   suppress: 2500,

@@ -187,6 +187,21 @@ describe("flap damping", () => {
     expect(driver.state.active).toBe("fibre");
   });
 
+  test("a session that falls with its path is one failure, not two: two outages do not suppress", () => {
+    const driver = new Driver([FIBRE, LTE]).open("fibre", "lte");
+    const outage = (): void => {
+      driver.live("fibre", "down");
+      driver.tell({ kind: "session-lost", path: "fibre", why: "read ETIMEDOUT", harmless: false });
+      driver.live("fibre", "up").open("fibre");
+    };
+    const isSuppressed = () => driver.state.paths.find(({ config }) => config.name === "fibre")!.flaps.suppressed;
+    outage();
+    outage();
+    expect(isSuppressed()).toBe(false);
+    outage();
+    expect(isSuppressed()).toBe(true);
+  });
+
   test("but it is used when nothing else works", () => {
     const driver = new Driver([FIBRE, LTE]).open("fibre", "lte");
     for (let flap = 0; flap < 4; flap++) driver.live("fibre", "down").live("fibre", "up");

@@ -4,7 +4,7 @@ import { afterEach, before, beforeEach } from "node:test";
 import type { SessionSpecInput } from "@paddock/uplink/bfd/session-spec.ts";
 import { missingForLab } from "../namespaces.ts";
 import { Bird } from "../peers/bird.ts";
-import { Frr } from "../peers/frr.ts";
+import { Frr, type FrrPrograms } from "../peers/frr.ts";
 import { SpeakerProcess } from "./speaker-process.ts";
 import { buildTopology, DIRECT, ROUTED, type Topology } from "./topology.ts";
 
@@ -63,9 +63,9 @@ export class Stand {
     return this.#speaker!;
   }
 
-  /** FRR in the peer's namespace, not started yet. */
-  frr(): Frr {
-    return new Frr(this.net.peer, this.file("frr"));
+  /** FRR in the peer's namespace, not started yet; the one of this machine or another. */
+  frr(programs?: FrrPrograms): Frr {
+    return new Frr(this.net.peer, this.file("frr"), programs);
   }
 
   /** BIRD in the peer's namespace, not started yet. */

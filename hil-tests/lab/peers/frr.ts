@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Namespace } from "../namespaces.ts";
+import { eventually, type Namespace } from "../namespaces.ts";
 
 /** What `show bfd peers json` says of one session. */
 export interface FrrPeer {
@@ -21,14 +21,24 @@ export interface FrrPeer {
   readonly "remote-receive-interval": number;
 }
 
+/** Where the programs of one FRR are. */
+export interface FrrPrograms {
+  readonly daemons: string;
+  readonly vtysh: string;
+}
+
+const INSTALLED: FrrPrograms = { daemons: "/usr/lib/frr", vtysh: "vtysh" };
+
 /** FRR's bfdd in a namespace, without a service manager; zebra only where sessions name an interface. */
 export class Frr {
   readonly #namespace: Namespace;
   readonly #directory: string;
+  readonly #programs: FrrPrograms;
 
-  constructor(namespace: Namespace, directory: string) {
+  constructor(namespace: Namespace, directory: string, programs = INSTALLED) {
     this.#namespace = namespace;
     this.#directory = directory;
+    this.#programs = programs;
     mkdirSync(directory, { recursive: true });
     // The daemons leave root for the user frr and have to reach their directory.
     execFileSync("chown", ["frr:frr", directory]);
@@ -47,7 +57,7 @@ export class Frr {
       at("bfdd.conf"),
       `log file ${at("bfdd.log")}\nlog timestamp precision 6\ndebug bfd peer\nbfd\n${sessions}\n!\n`,
     );
-    this.#daemon("bfdd", "-z", at("zserv.api"), "--bfdctl", at("bfdd.sock"), "-f", at("bfdd.conf"));
+    this.#daemon("bfdd", "-z", at("zserv.api"), "-f", at("bfdd.conf"));
   }
 
   #daemon(name: string, ...args: string[]): void {
@@ -62,7 +72,8 @@ export class Frr {
       "-P",
       "0",
     ];
-    this.#namespace.run(`/usr/lib/frr/${name}`, ...common, ...args);
+    const output = join(this.#directory, `${name}.out`);
+    this.#namespace.daemon(output, join(this.#programs.daemons, name), ...common, ...args);
   }
 
   peers(): FrrPeer[] {
@@ -82,13 +93,20 @@ export class Frr {
     return readFileSync(join(this.#directory, "bfdd.log"), "utf8");
   }
 
+  /** As a service manager stops it. */
+  async stop(): Promise<void> {
+    const pid = this.pid();
+    process.kill(pid, "SIGTERM");
+    await eventually("FRR has ended", () => !existsSync(`/proc/${pid}`));
+  }
+
   kill(): void {
     process.kill(this.pid(), "SIGKILL");
   }
 
   #vtysh(...commands: readonly string[]): string {
     const args = commands.flatMap((command) => ["-c", command]);
-    return execFileSync("vtysh", ["--vty_socket", this.#directory, "-d", "bfdd", ...args], {
+    return execFileSync(this.#programs.vtysh, ["--vty_socket", this.#directory, "-d", "bfdd", ...args], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "pipe"],
     });
