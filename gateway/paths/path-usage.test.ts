@@ -31,11 +31,12 @@ test("a disk that refuses is one warning", async () => {
   expect(warnings).toEqual(["usage-not-saved"]);
 });
 
+const usage = (bytes: number) => ({ lte: { monthStartMs: 0, bytes } });
+
 test("a stop during the save of every ten minutes waits for its turn, and its word is the last", async () => {
   const warn = vi.fn();
   const clock = new VirtualClock();
   const file = new PathUsageFile(directory, clock, { ...silentLog, warn });
-  const usage = (bytes: number) => ({ lte: { monthStartMs: 0, bytes } });
   file.start(() => usage(1));
   clock.advance(600_000);
   void file.save(usage(2));

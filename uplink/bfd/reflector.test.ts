@@ -104,6 +104,8 @@ test("closed, it lets go of the port that passive sessions came in by", async ()
   expect(await bound(port)).toBe(port);
 });
 
+const stateOf = (speaker: Speaker) => speaker.report().sessions[0]!.state;
+
 describe("passive multihop, in virtual time", () => {
   const HERE = "fd00::b";
 
@@ -119,7 +121,6 @@ describe("passive multihop, in virtual time", () => {
     };
     return { clock, network, reflector, gateway };
   }
-  const stateOf = (speaker: Speaker) => speaker.report().sessions[0]!.state;
 
   test("takes as many as it may, and the others when there is room again", async () => {
     const { clock, reflector, gateway } = passive({ sessionsMax: 2 });

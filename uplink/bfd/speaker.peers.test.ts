@@ -103,22 +103,23 @@ describe("peers that nobody configured", () => {
   });
 });
 
+/** What the right end would say to the left one. */
+function echoed(change: Partial<BfdPacket> = {}): Buffer {
+  const { localDiscriminator } = reportOf(left);
+  const remote = reportOf(right);
+  return words({
+    state: "up",
+    myDiscriminator: remote.localDiscriminator,
+    yourDiscriminator: localDiscriminator,
+    desiredMinTxUs: 300_000,
+    ...change,
+  });
+}
+
 describe("a peer that speaks from another address, RFC 5880 6.3", () => {
   const multihop = { ...SESSION, kind: "multihop" } as const;
   const at = { kind: "multihop", local: A, localPort: 4784 } as const;
   const MOVED = "2001:db8::b";
-
-  function echoed(change: Partial<BfdPacket> = {}): Buffer {
-    const { localDiscriminator } = reportOf(left);
-    const remote = reportOf(right);
-    return words({
-      state: "up",
-      myDiscriminator: remote.localDiscriminator,
-      yourDiscriminator: localDiscriminator,
-      desiredMinTxUs: 300_000,
-      ...change,
-    });
-  }
 
   test("is followed over several hops: its packets count, and ours go there", () => {
     bothUp({ kind: "multihop" });

@@ -32,6 +32,8 @@ function speaker(): { speaker: Speaker; events: SpeakerEvent[] } {
   return { speaker: made, events };
 }
 
+const nothing = (): void => {};
+
 const until = (condition: () => void) => vi.waitFor(condition, { timeout: 10_000, interval: 20 });
 
 function stateOf(which: Speaker, name = "one") {
@@ -174,7 +176,6 @@ describe("sockets", () => {
     const setTTL = vi.spyOn(Socket.prototype, "setTTL");
     cleanUps.push(() => setTTL.mockRestore());
     const transport = new UdpTransport(systemClock, systemRandom);
-    const nothing = (): void => {};
     const opened = [
       transport.listen("::1", await freePort(), nothing, nothing),
       transport.connect({ local: "::1", localPort: undefined, remote: "::1", remotePort: 9 }, nothing, nothing),
@@ -197,7 +198,6 @@ describe("sockets", () => {
     const heard: { text: string; port: number }[] = [];
     sink.on("message", (datagram, from) => heard.push({ text: String(datagram), port: from.port }));
     const route = { local: "127.0.0.1", localPort: undefined, remote: "127.0.0.1", remotePort: sink.address().port };
-    const nothing = (): void => {};
     const channel = new UdpTransport(systemClock, systemRandom).connect(route, nothing, nothing);
     cleanUps.push(() => channel.close());
     for (const [text, remote] of [

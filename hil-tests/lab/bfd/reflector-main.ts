@@ -4,7 +4,6 @@ import { BfdReflector, type ReflectorOptions } from "@paddock/uplink/bfd/reflect
 
 const reflector = new BfdReflector(JSON.parse(process.argv[2]!) as ReflectorOptions);
 await reflector.start();
-for await (const _line of createInterface({ input: process.stdin })) {
-  process.stdout.write(`${JSON.stringify(reflector.report())}\n`);
-}
-await reflector.close();
+createInterface({ input: process.stdin })
+  .on("line", () => process.stdout.write(`${JSON.stringify(reflector.report())}\n`))
+  .on("close", () => void reflector.close());
