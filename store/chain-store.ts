@@ -1,5 +1,4 @@
 import { statfsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Outcome } from "@paddock/base/outcome.ts";
@@ -13,6 +12,7 @@ import { Compactor } from "./compactor.ts";
 import { DamageLog, type Damage } from "./damage.ts";
 import type { KeyValueDatabase } from "./database.ts";
 import { evictable, EvictionChoice, type EvictionPlan } from "./eviction-policy.ts";
+import { makeDirectory } from "./generation.ts";
 import { chainKey, chainName, KEY_SPACES } from "./keyspace.ts";
 import { logOffsetAt, readLog, type LogItem, type LogLimits } from "./log-reads.ts";
 import { loadChains } from "./open-store.ts";
@@ -21,9 +21,11 @@ import { openPlace, type StorePlace } from "./store-place.ts";
 import { SpaceGuard } from "./space-guard.ts";
 import { StoreCore, type StoreCounters } from "./store-core.ts";
 import { readBatches, readHeaders, readOne, readSide, type ReadLimits } from "./store-reads.ts";
+import { compareWithWitness } from "./lost-tail.ts";
 import { checkTails, type RecoveryNote } from "./tail-check.ts";
 import type { ChainId, ChainSummary, Duty, StoredBatch, StoreWrite, WriteOutcome } from "./types.ts";
 import type { WriteGroup } from "./write-group.ts";
+import { WitnessKeeper } from "./witness-keeper.ts";
 import { verifyChain, type ChainVerification, type VerifyOptions } from "./verify.ts";
 
 export interface ChainStoreOptions {
@@ -83,6 +85,7 @@ export class ChainStore {
   readonly #ballast: Ballast | undefined;
   readonly #followers: Set<() => void>;
   readonly #place: StorePlace;
+  readonly #witness: WitnessKeeper | undefined;
   #closing: Promise<void> | undefined;
 
   /**
@@ -95,7 +98,7 @@ export class ChainStore {
     if ((directory === undefined) === (options.database === undefined)) {
       throw new TypeError("a store needs either a directory or a database");
     }
-    if (directory !== undefined && !readOnly) await mkdir(directory, { recursive: true });
+    if (directory !== undefined && !readOnly) await makeDirectory(directory);
     const hasBallast = directory !== undefined && !readOnly;
     const ballast = hasBallast ? new Ballast(join(directory, "ballast"), options.ballastBytes) : undefined;
     const freeBytes =
@@ -130,23 +133,31 @@ export class ChainStore {
   ): Promise<ChainStore> {
     const followers = new Set<() => void>();
     const compactor = new Compactor(core, options.compactAfterBytes);
+    const { witness: file, testimony } = place;
+    const witness = file && new WitnessKeeper(core, file, options.clock);
     const queue = new CommitQueue(core.database, {
       complete: (group) => core.completeGroup(group),
       written: (group) => {
         const before = core.logEnd;
         core.publishGroup(group);
         if (core.logEnd > before) for (const callback of followers) callback();
+        if (group.sync) witness?.noted();
         if (group.deletes) compactor.consider();
       },
     });
     const append = (write: StoreWrite): Promise<WriteOutcome> =>
       queue.submit((group) => prepareAppend(core, group, write));
     const readOnly = options.readOnly === true;
+    for (const detail of place.complaints) core.damage.tell({ chain: undefined, what: "database", detail });
+    if (readOnly) await queue.close("the store was opened to be read only");
     const recovery = readOnly
       ? []
-      : await checkTails(core, async (chain, batches) => (await append({ chain, batches })).ok);
-    if (readOnly) await queue.close("the store was opened to be read only");
-    return new ChainStore({ core, queue, compactor, options, place, ballast, followers, recovery });
+      : [
+          ...(await checkTails(core, async (chain, batches) => (await append({ chain, batches })).ok)),
+          ...(await compareWithWitness(core, testimony)),
+        ];
+    await witness?.write();
+    return new ChainStore({ core, queue, compactor, options, place, witness, ballast, followers, recovery });
   }
 
   private constructor(parts: {
@@ -155,6 +166,7 @@ export class ChainStore {
     compactor: Compactor;
     options: ChainStoreOptions;
     place: StorePlace;
+    witness: WitnessKeeper | undefined;
     ballast: Ballast | undefined;
     followers: Set<() => void>;
     recovery: readonly RecoveryNote[];
@@ -164,6 +176,7 @@ export class ChainStore {
     this.#compactor = parts.compactor;
     this.#options = parts.options;
     this.#place = parts.place;
+    this.#witness = parts.witness;
     this.#ballast = parts.ballast;
     this.#followers = parts.followers;
     this.recovery = parts.recovery;
@@ -179,7 +192,9 @@ export class ChainStore {
     await this.#queue.close();
     await this.#compactor.settle();
     await this.#ballast?.settle();
-    await this.#place.close();
+    const left = await this.#place.close();
+    // After a failed write nobody knows what is on disk.
+    await this.#witness?.close(this.#queue.failure === undefined ? left : undefined);
   }
 
   /** Every chain that has been written to. */
@@ -193,10 +208,11 @@ export class ChainStore {
     return this.#core.chains.get(chainName(id))?.published;
   }
 
-  /** The highest epoch of a gateway's lane, or undefined when it has no chain. */
+  /** The highest epoch of a gateway's lane, or undefined when it never had a chain. */
   latestEpoch(gateway: Uint8Array, lane: Lane): number | undefined {
     let latest: number | undefined;
-    for (const { id } of this.chains()) {
+    // Of a chain that was lost whole only the duty is left.
+    for (const id of [...this.chains().map((chain) => chain.id), ...this.duties().map(({ chain }) => chain)]) {
       if (id.lane === lane && Buffer.compare(id.gateway, gateway) === 0) latest = Math.max(latest ?? 0, id.epoch);
     }
     return latest;

@@ -91,6 +91,11 @@ export function levelDatabase(
   return adaptLevel(level);
 }
 
+/** Makes a LevelDB of whatever tables lie in a directory. */
+export function repairLevel(directory: string): Promise<void> {
+  return (Level as unknown as { repair(directory: string): Promise<void> }).repair(directory);
+}
+
 /** What LevelDB says of a table that is there and is none, or that it needs and is not there: no retry will help. */
 const LASTING = /corrupt|invalid argument|no such file/i;
 

@@ -2,7 +2,7 @@ import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import { contains } from "@paddock/base/ranges.ts";
 import { decodeLogEntry, LOG_EVICTED, LOG_LOST, type StoredLogEntry } from "./arrival-log.ts";
 import type { ChainEntry } from "./chain-entry.ts";
-import type { DatabaseEntry } from "./database.ts";
+import type { DatabaseEntry, KeyValueDatabase } from "./database.ts";
 import { KEY_SPACES, logKey, logOffsetOfKey, prefixRange } from "./keyspace.ts";
 import { RECORDS_MAX } from "@paddock/wire/limits.ts";
 import { readOne } from "./store-reads.ts";
@@ -128,15 +128,15 @@ export async function readLogEnd(core: StoreCore): Promise<number> {
   if (page?.length === 0) return 0;
   if (entry !== undefined && typeof entry !== "string") return entry.offset + entry.count;
   const key = page?.[0]?.[0];
-  const last = key === undefined ? await lastOffset(core) : logOffsetOfKey(key);
+  const last = key === undefined ? await lastLogOffset(core.database) : logOffsetOfKey(key);
   core.damage.tell({ chain: undefined, offset: last, what: "log", detail: "The last log entry is damaged." });
   return last + RECORDS_MAX;
 }
 
 /** The greatest offset that has an entry, readable or not: behind it a look finds nothing, without an error. */
-async function lastOffset(core: StoreCore): Promise<number> {
+async function lastLogOffset(database: KeyValueDatabase): Promise<number> {
   return firstWhere(0, Number.MAX_SAFE_INTEGER, async (offset) => {
-    const page = await pageOf(core.database, { gt: logKey(offset), lt: prefixRange(KEY_SPACES.log).lt }, 1, 1024);
+    const page = await pageOf(database, { gt: logKey(offset), lt: prefixRange(KEY_SPACES.log).lt }, 1, 1024);
     return page?.length === 0;
   });
 }

@@ -1,29 +1,51 @@
 import { cp, link, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { tableNumber, tablesNamed } from "./manifest.ts";
+
+export interface Copy {
+  readonly directory: string;
+  /** Tables of the original that its MANIFEST does not name, which the copy is without. */
+  readonly orphans: readonly string[];
+  /** Takes the copy away. */
+  remove(): Promise<void>;
+}
 
 /**
- * A copy of a LevelDB directory that may be opened, which always writes, without changing the original. Tables are never
- * changed once written, so they are linked; so is the lock, by which LevelDB sees that another process has the original
- * open. `remove` takes the copy away.
+ * A copy of a LevelDB directory, at a path that begins with `prefix`, that may be opened, which always writes, without
+ * changing the original. The tables that the MANIFEST names are never changed once written, so they are linked; any
+ * other would be written over under its number, through the link. The lock is linked, too: by it LevelDB sees that
+ * another process has the original open. Where links do not work, all is copied.
  */
-export async function privateCopy(directory: string): Promise<{ readonly directory: string; remove(): Promise<void> }> {
-  const parent = dirname(directory);
-  // Beside the store, where links work; a store on a disk that takes no writes is copied whole.
-  const copy = await mkdtemp(join(dirname(parent), `${basename(parent)}.copy-`)).catch(() =>
-    mkdtemp(join(tmpdir(), "paddock-store-")),
-  );
+export async function privateCopy(directory: string, prefix: string): Promise<Copy> {
+  const copy = await mkdtemp(prefix).catch(() => mkdtemp(join(tmpdir(), "paddock-store-")));
   const remove = (): Promise<void> => rm(copy, { recursive: true, force: true });
   try {
+    const named = await tablesNamed(directory);
+    const orphans: string[] = [];
     for (const name of await filesIn(directory)) {
+      if (isLevelLog(name)) continue;
       const [from, to] = [join(directory, name), join(copy, name)];
-      if (!isTable(name) && name !== "LOCK") await cp(from, to);
-      else await link(from, to).catch(() => cp(from, to));
+      const number = tableNumber(name);
+      if (number !== undefined && named !== undefined && !named.has(number)) orphans.push(name);
+      else if (name === "LOCK" || (number !== undefined && named !== undefined)) await linkOrCopy(from, to);
+      else await cp(from, to);
     }
-    return { directory: copy, remove };
+    return { directory: copy, orphans, remove };
   } catch (error) {
     await remove();
     throw error;
+  }
+}
+
+export async function linkOrCopy(from: string, to: string): Promise<void> {
+  await link(from, to).catch(() => cp(from, to));
+}
+
+/** Takes away the copies at paths that begin with `prefix`, which a killed process left. */
+export async function removeCopies(prefix: string): Promise<void> {
+  for (const name of await filesIn(dirname(prefix))) {
+    if (name.startsWith(basename(prefix))) await rm(join(dirname(prefix), name), { recursive: true, force: true });
   }
 }
 
@@ -37,6 +59,12 @@ export async function filesIn(directory: string): Promise<readonly string[]> {
   }
 }
 
-export function isTable(name: string): boolean {
-  return name.endsWith(".ldb") || name.endsWith(".sst");
+/** LevelDB's notes of what it did. */
+function isLevelLog(name: string): boolean {
+  return name === "LOG" || name === "LOG.old";
+}
+
+/** Whether a file of a LevelDB directory holds data. */
+export function isData(name: string): boolean {
+  return name !== "LOCK" && !isLevelLog(name);
 }

@@ -178,7 +178,7 @@ async function rollBack(core: StoreCore, entry: ChainEntry, lost: Range): Promis
 }
 
 /** Nothing goes on in an earlier epoch, so there is nothing to end. */
-function isLatest(core: StoreCore, { gateway, lane, epoch }: ChainId): boolean {
+export function isLatest(core: StoreCore, { gateway, lane, epoch }: ChainId): boolean {
   for (const { working } of core.chains.values()) {
     const { id } = working;
     if (id.lane === lane && id.epoch > epoch && Buffer.compare(id.gateway, gateway) === 0) return false;
