@@ -20,10 +20,7 @@ import { socketPath, type GatewayConfig } from "./config.ts";
 import { followLinks } from "./follow-links.ts";
 import { loadOrCreateIdentity } from "@paddock/wire/identity-file.ts";
 import { assertStoreIsOurs } from "./identity.ts";
-import { earlierExchanges, EXCHANGE_PREFIX } from "./ingest/exchange-memory.ts";
-import { Ingest } from "./ingest/ingest.ts";
-import { readSensorsFile } from "./ingest/sensors-file.ts";
-import { Sensors, STATE_PREFIX } from "./ingest/sensors.ts";
+import { openIngest } from "./open-ingest.ts";
 import { UdpListeners } from "./ingest/udp-listener.ts";
 import { serveMetrics } from "./metrics/metrics-server.ts";
 import { Uplinks } from "./paths/uplinks.ts";
@@ -134,17 +131,14 @@ async function assemble(
     log,
   });
 
-  const sensors = new Sensors({ unknown: config.sensors.unknown, restored: await store.side(STATE_PREFIX) });
-  if (config.sensors.file !== null) sensors.load(await readSensorsFile(config.sensors.file));
-  const states = await store.side(EXCHANGE_PREFIX);
-  const earlier = earlierExchanges(states, boot.count, Math.floor(clock.monotonicUs() / 1_000_000));
-  await store.append({ chain: { gateway: identity.id, lane: 1, epoch: 0 }, batches: [], side: [earlier] });
-  const ingest = new Ingest({
+  const { ingest, sensorsFile } = await openIngest({
+    config,
+    store,
     sink: commitLoop,
-    sensors,
+    identity,
+    boot: boot.count,
     clock,
-    rateFramesPerS: config.sensors.rateFramesPerS,
-    exchanges: { secret: identity.privateKey, boot: boot.count, states },
+    log,
   });
   const { listen, plainListen } = config;
   const listeners = await UdpListeners.open({
@@ -169,6 +163,7 @@ async function assemble(
     store,
     commitLoop,
     ingest,
+    sensorsFile,
     listeners,
     uplinks,
   });
@@ -186,15 +181,9 @@ async function assemble(
   closing.add(() => links.stop());
   uplinks?.start();
   const reloadSensors = async (): Promise<void> => {
-    const { file } = config.sensors;
-    if (file === null) return log.info("sensors-reload", { detail: "no sensors file is configured" });
-    try {
-      const document = await readSensorsFile(file);
-      ingest.reload(document);
-      log.info("sensors-reloaded", { file, sensors: Object.keys(document.sensors).length });
-    } catch (error) {
-      log.error("sensors-reload-failed", { file, message: messageOf(error), remedy: "The old ones stay in force." });
-    }
+    if (sensorsFile === undefined) return log.info("sensors-reload", { detail: "no sensors file is configured" });
+    const document = await sensorsFile.reload();
+    if (document !== undefined) ingest.reload(document);
   };
   const stop = async (): Promise<void> => {
     status.stopping = true;

@@ -75,6 +75,13 @@ describe("the answer table of docs/protocol.md §1.2, for a CON and for a NON", 
     expect(world.ingest.counters.refused["critical-option"]).toBe(4);
   });
 
+  test("options of answers, such as Location-Path and the numbers reserved beside it, are elective in a request", () => {
+    const world = new World();
+    for (const number of [8, 20, 128, 132, 136, 140]) {
+      expect(world.ask({ options: [{ number, value: Buffer.of(1) }] }).code, String(number)).toBe("2.04");
+    }
+  });
+
   test("a malformed CON is reset, a malformed NON dropped, another version ignored", () => {
     const world = new World();
     expect(world.sendBytes(Buffer.from("4902123400", "hex"))).toMatchObject([{ type: TYPE_RST, messageId: 0x1234 }]);
@@ -223,7 +230,14 @@ describe("the list of resources", () => {
     for (let num = 0; text.length < whole.length; num++)
       text += world.ask(get([], encodeBlock({ num, more: false, szx: 1 }))).text;
     expect(text).toBe(whole);
-    expect(world.ask(get([], encodeBlock({ num: 1000, more: false, szx: 1 }))).code).toBe("4.00");
+    expect(world.ask(get([], encodeBlock({ num: 1000, more: false, szx: 1 })))).toMatchObject({
+      code: "4.00",
+      text: "No such block.",
+    });
+    expect(world.ask(get([], Buffer.of(7)))).toMatchObject({
+      code: "4.00",
+      text: "A Block option has the reserved size exponent 7.",
+    });
   });
 
   test("is limited in rate, because its answers are larger than its requests", () => {

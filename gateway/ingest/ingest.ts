@@ -189,7 +189,7 @@ export class Ingest {
     fields.read(view);
     if (fields.resource !== RESOURCE_CORE || fields.badOption >= 0 || !acceptsLinks(datagram)) return;
     const parts = corePartsOf(datagram);
-    if (parts?.payload === undefined || parts.payload.length === 0) return;
+    if (typeof parts === "string" || parts.payload === undefined || parts.payload.length === 0) return;
     if (this.#coreBucket.take(CORE_ANSWERS_PER_S, receivedUs) > 0) return;
     const answer = this.#answers.to(datagram);
     this.#leisurely++;
@@ -251,7 +251,7 @@ export class Ingest {
       return;
     }
     const parts = corePartsOf(datagram);
-    if (parts === undefined) this.#refuse(datagram, "block", "No such block.");
+    if (typeof parts === "string") this.#refuse(datagram, "block", parts);
     else this.#answers.send(this.#answers.to(datagram), CODE_CONTENT, parts, datagram.from, datagram.reply);
   }
 
@@ -264,9 +264,10 @@ function acceptsLinks({ fields }: Datagram): boolean {
   return fields.accept < 0 || fields.accept === FORMAT_LINK;
 }
 
-/** undefined when the request asks for a block that there is not. */
-function corePartsOf({ view, fields }: Datagram): AnswerParts | undefined {
-  if (fields.block2 < 0) return coreAnswer(coreList(view), undefined);
+/** A sentence when the request asks for a block that there is not. */
+function corePartsOf({ view, fields }: Datagram): AnswerParts | string {
+  if (fields.block2 < 0) return coreAnswer(coreList(view), undefined) ?? "No such block.";
   const asked = readBlock(view.bytes, view.optionStarts[fields.block2]!, view.optionLengths[fields.block2]!);
-  return asked.ok ? coreAnswer(coreList(view), asked.value) : undefined;
+  if (!asked.ok) return asked.detail;
+  return coreAnswer(coreList(view), asked.value) ?? "No such block.";
 }

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { readConfigFile } from "@paddock/base/config.ts";
@@ -67,18 +67,34 @@ export const sensorsFileSchema = v.strictObject({ sensors: v.record(sensorId, se
 export type SensorsDocument = v.InferOutput<typeof sensorsFileSchema>;
 export type SensorEntry = SensorsDocument["sensors"][string];
 
+export interface SensorsFile extends SensorsDocument {
+  /** Files with keys in them that every user of this machine can read. */
+  readonly exposed: readonly string[];
+}
+
+/** The group may read: whoever provisions the machine often is another user than the one that runs the gateway. */
+const OTHERS_MAY_READ = 0o004;
+
 /**
  * Reads a sensors file and the key files that it names; every entry of the result has its key inline. Throws
  * CONFIG_UNREADABLE or CONFIG_INVALID.
  */
-export async function readSensorsFile(path: string): Promise<SensorsDocument> {
+export async function readSensorsFile(path: string): Promise<SensorsFile> {
   const document: SensorsDocument = await readConfigFile(sensorsFileSchema, path, { namedBy: "sensors.file" });
   const sensors: Record<string, SensorEntry> = {};
+  const withKeys = new Set<string>();
   for (const [id, entry] of Object.entries(document.sensors)) {
     const { keyFile, ...rest } = entry;
-    sensors[id] = keyFile === undefined ? entry : { ...rest, key: await readKey(id, resolve(dirname(path), keyFile)) };
+    const from = keyFile === undefined ? path : resolve(dirname(path), keyFile);
+    if (keyFile !== undefined || entry.key !== undefined) withKeys.add(from);
+    sensors[id] = keyFile === undefined ? entry : { ...rest, key: await readKey(id, from) };
   }
-  return { sensors };
+  return { sensors, exposed: await exposedOf([...withKeys]) };
+}
+
+async function exposedOf(paths: readonly string[]): Promise<string[]> {
+  const modes = await Promise.all(paths.map(async (path) => (await stat(path)).mode));
+  return paths.filter((_, index) => (modes[index]! & OTHERS_MAY_READ) !== 0);
 }
 
 async function readKey(id: string, path: string): Promise<string> {

@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey, type KeyObject } from "node:crypto";
 import { TokenBucket } from "@paddock/base/token-bucket.ts";
 import { encodeSource } from "@paddock/wire/record.ts";
-import { isLane, laneName, laneOf, type Lane, type LaneName } from "@paddock/wire/lanes.ts";
+import { isLane, LANES, laneName, laneOf, type Lane, type LaneName } from "@paddock/wire/lanes.ts";
 import { parsePrefix, prefixKey } from "./ipv6.ts";
 import type { Refusal } from "./refusals.ts";
 import { ReplayGuard } from "./replay-guard.ts";
@@ -35,7 +35,7 @@ export class Sensor {
   constructor(id: string) {
     this.id = id;
     this.encodedSource = encodeSource(id);
-    this.stateKeys = [0, 1, 2].map((lane) => `${STATE_PREFIX}${id}/${laneName(lane as Lane)}`);
+    this.stateKeys = stateKeysOf(id);
     this.guard = new ReplayGuard(NO_FINGERPRINT);
   }
 }
@@ -66,13 +66,33 @@ export interface SenderReport {
 export interface SensorsOptions {
   /** What happens to a frame without key from an address that no sensor has. */
   readonly unknown: "accept" | "refuse";
-  /** The store's side entries under `replay:`, by key: what `encodeState` wrote. */
+  /** The store's side entries under `replay:`, by key: what `encodeState` wrote; `splitStates` leaves these. */
   readonly restored?: ReadonlyMap<string, Uint8Array>;
 }
 
 /** The prefix of the side entries that hold replay states. */
 export const STATE_PREFIX = "replay:";
 const NO_FINGERPRINT = new Uint8Array(FINGERPRINT_BYTES);
+
+/**
+ * The states of sensors that the document names, and the keys of all others: a sensor that is gone for good would else
+ * be read at every start for ever. One that comes back later begins without its numbers, so give it another key.
+ */
+export function splitStates(
+  states: ReadonlyMap<string, Uint8Array>,
+  { sensors }: SensorsDocument,
+): { readonly kept: ReadonlyMap<string, Uint8Array>; readonly gone: readonly string[] } {
+  const wanted = new Set(
+    Object.entries(sensors).flatMap(([id, { key }]) => (key === undefined ? [] : stateKeysOf(id))),
+  );
+  const kept = new Map([...states].filter(([key]) => wanted.has(key)));
+  return { kept, gone: [...states.keys()].filter((key) => !wanted.has(key)) };
+}
+
+/** Keys of a sensor's durable states, by lane. */
+function stateKeysOf(id: string): string[] {
+  return LANES.map((lane) => `${STATE_PREFIX}${id}/${lane}`);
+}
 
 /** The sensors by id and by address. */
 export class Sensors {

@@ -9,6 +9,7 @@ import type { ClockQualitySource } from "../commit/ports.ts";
 import type { CommitLoop } from "../commit/commit-loop.ts";
 import { formatAddress, type GatewayConfig } from "../config.ts";
 import type { Ingest } from "../ingest/ingest.ts";
+import type { SensorsSource } from "../ingest/sensors-source.ts";
 import type { UdpListeners } from "../ingest/udp-listener.ts";
 import { RECV_BUFFER_BYTES } from "../ingest/udp-socket.ts";
 import { gatewayMetrics } from "../metrics/gateway-metrics.ts";
@@ -37,6 +38,7 @@ export interface StatusSourceOptions {
   readonly store: ChainStore;
   readonly commitLoop: CommitLoop;
   readonly ingest: Ingest;
+  readonly sensorsFile: Pick<SensorsSource, "problems"> | undefined;
   readonly listeners: UdpListeners;
   readonly uplinks: Uplinks | undefined;
 }
@@ -172,6 +174,7 @@ export class StatusSource {
       duplicateSequences: counters.sequenceDuplicates,
       answersUnanswerable: counters.unanswerable,
       answersFailed: counters.sendErrors,
+      sensorsProblems: this.#parts.sensorsFile?.problems ?? [],
       failedDatagrams: counters.handlerFailures,
       kernelDrops: this.#kernelDrops,
       receiveBufferBytes: Math.min(...sockets.map(({ recvBufferBytes }) => recvBufferBytes)),

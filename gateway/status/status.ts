@@ -38,6 +38,8 @@ export interface IngestStatus {
   /** Answers that did not leave: there was nobody to send them to, or the socket could not. */
   readonly answersUnanswerable: number;
   readonly answersFailed: number;
+  /** What is wrong with the sensors file, each with a command. */
+  readonly sensorsProblems: readonly { readonly text: string; readonly next: string }[];
   /** Datagrams that a fault of the gateway's own kept from being handled; the log has each kind. */
   readonly failedDatagrams: number;
   /** Datagrams that the kernel dropped because a receive buffer was full. */

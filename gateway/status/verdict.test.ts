@@ -106,6 +106,12 @@ test.each<[string, Parameters<typeof gatewayStatus>[0], VerdictLevel, string]>([
     "Forwarding live on fibre; backlog 0.",
   ],
   ["drops in the kernel", { ingest: { kernelDrops: 3 } }, "attention", "Forwarding live on fibre; backlog 0."],
+  [
+    "a sensors file that cannot be used",
+    { ingest: { sensorsProblems: [{ text: "The sensors file cannot be used.", next: "paddock gateway sensors" }] } },
+    "attention",
+    "Forwarding live on fibre; backlog 0.",
+  ],
   ["a clock that was never set", { clock: { quality: "unset" } }, "attention", "Forwarding live on fibre; backlog 0."],
 ])("%s", (_what, patch, level, sentence) => {
   const verdict = judge(gatewayStatus(patch));

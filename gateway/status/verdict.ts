@@ -136,6 +136,7 @@ function* attention(status: GatewayStatus): Iterable<Problem> {
     const text = `Lane ${lane.lane} gave up ${plural(lane.evictedRecords, "record")} (${formatBytes(lane.evictedBytes)}) for want of room since the start.`;
     yield { level: "attention", text, next: "paddock gateway buffer" };
   }
+  for (const { text, next } of ingest.sensorsProblems) yield { level: "attention", text, next };
   if (ingest.kernelDrops > 0) yield dropped(ingest);
   if (clock.quality === "unset") {
     yield {

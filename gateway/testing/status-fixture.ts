@@ -26,6 +26,7 @@ export function gatewayStatus(patch: Patch<GatewayStatus> = {}): GatewayStatus {
       duplicateSequences: 1,
       answersUnanswerable: 0,
       answersFailed: 0,
+      sensorsProblems: [],
       failedDatagrams: 0,
       kernelDrops: 0,
       receiveBufferBytes: 8_388_608,
