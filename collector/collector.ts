@@ -65,6 +65,7 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
     const registry = await GatewayRegistry.open(join(dataDir, "gateways"), {
       claims: config.claims,
       maxPending: limits.maxPending,
+      log,
     });
     const evidence = await EvidenceRoom.open(join(dataDir, "evidence"), log);
     const consumers = await Consumers.open(join(dataDir, "consumers"), log);

@@ -3,7 +3,18 @@ import { expectAccepted } from "@paddock/base/outcome.ts";
 import { intersect } from "@paddock/base/ranges.ts";
 import { describe, expect, test } from "vitest";
 import { headSize } from "./cbor-write.ts";
-import { decodeSign1, encodeSign1, signatureInput, verifySign1 } from "./cose-sign.ts";
+import { decodeHeader } from "./batch-header.ts";
+import {
+  ALG_ED25519,
+  ALG_EDDSA,
+  decodeSign1,
+  encodeSign1,
+  signatureInput,
+  verifySign1,
+  type Sign1,
+} from "./cose-sign.ts";
+import type { SigningIdentity } from "./identity.ts";
+import { openKeyProof } from "./key-proof.ts";
 import { openEnrolment, signEnrolment } from "./enrolment.ts";
 import { CLAIM_BYTES_MAX, LABEL_BYTES_MAX, RECEIPT_BYTES_MAX, RECEIPT_RANGES_MAX } from "./limits.ts";
 import { decodeProof, encodeProof, verifyProof } from "./proof.ts";
@@ -216,5 +227,31 @@ describe("proof", () => {
       ok: false,
       reason: "proof-link",
     });
+  });
+});
+
+describe("the algorithm that a signature names", () => {
+  const header = expectAccepted(decodeSign1(vectorBytes("header", "first"), 32));
+  const receipt = expectAccepted(decodeSign1(vectorBytes("receipt", "held"), RECEIPT_BYTES_MAX));
+  const proof = expectAccepted(decodeSign1(vectorBytes("key-proof", "proof"), 400));
+
+  /** The same message, signed as rightly, by another name: in all of them the algorithm is the third byte. */
+  function renamed({ protectedBytes, payload }: Sign1, by: SigningIdentity, algorithm: number): Buffer {
+    const bytes = Buffer.from(protectedBytes);
+    expect(bytes[2]).toBe(0x27);
+    bytes[2] = -1 - algorithm + 0x20;
+    return encodeSign1(by.privateKey, bytes, payload);
+  }
+
+  test.each([
+    [ALG_EDDSA, true],
+    [ALG_ED25519, true],
+    [-7, false],
+    [-9, false],
+    [-1, false],
+  ])("%i is Ed25519: %s", (algorithm, good) => {
+    expect(decodeHeader(renamed(header, testGateway, algorithm)).ok).toBe(good);
+    expect(openReceipt(renamed(receipt, testCollector, algorithm), testCollector.publicKey).ok).toBe(good);
+    expect(openKeyProof(renamed(proof, testGateway, algorithm), testGateway.publicKey).ok).toBe(good);
   });
 });

@@ -107,6 +107,7 @@ function gatewayReport(
   const state = gateway?.state ?? "unknown";
   const judged = judge({
     state,
+    claimProblem: gateway?.claimProblem,
     chains,
     forks: forks.filter(({ closed }) => closed === null).length,
     lastReceived,
@@ -146,6 +147,7 @@ function chainReport(summary: ChainSummary, activity: FleetSources["activity"], 
 
 interface Facts {
   readonly state: GatewayReport["state"];
+  readonly claimProblem?: string | undefined;
   readonly chains: readonly ChainReport[];
   readonly forks: number;
   readonly lastReceived: number | null;
@@ -165,7 +167,10 @@ export function judge(facts: Facts): { severity: Severity; verdict: string } {
       verdict: `${forks} signed contradictions are kept as evidence: investigate the gateway.`,
     };
   }
-  if (state === "pending") return { severity: "waiting", verdict: "Waits for the operator's yes." };
+  if (state === "pending") {
+    const also = facts.claimProblem === undefined ? "" : `; it ${facts.claimProblem}`;
+    return { severity: "waiting", verdict: `Waits for the operator's yes${also}.` };
+  }
   if (state === "denied") return { severity: "ok", verdict: "Was denied and hands in nothing." };
   if (state === "unknown") return { severity: "attention", verdict: "Has batches here but is not enrolled any more." };
   if (unexplained > 0) {

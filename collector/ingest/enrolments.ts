@@ -80,7 +80,8 @@ export class Enrolments {
       const status = opened.reason === "enrolment-format" ? 400 : 401;
       return errorAnswer(status, opened.reason, opened.detail);
     }
-    const before = registry.get(hexOf(opened.value.gateway))?.state;
+    const known = registry.get(hexOf(opened.value.gateway));
+    const before = known?.state;
     if (before === undefined && this.#newcomers.take(limits.enrolmentsPerS, clock.monotonicUs()) > 0) {
       // Keys are made for nothing: whoever goes on asking is not listened to for a while.
       wrongSignatures.failed(connection);
@@ -91,9 +92,15 @@ export class Enrolments {
     if (before !== gateway.state) {
       log.info("enrolment", { gateway: gateway.id, label: gateway.label, state: gateway.state });
     }
+    const { claimProblem } = gateway;
+    if (claimProblem !== undefined && claimProblem !== known?.claimProblem) {
+      log.warn("claim-not-taken", { gateway: gateway.id, label: gateway.label, why: claimProblem });
+    }
     const status = { approved: 200, pending: 202, denied: 403 }[gateway.state];
     const challenge = gateway.state === "approved" ? { "paddock-challenge": keyProofs.challenge(gateway.id) } : {};
-    return jsonAnswer(status, { state: gateway.state }, challenge);
+    // That it did not do is all that the sender learns: the rest would tell who guesses which codes there are.
+    const claim = claimProblem === undefined ? {} : { claim: "not-taken" };
+    return jsonAnswer(status, { state: gateway.state, ...claim }, challenge);
   }
 }
 

@@ -1,11 +1,13 @@
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { silentLog } from "@paddock/base/log.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
 import { Sealer, testIdentity } from "@paddock/store/testing/sealer.ts";
 import { encodeBatches } from "@paddock/wire/batch.ts";
 import { UPLOAD_BATCHES_MAX, UPLOAD_BYTES_MAX } from "@paddock/wire/limits.ts";
 import { openReceipt, type Receipt } from "@paddock/wire/receipt.ts";
 import { askHttp1, chainPath, uploadRequest, type GatewayClient, type TestAnswer } from "../testing/gateway-client.ts";
+import { askJson } from "../operator/operator-client.ts";
 import { CLAIM, TestCollector } from "../testing/test-collector.ts";
 
 let collector: TestCollector;
@@ -287,6 +289,32 @@ describe("enrolment", () => {
     await collector.restart();
     expect((await collector.enrol(sealer.identity, { claim: CLAIM })).status).toBe(200);
     expect((await collector.enrol(testIdentity(3), { claim: CLAIM })).status).toBe(202);
+  });
+
+  test("by a wrong or a used code: the gateway learns that it was not taken, the operator why", async () => {
+    const events: unknown[][] = [];
+    await collector.end();
+    const log = { ...silentLog, warn: (...event: unknown[]) => void events.push(event) };
+    collector = await TestCollector.start({}, { log });
+    await collector.enrol(sealer.identity, { claim: CLAIM });
+    const used = await collector.enrol(testIdentity(2), { claim: CLAIM });
+    const wrong = await collector.enrol(testIdentity(3), { claim: "guess-guess" });
+    const none = await collector.enrol(testIdentity(4));
+    expect([used, wrong].map(({ status, body }) => [status, body.toString()])).toEqual([
+      [202, used.body.toString()],
+      [202, used.body.toString()],
+    ]);
+    expect([used.json(), none.json()]).toEqual([{ state: "pending", claim: "not-taken" }, { state: "pending" }]);
+    const first = Buffer.from(sealer.identity.id).toString("hex");
+    expect(events).toMatchObject([
+      ["claim-not-taken", { why: `presented a claim code that was used by ${first}` }],
+      ["claim-not-taken", { why: "presented a claim code that is not known" }],
+    ]);
+    const { gateways } = await askJson<{ gateways: { id: string; verdict: string }[] }>(collector.socket, {
+      path: "/v1/fleet",
+    });
+    const verdict = gateways.find(({ id }) => id === Buffer.from(testIdentity(3).id).toString("hex"))?.verdict;
+    expect(verdict).toBe("Waits for the operator's yes; it presented a claim code that is not known.");
   });
 
   test("that is not signed by the key it names is refused (401), and what is no enrolment (400)", async () => {

@@ -1,10 +1,13 @@
 import { createHash, type KeyObject } from "node:crypto";
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import { partyId, publicKeyFromRaw } from "@paddock/wire/identity.ts";
 import { replaceFile } from "@paddock/base/durable-file.ts";
+import type { Log } from "@paddock/base/log.ts";
+import { ownDirectory, setAside } from "../set-aside.ts";
 
 /** Whether a gateway may hand in batches. Batches that were taken stay, whatever is decided later. */
 export type GatewayState = "approved" | "pending" | "denied";
@@ -26,6 +29,14 @@ export interface Gateway extends Readonly<v.InferOutput<typeof GatewayFile>> {
   /** 64 hex digits: SHA-256 of the public key. */
   readonly id: string;
   readonly key: KeyObject;
+  /** Why the claim code that it presented last did not admit it; for the operator only. Not kept over a restart. */
+  readonly claimProblem?: string;
+}
+
+export interface RegistryOptions {
+  readonly claims: readonly Claim[];
+  readonly maxPending: number;
+  readonly log: Log;
 }
 
 export interface Claim {
@@ -50,26 +61,36 @@ export class GatewayRegistry {
   readonly #claims: ReadonlyMap<string, Claim>;
   readonly #gateways = new Map<string, Gateway>();
   readonly #usedClaims = new Map<string, string>();
+  /** Ids whose file was set aside, and whether it still said which claim code they used. */
+  readonly #setAside = new Map<string, { readonly claimIsKnown: boolean }>();
   /** Waiting gateways, the longest silent first. */
   readonly #pending = new Set<string>();
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(directory: string, options: { claims: readonly Claim[]; maxPending: number }) {
+  private constructor(directory: string, options: RegistryOptions) {
     this.#directory = directory;
     this.#maxPending = options.maxPending;
     this.#claims = new Map(options.claims.map((claim) => [hashOf(claim.code), claim]));
   }
 
-  /** Throws STORE_DAMAGED naming the file that cannot be understood. */
-  static async open(
-    directory: string,
-    options: { claims: readonly Claim[]; maxPending: number },
-  ): Promise<GatewayRegistry> {
+  /**
+   * A file that cannot be understood is set aside, and its gateway has to enrol again: it then waits for the operator,
+   * whatever claim code it presents. Throws STORE_DAMAGED naming a file that cannot be read at all.
+   */
+  static async open(directory: string, options: RegistryOptions): Promise<GatewayRegistry> {
     const registry = new GatewayRegistry(directory, options);
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    for (const name of (await readdir(directory)).toSorted()) {
+    await ownDirectory(directory, options.log);
+    for (const name of await readdir(directory)) {
       const id = /^([0-9a-f]{64})\.json$/u.exec(name)?.[1];
-      if (id !== undefined) registry.#remember(await readGateway(join(directory, name), id));
+      if (id === undefined) continue;
+      const path = join(directory, name);
+      const read = await readGateway(path, id);
+      if (read.ok) registry.#remember(read.value);
+      else await setAside(options.log, path, new Error(read.detail), "the gateway unknown until it enrols again");
+    }
+    for (const name of await readdir(directory)) {
+      const id = /^([0-9a-f]{64})\.json\.damaged(-\d+)?$/u.exec(name)?.[1];
+      if (id !== undefined) registry.#rememberDamaged(id, await textOf(join(directory, name)));
     }
     return registry;
   }
@@ -89,21 +110,34 @@ export class GatewayRegistry {
       const known = this.#gateways.get(id);
       if (known !== undefined && known.state !== "pending") return known;
       const claimHash = hashOf(request.claim);
-      const claim = this.#usedClaims.has(claimHash) ? undefined : this.#claims.get(claimHash);
+      const claimProblem = request.claim === "" ? undefined : this.#claimProblem(id, claimHash);
+      const claim = claimProblem === undefined ? this.#claims.get(claimHash) : undefined;
       const publicKey = Buffer.from(request.publicKeyRaw).toString("hex");
       const firstSeen = known?.firstSeen ?? nowMs;
       const label = cleanLabel(claim?.label || request.label);
       if (claim !== undefined) {
         return this.#save(id, { publicKey, label, state: "approved", claimHash, firstSeen, decided: nowMs });
       }
+      const note = claimProblem === undefined ? {} : { claimProblem };
       if (known !== undefined && known.label === label) {
-        this.#pending.delete(id);
-        this.#pending.add(id);
-        return known;
+        const { claimProblem: _, ...rest } = known;
+        return this.#remember({ ...rest, ...note });
       }
       await this.#makeRoomForPending(id);
-      return this.#save(id, { publicKey, label, state: "pending", claimHash: null, firstSeen, decided: null });
+      await this.#save(id, { publicKey, label, state: "pending", claimHash: null, firstSeen, decided: null });
+      return this.#remember({ ...this.#gateways.get(id)!, ...note });
     });
+  }
+
+  /** Why a claim code admits this gateway not; undefined when it does. */
+  #claimProblem(id: string, claimHash: string): string | undefined {
+    if (!this.#claims.has(claimHash)) return "presented a claim code that is not known";
+    const usedBy = this.#usedClaims.get(claimHash);
+    if (usedBy !== undefined && usedBy !== id) return `presented a claim code that was used by ${usedBy}`;
+    if (this.#setAside.has(id)) return "presented a claim code, but its file here was damaged and set aside";
+    const unclear = [...this.#setAside].find(([, { claimIsKnown }]) => !claimIsKnown)?.[0];
+    if (unclear === undefined) return usedBy === undefined ? undefined : "presented the claim code that it used before";
+    return `presented a claim code that ${unclear} may have used, whose file here was damaged: decide on that one first`;
   }
 
   /** The operator's yes or no; undefined when no such gateway ever enrolled. */
@@ -131,11 +165,21 @@ export class GatewayRegistry {
     return this.#remember({ id, key: keyOf(content.publicKey), ...content });
   }
 
+  /** A file that was set aside bars its gateway from claims until the operator has decided on it anew. */
+  #rememberDamaged(id: string, text: string): void {
+    const claimHash = /"claimHash":\s*(?:"([0-9a-f]{64})"|null)/u.exec(text);
+    if (claimHash?.[1] !== undefined) this.#usedClaims.set(claimHash[1], id);
+    if ((this.#gateways.get(id)?.state ?? "pending") !== "pending") return;
+    const claimIsKnown = claimHash !== null && (this.#setAside.get(id)?.claimIsKnown ?? true);
+    this.#setAside.set(id, { claimIsKnown });
+  }
+
   #remember(gateway: Gateway): Gateway {
     this.#gateways.set(gateway.id, gateway);
     if (gateway.claimHash !== null) this.#usedClaims.set(gateway.claimHash, gateway.id);
     this.#pending.delete(gateway.id);
     if (gateway.state === "pending") this.#pending.add(gateway.id);
+    else this.#setAside.delete(gateway.id);
     return gateway;
   }
 
@@ -150,16 +194,28 @@ export class GatewayRegistry {
   }
 }
 
-async function readGateway(path: string, id: string): Promise<Gateway> {
+async function readGateway(path: string, id: string): Promise<Outcome<Gateway>> {
+  let text: string;
   try {
-    const content = v.parse(GatewayFile, JSON.parse(await readFile(path, "utf8")));
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EISDIR") return refuse("damaged", "It is a directory.");
+    throw new PaddockError("STORE_DAMAGED", `${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+  }
+  try {
+    const content = v.parse(GatewayFile, JSON.parse(text));
     const key = keyOf(content.publicKey);
     const actual = Buffer.from(partyId(Buffer.from(content.publicKey, "hex"))).toString("hex");
-    if (actual !== id) throw new Error("its public key does not belong to the id that names the file");
-    return { id, key, ...content };
+    if (actual !== id) return refuse("damaged", "Its public key does not belong to the id that names the file.");
+    return accept({ id, key, ...content });
   } catch (error) {
-    throw new PaddockError("STORE_DAMAGED", `${path} is no gateway file: ${messageOf(error)}.`, { cause: error });
+    return refuse("damaged", messageOf(error));
   }
+}
+
+/** What is left of a file that was set aside. */
+function textOf(path: string): Promise<string> {
+  return readFile(path, "latin1").catch(() => "");
 }
 
 function keyOf(hex: string): KeyObject {

@@ -90,6 +90,8 @@ export interface UplinksStatus {
   /** Whether a collector and a path are configured at all. */
   readonly configured: boolean;
   readonly enrolment: "unknown" | "approved" | "pending" | "denied";
+  /** The collector did not take the claim code; whether it is wrong or used, only its operator is told. */
+  readonly claimNotTaken: boolean;
   /** Name of the path that carries traffic; null when none can. */
   readonly active: string | null;
   /** Seconds without any usable path; null while there is one. */

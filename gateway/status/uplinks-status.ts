@@ -5,6 +5,7 @@ import type { PathStatus, UplinksStatus } from "./status.ts";
 export const NO_UPLINKS: UplinksStatus = {
   configured: false,
   enrolment: "unknown",
+  claimNotTaken: false,
   active: null,
   standby: null,
   withoutPathS: null,
@@ -25,6 +26,7 @@ export function uplinksStatus(
   const { watch } = facts;
   return {
     configured: true,
+    claimNotTaken: status.claimNotTaken,
     enrolment: status.enrolment === "assumed" ? "unknown" : status.enrolment,
     active: status.active ?? null,
     standby: status.standby ?? null,

@@ -134,3 +134,10 @@ test("the worst problem comes first, each with the command to type next", () => 
     ["attention", "timedatectl"],
   ]);
 });
+
+test("a claim code that was not taken is named beside the wait", () => {
+  const { problems } = judge(gatewayStatus({ uplinks: { enrolment: "pending", claimNotTaken: true } }));
+  expect(problems.map(({ text }) => text)).toContain(
+    "The collector waits for its operator to approve this gateway. It did not take the claim code (collector.claim).",
+  );
+});

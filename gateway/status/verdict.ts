@@ -110,7 +110,8 @@ function* attention(status: GatewayStatus): Iterable<Problem> {
   }
   if (status.stopping) yield { level: "attention", text: "The gateway is stopping.", next: "paddock gateway status" };
   if (uplinks.enrolment === "pending") {
-    const text = "The collector waits for its operator to approve this gateway.";
+    const claim = uplinks.claimNotTaken ? " It did not take the claim code (collector.claim)." : "";
+    const text = `The collector waits for its operator to approve this gateway.${claim}`;
     yield { level: "attention", text, next: `paddock collector approve ${status.id}` };
   }
   const withoutPath = uplinks.withoutPathS ?? 0;

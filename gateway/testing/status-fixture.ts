@@ -45,6 +45,7 @@ export function gatewayStatus(patch: Patch<GatewayStatus> = {}): GatewayStatus {
     uplinks: {
       configured: true,
       enrolment: "approved",
+      claimNotTaken: false,
       active: "fibre",
       standby: null,
       withoutPathS: null,

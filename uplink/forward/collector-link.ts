@@ -11,7 +11,7 @@ import type { ExchangeLimits, ExchangeRequest, ExchangeResponse, HttpExchange } 
 import type {
   ChainName,
   CollectorLink,
-  EnrolmentState,
+  EnrolmentAnswer,
   LinkFailure,
   LinkOutcome,
   LinkRefusal,
@@ -150,7 +150,7 @@ class HttpCollectorLink implements CollectorLink {
     return this.#receiptOf(chain, { method: "GET", path: this.#chainPath(chain), headers: {} }, signal);
   }
 
-  async enrol(request: Uint8Array, signal: AbortSignal): Promise<LinkOutcome<EnrolmentState>> {
+  async enrol(request: Uint8Array, signal: AbortSignal): Promise<LinkOutcome<EnrolmentAnswer>> {
     const path = `${this.#prefix}/v1/enrolments`;
     const answer = await this.#ask(
       { method: "POST", path, headers: { "content-type": COSE_SIGN1 }, body: request },
@@ -158,13 +158,14 @@ class HttpCollectorLink implements CollectorLink {
     );
     if (!answer.ok) return answer;
     this.#prover.take(answer.value.challenge);
+    const claimNotTaken = fieldOf(answer.value.body, "claim") === "not-taken";
     switch (answer.value.status) {
       case 200:
-        return { ok: true, value: "approved" };
+        return { ok: true, value: { state: "approved", claimNotTaken } };
       case 202:
-        return { ok: true, value: "pending" };
+        return { ok: true, value: { state: "pending", claimNotTaken } };
       case 403:
-        return { ok: true, value: "denied" };
+        return { ok: true, value: { state: "denied", claimNotTaken } };
       default:
         return refusalOf(answer.value);
     }
@@ -262,6 +263,15 @@ function carrierBytes(bytes: number): number {
 function parseRetryAfter(value: string | undefined): number | undefined {
   if (value === undefined || !/^\d{1,9}$/.test(value)) return undefined;
   return Math.min(RETRY_AFTER_MAX_MS, Number(value) * 1000);
+}
+
+/** A field of a JSON body, when it is one. */
+function fieldOf(body: Buffer, name: string): unknown {
+  try {
+    return (JSON.parse(body.toString("utf8")) as Record<string, unknown> | null)?.[name];
+  } catch {
+    return undefined;
+  }
 }
 
 /** The message of an error body (docs/protocol.md §3.1), or what of it is printable. */

@@ -119,7 +119,8 @@ function apply(draft: Draft, event: ForwardEvent): void {
     }
     case "enrolled":
       decide(draft, { kind: "answer", path: event.path, receipt: false });
-      return applyEnrolment(draft, event.state, "");
+      draft.collector = { ...draft.collector, claimNotTaken: event.claimNotTaken };
+      return applyEnrolment(draft, event.state, event.claimNotTaken ? "the claim code was not taken" : "");
     case "enrol-failed":
       return applyEnrolFailed(draft, event.path, event.failure, event.detail, event.retryAfterMs);
     case "loss":

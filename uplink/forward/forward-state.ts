@@ -10,7 +10,7 @@ import {
 } from "../paths/path-state.ts";
 import type { PathUsage } from "../paths/metered-budget.ts";
 import type { ForwardOrder, SendKind } from "./lane-scheduler.ts";
-import type { ChainBacklog, ChainName, EnrolmentState, LinkFailure } from "./ports.ts";
+import type { ChainBacklog, ChainName, EnrolmentAnswer, EnrolmentState, LinkFailure } from "./ports.ts";
 import type { Liveness, PathConfig } from "../paths/path-config.ts";
 import { RESTED, type RetryBounds, type RetryState } from "./retry-schedule.ts";
 
@@ -153,6 +153,8 @@ export interface CollectorState {
   readonly busyRetry: RetryState;
   /** `assumed`: it does not answer enrolment requests, so uploads have to tell. */
   readonly enrolment: EnrolmentState | "unknown" | "assumed";
+  /** The collector said so last. */
+  readonly claimNotTaken: boolean;
   readonly enrolAsking: boolean;
   readonly enrolAtMs: number;
   readonly enrolRetry: RetryState;
@@ -222,7 +224,7 @@ export type ForwardEvent =
       readonly detail: string;
       readonly retryAfterMs?: number;
     }
-  | { readonly kind: "enrolled"; readonly path: string; readonly state: EnrolmentState }
+  | ({ readonly kind: "enrolled"; readonly path: string } & EnrolmentAnswer)
   | {
       readonly kind: "enrol-failed";
       readonly path: string;
@@ -348,6 +350,7 @@ export function initialForward(
       busyUntilMs: 0,
       busyRetry: RESTED,
       enrolment: options.enrols ? "unknown" : "assumed",
+      claimNotTaken: false,
       enrolAsking: false,
       enrolAtMs: 0,
       enrolRetry: RESTED,

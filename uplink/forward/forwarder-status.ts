@@ -67,6 +67,8 @@ export interface ForwarderStatus {
   readonly paths: readonly PathStatus[];
   readonly chains: readonly ChainStatus[];
   readonly enrolment: CollectorState["enrolment"];
+  /** The collector did not take the claim code. */
+  readonly claimNotTaken: boolean;
   /** How long the collector asked to be left alone, ms; 0 when it did not. */
   readonly busyForMs: number;
   readonly lastReceiptAgeMs: number | undefined;
@@ -128,6 +130,7 @@ export function statusOf(
       stoppedWhy: state.chains.get(chainNumber(chain))?.stoppedWhy,
     })),
     enrolment: state.collector.enrolment,
+    claimNotTaken: state.collector.claimNotTaken,
     busyForMs: Math.max(0, state.collector.busyUntilMs - now.nowMs),
     lastReceiptAgeMs: ages.length === 0 ? undefined : Math.min(...ages),
     switches,

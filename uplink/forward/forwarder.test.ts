@@ -465,6 +465,21 @@ test("a collector that has no room for one chain stops that one; the others go o
   await until(() => source.pendingCount() === 5, "an alarm goes out while the chain is stopped");
 });
 
+test("a claim code that the collector did not take is told with the state of the enrolment", async () => {
+  const collector = await startCollector();
+  collector.enrolmentStatus = 202;
+  collector.claimNotTaken = true;
+  const { forwarder, reports } = startForwarder(newSource(1), collector, [fibre(collector.endpoint)], {
+    enrolment: () => Buffer.from("please"),
+  });
+  await until(() => reports.some((report) => report.event === "enrolment"), "the collector answers");
+  expect(reports.find((report) => report.event === "enrolment")).toMatchObject({
+    state: "pending",
+    detail: "the claim code was not taken",
+  });
+  expect(forwarder.status()).toMatchObject({ enrolment: "pending", claimNotTaken: true });
+});
+
 describe("a payload that something on the way takes out", () => {
   test("is noticed and told, and goes over another path", async () => {
     const collector = await startCollector();

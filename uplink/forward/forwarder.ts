@@ -330,7 +330,7 @@ export class Forwarder {
       request === undefined
         ? { ok: false as const, reason: "refused" as const, detail: "this gateway has no enrolment request" }
         : await session?.link?.enrol(request, session.controller.signal);
-    if (outcome?.ok === true) this.#dispatch({ kind: "enrolled", path, state: outcome.value });
+    if (outcome?.ok === true) this.#dispatch({ kind: "enrolled", path, ...outcome.value });
     else this.#dispatch({ kind: "enrol-failed", path, ...refusalFields(outcome) });
   }
 

@@ -70,12 +70,18 @@ export interface VerifiedReceipt {
 /** What the collector says about this gateway's enrolment. */
 export type EnrolmentState = "approved" | "pending" | "denied";
 
+export interface EnrolmentAnswer {
+  readonly state: EnrolmentState;
+  /** The claim code did not admit this gateway: it is not known there, or was used. */
+  readonly claimNotTaken: boolean;
+}
+
 /** One connection to the collector over one path. uplink/forward/collector-link.ts implements it over HTTP/2. */
 export interface CollectorLink {
   upload(chain: ChainName, body: Uint8Array, signal: AbortSignal): Promise<LinkOutcome<VerifiedReceipt>>;
   receipt(chain: ChainName, signal: AbortSignal): Promise<LinkOutcome<VerifiedReceipt>>;
   /** Hands in an encoded enrolment request (wire/enrolment.ts). */
-  enrol(request: Uint8Array, signal: AbortSignal): Promise<LinkOutcome<EnrolmentState>>;
+  enrol(request: Uint8Array, signal: AbortSignal): Promise<LinkOutcome<EnrolmentAnswer>>;
   /** Registers the callback for "the connection is gone"; called once, and not after `close`. */
   onClosed(callback: (detail: string) => void): void;
   /** Bytes in both directions so far, as a carrier would count them. */

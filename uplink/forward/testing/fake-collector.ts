@@ -50,6 +50,8 @@ export class FakeCollector {
   readonly queries: string[] = [];
   enrolments = 0;
   enrolmentStatus = 200;
+  /** Says with the state of an enrolment that the claim code did not admit. */
+  claimNotTaken = false;
   /** Asked before each upload is looked at. */
   mood: (upload: { lane: Lane; epoch: number; path: string }) => Mood | undefined = () => undefined;
   /** Waits so long before each answer, in ms. */
@@ -154,7 +156,9 @@ export class FakeCollector {
     if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, this.delayMs));
     if (request.url === "/v1/enrolments") {
       this.enrolments++;
-      response.writeHead(this.enrolmentStatus, this.#challengeHeader()).end("{}");
+      response
+        .writeHead(this.enrolmentStatus, this.#challengeHeader())
+        .end(JSON.stringify(this.claimNotTaken ? { claim: "not-taken" } : {}));
       return;
     }
     const match = /^\/v1\/chains\/([0-9a-f]{64})\/(\w+)\/(\d+)$/.exec(request.url);

@@ -205,7 +205,7 @@ export class PolicySimulation {
       case "enrol":
         return this.#exchange(
           action.path,
-          () => this.tell({ kind: "enrolled", path: action.path, state: this.enrolment }),
+          () => this.tell({ kind: "enrolled", path: action.path, state: this.enrolment, claimNotTaken: false }),
           (detail) => this.tell({ kind: "enrol-failed", path: action.path, failure: "unreachable", detail }),
         );
       case "wake":
