@@ -230,18 +230,18 @@ describe("proof", () => {
   });
 });
 
+/** The same message, signed as rightly, by another name: in all of them the algorithm is the third byte. */
+function renamed({ protectedBytes, payload }: Sign1, by: SigningIdentity, algorithm: number): Buffer {
+  const bytes = Buffer.from(protectedBytes);
+  expect(bytes[2]).toBe(0x27);
+  bytes[2] = -1 - algorithm + 0x20;
+  return encodeSign1(by.privateKey, bytes, payload);
+}
+
 describe("the algorithm that a signature names", () => {
   const header = expectAccepted(decodeSign1(vectorBytes("header", "first"), 32));
   const receipt = expectAccepted(decodeSign1(vectorBytes("receipt", "held"), RECEIPT_BYTES_MAX));
   const proof = expectAccepted(decodeSign1(vectorBytes("key-proof", "proof"), 400));
-
-  /** The same message, signed as rightly, by another name: in all of them the algorithm is the third byte. */
-  function renamed({ protectedBytes, payload }: Sign1, by: SigningIdentity, algorithm: number): Buffer {
-    const bytes = Buffer.from(protectedBytes);
-    expect(bytes[2]).toBe(0x27);
-    bytes[2] = -1 - algorithm + 0x20;
-    return encodeSign1(by.privateKey, bytes, payload);
-  }
 
   test.each([
     [ALG_EDDSA, true],
