@@ -48,11 +48,11 @@ export class PathEndpoints {
 
   /** Opens sessions at the endpoint whose turn it is. */
   inTurn(openLink: OpenLink): OpenLink {
-    return async (path, signal) => {
+    return async (path, signal, hurry) => {
       const all = this.#endpoints.get(path.name) ?? [path.endpoint];
       const turn = this.#next.get(path.name) ?? 0;
       const endpoint = all[turn % all.length]!;
-      const outcome = await openLink({ ...path, endpoint }, signal);
+      const outcome = await openLink({ ...path, endpoint }, signal, hurry);
       if (outcome.ok) this.#keep(path.name, endpoint);
       // Unless somebody who knows better has given the turn meanwhile.
       else if (!signal.aborted && (this.#next.get(path.name) ?? 0) === turn)

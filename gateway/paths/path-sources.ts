@@ -85,10 +85,10 @@ export class PathSources {
 
   /** Opens no session for a path without its address: the kernel would send it over another uplink. */
   guard(openLink: OpenLink): OpenLink {
-    return async (path, signal) => {
+    return async (path, signal, hurry) => {
       const choice = this.#choices.get(path.name);
       if (choice !== undefined && choice.address === undefined) return refuse("unreachable", choice.why);
-      return openLink(path, signal);
+      return openLink(path, signal, hurry);
     };
   }
 

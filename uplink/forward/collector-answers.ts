@@ -72,6 +72,14 @@ export function applyFailure(
       }
       return;
     }
+    case "not-processed": {
+      // Nothing is held against a path on which the collector only asks to come again, unless it goes on asking.
+      if (nowMs < session.sendAfterMs) return;
+      const sendRetry = afterFailure(session.sendRetry, settings.sendRetry, random);
+      const sendAfterMs = sendRetry.attempts === 1 ? nowMs : nowMs + sendRetry.delayMs;
+      patchSession(draft, path, { sendRetry, sendAfterMs });
+      return;
+    }
     case "identity":
     case "stripped": {
       patchSession(draft, path, { lastError: detail });

@@ -7,7 +7,13 @@ import { RECEIPT_BYTES_MAX } from "@paddock/wire/limits.ts";
 import { openReceipt } from "@paddock/wire/receipt.ts";
 import { BodyCompression, type PackedBody } from "./body-compression.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
-import type { ExchangeLimits, ExchangeRequest, ExchangeResponse, HttpExchange } from "./http-exchange.ts";
+import {
+  NotProcessed,
+  type ExchangeLimits,
+  type ExchangeRequest,
+  type ExchangeResponse,
+  type HttpExchange,
+} from "./http-exchange.ts";
 import type {
   ChainName,
   CollectorLink,
@@ -21,7 +27,7 @@ import type {
 } from "./ports.ts";
 import type { PathConfig } from "../paths/path-config.ts";
 import { KeyProver } from "./key-prover.ts";
-import { connectTls, type TlsTarget } from "./tls-connect.ts";
+import { connectEagerly, connectTls, type TlsTarget } from "./tls-connect.ts";
 
 export interface CollectorLinkOptions {
   /** The collector's raw Ed25519 key, 32 bytes: it signs the receipts and, without `ca`, answers the handshake. */
@@ -54,9 +60,9 @@ export function collectorLinks(options: CollectorLinkOptions): OpenLink {
   if (!receiptKey.ok) throw new RangeError(receiptKey.detail);
   const compression = new BodyCompression();
   const prover = new KeyProver(options.identity, options.publicKey);
-  return async (path, signal) => {
+  return async (path, signal, hurry = false) => {
     const startedAt = performance.now();
-    const exchange = await openExchange(path, options, signal);
+    const exchange = await openExchange(path, options, signal, hurry ? connectEagerly : connectTls);
     if (!exchange.ok) return exchange;
     const shared = { key: receiptKey.value, gateway: options.identity.id, compression, prover };
     const link = new HttpCollectorLink(path, exchange.value, shared);
@@ -68,6 +74,7 @@ async function openExchange(
   path: PathConfig,
   options: CollectorLinkOptions,
   signal: AbortSignal,
+  open: typeof connectTls,
 ): Promise<Outcome<HttpExchange, LinkFailure>> {
   const url = new URL(path.endpoint);
   const target: TlsTarget = {
@@ -89,7 +96,7 @@ async function openExchange(
     keepAliveMs,
     keepAliveAnswerMs: Math.min(keepAliveMs, CONNECT_TIMEOUT_MS),
   };
-  const socket = await connectTls(target, signal);
+  const socket = await open(target, signal);
   if (!socket.ok) return socket;
   if (socket.value.alpnProtocol === "h2") return accept(new Http2Exchange(url.origin, socket.value, limits));
   const { Http1Exchange } = await import("./http1-exchange.ts");
@@ -175,6 +182,10 @@ class HttpCollectorLink implements CollectorLink {
     this.#exchange.onClosed(callback);
   }
 
+  onRetiring(callback: (detail: string) => void): void {
+    this.#exchange.onRetiring(callback);
+  }
+
   bytesUsed(): number {
     return carrierBytes(this.#exchange.bytesUsed());
   }
@@ -224,7 +235,7 @@ class HttpCollectorLink implements CollectorLink {
     try {
       return { ok: true, value: await this.#exchange.request(request, signal) };
     } catch (error) {
-      return refuse("unreachable", messageOf(error));
+      return refuse(error instanceof NotProcessed ? "not-processed" : "unreachable", messageOf(error));
     }
   }
 }

@@ -125,9 +125,12 @@ function hasFailed(paths: PathsState, path: string): boolean {
 export function closeSession(draft: Draft, path: string, why: string, retryAtMs: number): void {
   if (draft.sessions.get(path)!.status === "closed") return;
   draft.actions.push({ kind: "close", path });
-  patchSession(draft, path, { status: "closed", retryAtMs });
+  patchSession(draft, path, { status: "closed", retryAtMs, hurryAtMs: retryAtMs, succession: undefined });
   decide(draft, { kind: "session-lost", path, why, harmless: true });
 }
+
+/** With what it takes to connect, whoever comes back is found within two seconds. */
+const HURRY_MAX_MS = 1000;
 
 /** Draws the next delay of a path's reconnect back-off. */
 export function backOffSession(draft: Draft, path: string, identity: boolean): number {
@@ -137,6 +140,14 @@ export function backOffSession(draft: Draft, path: string, identity: boolean): n
     identity ? settings.identityRetry : settings.sessionRetry,
     random,
   );
-  patchSession(draft, path, { retry, retryAtMs: nowMs + retry.delayMs });
+  // The upper part of a long delay is as good a draw as any.
+  const hurryMs =
+    retry.delayMs <= HURRY_MAX_MS ? retry.delayMs : HURRY_MAX_MS / 2 + (retry.delayMs % (HURRY_MAX_MS / 2));
+  patchSession(draft, path, {
+    retry,
+    retryAtMs: nowMs + retry.delayMs,
+    // A collector that is another one does not become ours by haste.
+    hurryAtMs: nowMs + (identity ? retry.delayMs : hurryMs),
+  });
   return retry.delayMs;
 }

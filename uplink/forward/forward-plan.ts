@@ -19,11 +19,29 @@ const ALL_LANES: readonly Lane[] = [0, 1, 2];
 /** Opens every session whose time has come: all paths are kept warm, whether they carry traffic or not. */
 export function openSessions(draft: Draft): void {
   if (draft.stopping) return;
+  const { nowMs } = draft.input;
   for (const [path, session] of draft.sessions) {
-    if (session.status !== "closed" || draft.input.nowMs < session.retryAtMs) continue;
+    const { succession } = session;
+    if (succession?.step === "due" && nowMs >= session.retryAtMs) {
+      patchSession(draft, path, { succession: { ...succession, step: "opening" } });
+      draft.actions.push({ kind: "open", path, hurry: true });
+    }
+    if (session.status !== "closed" || nowMs < openAtMs(draft, session)) continue;
     patchSession(draft, path, { status: "opening" });
-    draft.actions.push({ kind: "open", path });
+    draft.actions.push({ kind: "open", path, hurry: hurries(draft) });
   }
+}
+
+/** When a closed session is opened again. */
+export function openAtMs(draft: Draft, { retryAtMs, hurryAtMs }: SessionState): number {
+  return hurryAtMs < retryAtMs && hurries(draft) ? hurryAtMs : retryAtMs;
+}
+
+/** Whether something waits that no path takes now. */
+function hurries(draft: Draft): boolean {
+  const open = draft.paths.paths.filter(({ config }) => draft.paths.standings.get(config.name) !== "unusable");
+  const taken = new Set(open.flatMap(({ config, usage }) => admittedLanes(config.metered, usage)));
+  return draft.input.backlog().some(({ lane, pending }) => pending.length > 0 && !taken.has(lane));
 }
 
 /** Starts whatever may be started now: enrolment, questions for receipts, uploads. */
@@ -49,7 +67,8 @@ export function plan(draft: Draft): void {
 
 function sendOver(draft: Draft, path: string, lanes: readonly Lane[], copy = false): void {
   const { nowMs, settings } = draft.input;
-  if (nowMs < draft.sessions.get(path)!.sendAfterMs || roomOn(draft, path).requests <= 0) return;
+  const { sendAfterMs, succession } = draft.sessions.get(path)!;
+  if (nowMs < sendAfterMs || succession !== undefined || roomOn(draft, path).requests <= 0) return;
   const backlog = draft.input.backlog().filter((chain) => lanes.includes(chain.lane));
   askReceipts(draft, path, backlog);
   for (;;) {

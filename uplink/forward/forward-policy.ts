@@ -21,12 +21,13 @@ import {
   stateOf,
   type Draft,
 } from "./forward-draft.ts";
-import { mayUpload, openSessions, plan } from "./forward-plan.ts";
+import { mayUpload, openAtMs, openSessions, plan } from "./forward-plan.ts";
 import type { Flight, ForwardAction, ForwardEvent, ForwardInput, ForwardState } from "./forward-state.ts";
 import { creditAfter } from "./lane-scheduler.ts";
 import type { ChainName, LinkFailure } from "./ports.ts";
 import { watchdogWakeAtMs, watchProgress } from "./progress-watchdog.ts";
 import { afterFailure, RESTED } from "./retry-schedule.ts";
+import { endSilence, silenceWakeAtMs, watchSilence } from "./silence-watch.ts";
 
 export interface ForwardStep {
   readonly state: ForwardState;
@@ -37,6 +38,10 @@ export interface ForwardStep {
 const MARK_STEP_MS = 100;
 /** A session that lived this long fell for a reason of its own, so its back-off starts over. */
 const SETTLED_SESSION_MS = 60_000;
+/** The same where the collector ends it in order, as an ingress does with an idle one. */
+const IDLE_SESSION_MS = 5000;
+/** A successor that is not open by then leaves the path without a session, and traffic moves. */
+const SUCCESSION_LIMIT_MS = 2000;
 /** How long a chain waits after its receipt could not be made durable. */
 const STORE_TROUBLE_MS = 1000;
 
@@ -48,6 +53,8 @@ export function advanceForward(state: ForwardState, event: ForwardEvent, input: 
   const draft = draftOf(state, input);
   if (draft.paths.wakeAtMs !== undefined && input.nowMs >= draft.paths.wakeAtMs) decide(draft, { kind: "time" });
   apply(draft, event);
+  watchSuccession(draft);
+  watchSilence(draft);
   watchProgress(draft);
   openSessions(draft);
   plan(draft);
@@ -81,12 +88,20 @@ function apply(draft: Draft, event: ForwardEvent): void {
         sendRetry: RESTED,
         baseMs: event.handshakeMs,
         lengthMs: event.handshakeMs / 2,
+        usualMs: event.handshakeMs / 2,
+        answers: 0,
+        answeredMs: nowMs,
+        silence: { ms: 0, atMs: nowMs },
+        trial: undefined,
+        succession: undefined,
         rttMs: event.handshakeMs / 2,
       });
       report(draft, { event: "session-open", path: event.path, handshakeMs: event.handshakeMs });
       return decide(draft, { kind: "session-open", path: event.path });
     case "open-failed":
       return applyOpenFailed(draft, event.path, event.failure, event.detail);
+    case "retiring":
+      return applyRetiring(draft, event.path, event.detail);
     case "closed":
       return applyClosed(draft, event.path, event.detail);
     case "read":
@@ -103,6 +118,7 @@ function apply(draft: Draft, event: ForwardEvent): void {
     case "failed":
       return withFlight(draft, event.flight, (flight) => {
         draft.flights.delete(flight.id);
+        if (isAnswer(event.failure)) endSilence(draft, flight.path);
         if (isChainFault(event.failure)) refuseChain(draft, flight, flight.path, event.failure, event.detail);
         else applyFailure(draft, flight.path, event.failure, event.detail, event.retryAfterMs);
       });
@@ -111,6 +127,7 @@ function apply(draft: Draft, event: ForwardEvent): void {
       return applyAnswer(draft, event.path);
     case "query-failed": {
       // Without an answer the batches go out again; that is safe, as the collector compares what it holds.
+      if (isAnswer(event.failure)) endSilence(draft, event.path);
       const again = event.failure === "busy" || event.failure === "not-enrolled" || event.failure === "identity";
       patchChain(draft, event, { resume: again ? "due" : "done" });
       if (isChainFault(event.failure)) decide(draft, { kind: "answer", path: event.path, receipt: false });
@@ -127,6 +144,11 @@ function apply(draft: Draft, event: ForwardEvent): void {
     case "used":
       return decide(draft, event);
   }
+}
+
+/** Whether the collector has spoken, whatever it said. */
+function isAnswer(failure: LinkFailure): boolean {
+  return failure !== "unreachable" && failure !== "not-processed" && failure !== "identity";
 }
 
 /** Runs `then` unless the flight was forgotten meanwhile. */
@@ -162,20 +184,46 @@ function applyLiveness(draft: Draft, event: Extract<ForwardEvent, { kind: "liven
   }
 }
 
+/** The next session is opened before this one has ended, and nothing is held against the path. */
+function applyRetiring(draft: Draft, path: string, detail: string): void {
+  const { nowMs, settings, random } = draft.input;
+  const { status, succession, openedAtMs, retry: before } = draft.sessions.get(path)!;
+  if (status !== "open" || succession !== undefined) return;
+  // Any answer rests the back-off, and so does an idle life of some length: only sessions for nothing wait.
+  const rested = nowMs - openedAtMs > IDLE_SESSION_MS;
+  const retry = afterFailure(rested ? RESTED : before, settings.sessionRetry, random);
+  const retryAtMs = retry.attempts === 1 ? nowMs : nowMs + retry.delayMs;
+  patchSession(draft, path, { retry, retryAtMs, succession: { step: "due", sinceMs: nowMs } });
+  report(draft, { event: "session-retiring", path, detail });
+}
+
+function watchSuccession(draft: Draft): void {
+  const { nowMs } = draft.input;
+  for (const [path, { status, succession }] of draft.sessions) {
+    if (status !== "open" || succession === undefined || nowMs < succession.sinceMs + SUCCESSION_LIMIT_MS) continue;
+    patchSession(draft, path, { status: succession.step === "opening" ? "opening" : "closed", succession: undefined });
+    decide(draft, { kind: "session-lost", path, why: "the next session does not open", harmless: true });
+  }
+}
+
 function applyOpenFailed(draft: Draft, path: string, failure: LinkFailure, detail: string): void {
-  patchSession(draft, path, { status: "closed", lastError: detail });
+  const harmless = draft.sessions.get(path)!.succession !== undefined;
+  patchSession(draft, path, { status: "closed", lastError: detail, succession: undefined });
   const retryInMs = backOffSession(draft, path, failure === "identity");
   report(draft, { event: "session-failed", path, failure, detail, retryInMs });
-  decide(draft, { kind: "session-lost", path, why: detail, harmless: false });
+  decide(draft, { kind: "session-lost", path, why: detail, harmless });
 }
 
 function applyClosed(draft: Draft, path: string, detail: string): void {
-  const { openedAtMs } = draft.sessions.get(path)!;
+  const { openedAtMs, succession } = draft.sessions.get(path)!;
   const settled = draft.input.nowMs - openedAtMs > SETTLED_SESSION_MS;
-  patchSession(draft, path, { status: "closed", lastError: detail, ...(settled ? { retry: RESTED } : {}) });
+  const rested = settled ? { retry: RESTED } : {};
+  patchSession(draft, path, { status: "closed", lastError: detail, succession: undefined, ...rested });
   const retryInMs = backOffSession(draft, path, false);
   report(draft, { event: "session-lost", path, detail, retryInMs });
-  const harmless = ![...draft.flights.values()].some((flight) => flight.path === path && flight.stage !== "delivered");
+  const harmless =
+    succession !== undefined ||
+    ![...draft.flights.values()].some((flight) => flight.path === path && flight.stage !== "delivered");
   decide(draft, { kind: "session-lost", path, why: detail, harmless });
 }
 
@@ -234,11 +282,11 @@ function applyDelivered(draft: Draft, flight: Flight): void {
     requestBytes = Math.min(settings.requestBytesMax, requestBytes * 2);
   }
   patchSession(draft, flight.path, { baseMs, lengthMs, rttMs, requestBytes });
-  applyAnswer(draft, flight.path);
+  applyAnswer(draft, flight.path, tookMs);
 }
 
 /** A receipt came over this path, so it, its session and the collector are well. */
-function applyAnswer(draft: Draft, path: string): void {
+function applyAnswer(draft: Draft, path: string, tookMs?: number): void {
   patchSession(draft, path, {
     retry: RESTED,
     sendAfterMs: 0,
@@ -248,6 +296,7 @@ function applyAnswer(draft: Draft, path: string): void {
   });
   draft.collector = { ...draft.collector, busyRetry: RESTED, enrolRetry: RESTED };
   decide(draft, { kind: "answer", path, receipt: true });
+  endSilence(draft, path, tookMs);
 }
 
 function scheduleWake(draft: Draft): void {
@@ -258,8 +307,11 @@ function scheduleWake(draft: Draft): void {
   };
   if (!draft.stopping) {
     for (const session of draft.sessions.values()) {
-      if (session.status === "closed") consider(session.retryAtMs);
+      if (session.status === "closed") consider(openAtMs(draft, session));
       else consider(session.sendAfterMs);
+      if (session.succession === undefined) continue;
+      if (session.succession.step === "due") consider(session.retryAtMs);
+      consider(session.succession.sinceMs + SUCCESSION_LIMIT_MS);
     }
     for (const chain of draft.chains.values()) {
       consider(chain.blockedUntilMs);
@@ -271,6 +323,7 @@ function scheduleWake(draft: Draft): void {
   consider(draft.paths.wakeAtMs);
   consider(draft.paceAtMs);
   consider(watchdogWakeAtMs(draft));
+  consider(silenceWakeAtMs(draft));
   const wakeAtMs = times.length === 0 ? undefined : Math.min(...times);
   if (wakeAtMs === draft.wakeAtMs) return;
   draft.wakeAtMs = wakeAtMs;

@@ -12,6 +12,7 @@ import type { PathUsage } from "../paths/metered-budget.ts";
 import type { ForwardOrder, SendKind } from "./lane-scheduler.ts";
 import type { ChainBacklog, ChainName, EnrolmentAnswer, EnrolmentState, LinkFailure } from "./ports.ts";
 import type { Liveness, PathConfig } from "../paths/path-config.ts";
+import type { Trial } from "./silence-watch.ts";
 import { RESTED, type RetryBounds, type RetryState } from "./retry-schedule.ts";
 
 export interface ForwardSettings {
@@ -129,6 +130,8 @@ export interface SessionState {
   readonly status: "closed" | "opening" | "open";
   readonly openedAtMs: number;
   readonly retryAtMs: number;
+  /** The same while something waits that no other path takes. */
+  readonly hurryAtMs: number;
   readonly retry: RetryState;
   /** After requests that failed while the session stayed open. */
   readonly sendAfterMs: number;
@@ -139,6 +142,21 @@ export interface SessionState {
   readonly lengthMs: number;
   /** Moving average over small requests: round trip and the collector's write. */
   readonly rttMs: number;
+  /** How long an answer takes there as a rule; follows slowly. */
+  readonly usualMs: number;
+  /** Answers in this session. */
+  readonly answers: number;
+  /** When the newest answer came, or the session was opened. */
+  readonly answeredMs: number;
+  /** Silence beyond what is usual, as of then; see silence-watch.ts. */
+  readonly silence: { readonly ms: number; readonly atMs: number };
+  /** The question to another path that decides whether this one is left. */
+  readonly trial: Trial | undefined;
+  /**
+   * The collector takes no new requests on this session, which ends once it has answered what it has: its successor has
+   * to be opened, or is being opened, since then.
+   */
+  readonly succession: { readonly step: "due" | "opening"; readonly sinceMs: number } | undefined;
   /** Most bytes of one backlog request; adapts to the speed of the path. */
   readonly requestBytes: number;
   /** Traffic moved here, and nothing has been answered since. */
@@ -192,6 +210,8 @@ export type ForwardEvent =
   | { readonly kind: "opened"; readonly path: string; readonly handshakeMs: number }
   | { readonly kind: "open-failed"; readonly path: string; readonly failure: LinkFailure; readonly detail: string }
   | { readonly kind: "closed"; readonly path: string; readonly detail: string }
+  /** The collector ends the session in order (RFC 9113 §6.8): it answers what it has, and takes nothing new. */
+  | { readonly kind: "retiring"; readonly path: string; readonly detail: string }
   /** The batches of a flight are in memory and go out; `last` is the seq of the last one. */
   | {
       readonly kind: "read";
@@ -236,7 +256,8 @@ export type ForwardEvent =
   | { readonly kind: "used"; readonly path: string; readonly bytes: number };
 
 export type ForwardAction =
-  | { readonly kind: "open"; readonly path: string }
+  /** A session that is open stays until it has its answers. `hurry`: something waits that no other path takes. */
+  | { readonly kind: "open"; readonly path: string; readonly hurry: boolean }
   /** Also ends an attempt to open. */
   | { readonly kind: "close"; readonly path: string }
   | {
@@ -261,6 +282,7 @@ export type ForwardAction =
 export type ForwardReport =
   | ({ readonly event: "path-switch"; readonly framesResent: number } & PathSwitch)
   | { readonly event: "session-open"; readonly path: string; readonly handshakeMs: number }
+  | { readonly event: "session-retiring"; readonly path: string; readonly detail: string }
   | { readonly event: "session-lost"; readonly path: string; readonly detail: string; readonly retryInMs: number }
   | {
       readonly event: "session-failed";
@@ -318,13 +340,20 @@ export function freshSession(settings: ForwardSettings): SessionState {
     status: "closed",
     openedAtMs: 0,
     retryAtMs: 0,
+    hurryAtMs: 0,
     retry: RESTED,
     sendAfterMs: 0,
     sendRetry: RESTED,
     baseMs: 0,
     lengthMs: 0,
+    usualMs: 0,
+    answers: 0,
+    answeredMs: 0,
+    silence: { ms: 0, atMs: 0 },
+    trial: undefined,
+    succession: undefined,
     rttMs: 0,
-    requestBytes: Math.min(settings.requestBytesMax, settings.requestBytesFirst),
+    requestBytes: Math.min(settings.requestBytesMax, Math.max(settings.requestBytesMin, settings.requestBytesFirst)),
     unproven: false,
     lastError: undefined,
     switches: 0,

@@ -252,11 +252,32 @@ describe("the collector", () => {
     const { forwarder, reports } = startForwarder(source, collector, [fibre(collector.endpoint)]);
     await until(() => forwarder.status().active === "fibre" && collector.sessionCount === 1, "the session is open");
     collector.sayGoodbye();
-    await until(() => reports.some((report) => report.event === "session-lost"), "the goodbye is heard");
-    expect(reports.find((report) => report.event === "session-lost")!.detail).toContain("GOAWAY");
+    await until(() => reports.some((report) => report.event === "session-retiring"), "the goodbye is heard");
+    expect(reports.find((report) => report.event === "session-retiring")).toMatchObject({
+      detail: expect.stringContaining("GOAWAY 0"),
+    });
     source.seal(1, [FRAME]);
     await until(() => source.pendingCount() === 0, "a new session carries on");
     expect(forwarder.status().paths[0]).toMatchObject({ flapPenalty: 0, standing: "healthy" });
+  });
+
+  test("behind an ingress that ends each session after some requests: nothing moves, nothing is sent twice", async () => {
+    const collector = await startCollector();
+    collector.recycleAfter = 5;
+    collector.delayMs = 5;
+    const source = newSource(300);
+    const paths = [fibre(collector.endpoint), lte(collector.endpoint)];
+    const { forwarder, reports } = startForwarder(source, collector, paths, { settings: SMALL });
+    for (let batch = 0; batch < 100; batch++) {
+      source.seal(1, [FRAME]);
+      await new Promise((resolve) => setTimeout(resolve, 3));
+    }
+    await until(() => source.pendingCount() === 0, "all is acknowledged");
+    const retired = reports.filter((report) => report.event === "session-retiring" && report.path === "fibre");
+    expect(retired.length).toBeGreaterThan(3);
+    expect(reports.filter((report) => report.event === "path-switch" && report.from === "fibre")).toEqual([]);
+    expect(forwarder.status().paths[0]).toMatchObject({ flapPenalty: 0, standing: "healthy", role: "active" });
+    expect(collector.repeated).toBe(0);
   });
 
   test("a gateway that forgot its receipts gets them by asking, and sends nothing twice", async () => {

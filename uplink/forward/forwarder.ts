@@ -40,6 +40,7 @@ export interface ForwarderOptions {
 type SendAction = Extract<ForwardAction, { kind: "send" }>;
 
 interface Session {
+  readonly path: string;
   readonly controller: AbortController;
   link: CollectorLink | undefined;
   bytesCounted: number;
@@ -55,6 +56,8 @@ export class Forwarder {
   readonly #random: Random;
   readonly #receipts: ReceiptQueue;
   readonly #sessions = new Map<string, Session>();
+  /** Sessions that a successor has replaced, while they have answers to come. */
+  readonly #retired = new Set<Session>();
   readonly #flights = new Map<number, AbortController>();
   readonly #configs: Map<string, PathConfig>;
   readonly #counters = new Map<string, PathCounters>();
@@ -150,7 +153,7 @@ export class Forwarder {
     this.#countBytes();
     this.#wake?.cancel();
     for (const controller of this.#flights.values()) controller.abort();
-    for (const path of this.#sessions.keys()) this.#close(path);
+    for (const path of this.#configs.keys()) this.#close(path);
     await this.#receipts.idle();
   }
 
@@ -185,7 +188,7 @@ export class Forwarder {
   #perform(action: ForwardAction): void {
     switch (action.kind) {
       case "open":
-        return void this.#open(action.path);
+        return void this.#open(action.path, action.hurry);
       case "close":
         return this.#close(action.path);
       case "send":
@@ -218,10 +221,12 @@ export class Forwarder {
     });
   }
 
-  async #open(path: string): Promise<void> {
-    const session: Session = { controller: new AbortController(), link: undefined, bytesCounted: 0 };
+  async #open(path: string, hurry: boolean): Promise<void> {
+    const session: Session = { path, controller: new AbortController(), link: undefined, bytesCounted: 0 };
+    const before = this.#sessions.get(path);
+    if (before !== undefined) this.#retired.add(before);
     this.#sessions.set(path, session);
-    const outcome = await this.#options.openLink(this.#configs.get(path)!, session.controller.signal);
+    const outcome = await this.#options.openLink(this.#configs.get(path)!, session.controller.signal, hurry);
     if (this.#sessions.get(path) !== session) {
       if (outcome.ok) outcome.value.link.close();
       return;
@@ -234,20 +239,28 @@ export class Forwarder {
     const { link, handshakeMs } = outcome.value;
     session.link = link;
     this.#dispatch({ kind: "opened", path, handshakeMs });
+    link.onRetiring((detail) => {
+      if (this.#sessions.get(path) === session) this.#dispatch({ kind: "retiring", path, detail });
+    });
     link.onClosed((detail) => {
-      if (this.#sessions.get(path) !== session) return;
       this.#countBytes();
+      this.#retired.delete(session);
+      if (this.#sessions.get(path) !== session) return;
       this.#sessions.delete(path);
       this.#dispatch({ kind: "closed", path, detail });
     });
   }
 
   #close(path: string): void {
-    const session = this.#sessions.get(path);
     this.#countBytes();
+    const retired = [...this.#retired].filter((session) => session.path === path);
+    const current = this.#sessions.get(path);
     this.#sessions.delete(path);
-    session?.controller.abort();
-    session?.link?.close();
+    for (const session of current === undefined ? retired : [current, ...retired]) {
+      this.#retired.delete(session);
+      session.controller.abort();
+      session.link?.close();
+    }
   }
 
   async #send(action: SendAction): Promise<void> {
@@ -335,7 +348,8 @@ export class Forwarder {
   }
 
   #countBytes(): void {
-    for (const [path, session] of this.#sessions) {
+    for (const session of [...this.#sessions.values(), ...this.#retired]) {
+      const { path } = session;
       if (session.link === undefined) continue;
       const used = session.link.bytesUsed();
       const bytes = used - session.bytesCounted;

@@ -23,13 +23,21 @@ export function challengeIn(headers: Readonly<Record<string, unknown>>): string 
 
 /** A connection that carries HTTP requests. */
 export interface HttpExchange {
-  /** Rejects when there is no whole answer: broken connection, abort, time-out, or a body beyond the bound. */
+  /**
+   * Rejects when there is no whole answer: broken connection, abort, time-out, or a body beyond the bound; with
+   * `NotProcessed` when the other side has not looked at the request.
+   */
   request(request: ExchangeRequest, signal: AbortSignal): Promise<ExchangeResponse>;
   /** Registers the callback for "the connection is gone"; called once, and not after `close`. */
   onClosed(callback: (detail: string) => void): void;
+  /** Registers the callback for "the other side takes no new requests on this connection". */
+  onRetiring(callback: (detail: string) => void): void;
   bytesUsed(): number;
   close(): void;
 }
+
+/** The other side has not looked at the request and never will (RFC 9113 §6.8, §8.7): it may go out again at once. */
+export class NotProcessed extends Error {}
 
 export interface ExchangeLimits {
   /** Silence on a request, with nothing sent or received, after which it has failed. */

@@ -86,6 +86,9 @@ export class Http1Exchange implements HttpExchange {
     if (this.#lostDetail !== undefined) callback(this.#lostDetail);
   }
 
+  /** Each connection ends after an answer of its own; the agent opens another. */
+  onRetiring(): void {}
+
   bytesUsed(): number {
     let bytes = this.#bytesOfClosed;
     for (const socket of this.#sockets) bytes += socket.bytesRead + socket.bytesWritten;

@@ -3,6 +3,7 @@ import type { TLSSocket } from "node:tls";
 import {
   BoundedBody,
   challengeIn,
+  NotProcessed,
   type ExchangeLimits,
   type ExchangeRequest,
   type ExchangeResponse,
@@ -19,6 +20,8 @@ export class Http2Exchange implements HttpExchange {
   #closedDetail: string | undefined;
   #lostDetail: string | undefined;
   #onClosed: ((detail: string) => void) | undefined;
+  #retiringDetail: string | undefined;
+  #onRetiring: ((detail: string) => void) | undefined;
   #bytesAtEnd = 0;
   #closed = false;
 
@@ -31,10 +34,11 @@ export class Http2Exchange implements HttpExchange {
       settings: { enablePush: false },
     });
     this.#session.on("error", (error: Error) => (this.#closedDetail ??= error.message));
-    // What the collector does not answer any more goes out again on the next session; it compares what it holds.
     this.#session.on("goaway", (code: number) => {
       this.#closedDetail ??= `the collector ended the session (GOAWAY ${code})`;
-      this.#session.destroy();
+      // What the collector does not answer any more goes out again on the next session; it compares what it holds.
+      if (code === constants.NGHTTP2_NO_ERROR) this.#retire(this.#closedDetail);
+      else this.#session.destroy();
     });
     socket.on("close", () => (this.#bytesAtEnd = countBytes(socket)));
     this.#session.on("close", () => this.#lost());
@@ -45,7 +49,8 @@ export class Http2Exchange implements HttpExchange {
   request(request: ExchangeRequest, signal: AbortSignal): Promise<ExchangeResponse> {
     return new Promise((resolve, reject) => {
       if (this.#closed || this.#session.closed || this.#session.destroyed || signal.aborted) {
-        reject(new Error(this.#closedDetail ?? "the session is closed"));
+        const detail = this.#closedDetail ?? "the session is closed";
+        reject(this.#retiringDetail === undefined ? new Error(detail) : new NotProcessed(detail));
         return;
       }
       const stream = this.#session.request(
@@ -65,6 +70,11 @@ export class Http2Exchange implements HttpExchange {
     if (this.#lostDetail !== undefined) callback(this.#lostDetail);
   }
 
+  onRetiring(callback: (detail: string) => void): void {
+    this.#onRetiring = callback;
+    if (this.#retiringDetail !== undefined) callback(this.#retiringDetail);
+  }
+
   bytesUsed(): number {
     return this.#bytesAtEnd > 0 ? this.#bytesAtEnd : countBytes(this.#socket);
   }
@@ -75,7 +85,17 @@ export class Http2Exchange implements HttpExchange {
     if (!this.#session.destroyed) this.#session.destroy();
   }
 
+  /** Node ends the session by itself once the streams that the collector took have ended. */
+  #retire(detail: string): void {
+    if (this.#closed || this.#retiringDetail !== undefined) return;
+    this.#retiringDetail = detail;
+    this.#onRetiring?.(detail);
+  }
+
   #explain(error: Error): Error {
+    // A connection that ends with its session proves nothing about what was on it, and sending it again is safe.
+    if (this.#retiringDetail !== undefined || error instanceof NotProcessed)
+      return new NotProcessed(this.#closedDetail ?? error.message, { cause: error });
     return this.#closedDetail === undefined ? error : new Error(this.#closedDetail, { cause: error });
   }
 
@@ -149,6 +169,7 @@ function exchange(
       const whole = stated === undefined ? stream.rstCode === constants.NGHTTP2_NO_ERROR : body.length === stated;
       if (fault === undefined && ended && status > 0 && whole)
         resolve({ status, retryAfter, challenge, body: body.bytes() });
+      else if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) reject(new NotProcessed("the stream was refused"));
       else reject(fault ?? new Error(`the stream was closed (code ${stream.rstCode ?? 0}) before a whole answer`));
     });
     if (request.body !== undefined) stream.end(request.body);

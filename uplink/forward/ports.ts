@@ -39,6 +39,8 @@ export interface BatchSource {
 export type LinkFailure =
   /** No answer, connection broken or not to be had. */
   | "unreachable"
+  /** The collector has not looked at it, and says so: it may go out again at once. */
+  | "not-processed"
   /** The peer is not the configured collector. */
   | "identity"
   /** A receipt says that what was sent with its payload is held without: something in between took the payload out. */
@@ -84,6 +86,8 @@ export interface CollectorLink {
   enrol(request: Uint8Array, signal: AbortSignal): Promise<LinkOutcome<EnrolmentAnswer>>;
   /** Registers the callback for "the connection is gone"; called once, and not after `close`. */
   onClosed(callback: (detail: string) => void): void;
+  /** Registers the callback for "no new requests are taken"; what is under way may still be answered. */
+  onRetiring(callback: (detail: string) => void): void;
   /** Bytes in both directions so far, as a carrier would count them. */
   bytesUsed(): number;
   close(): void;
@@ -96,5 +100,9 @@ export interface OpenedLink {
   readonly handshakeMs: number;
 }
 
-/** Opens a connection over a path. Never rejects. */
-export type OpenLink = (path: PathConfig, signal: AbortSignal) => Promise<Outcome<OpenedLink, LinkFailure>>;
+/** Opens a connection over a path. Never rejects. `hurry`: at the price of a few packets, whoever comes back is found soon. */
+export type OpenLink = (
+  path: PathConfig,
+  signal: AbortSignal,
+  hurry?: boolean,
+) => Promise<Outcome<OpenedLink, LinkFailure>>;

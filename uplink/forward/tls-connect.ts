@@ -61,6 +61,38 @@ export function connectTls(target: TlsTarget, signal: AbortSignal): Promise<Outc
   });
 }
 
+/** So long a connection may go without an answer before another one is tried beside it. */
+const EAGER_STEP_MS = 1500;
+
+/**
+ * `connectTls`, with a fresh attempt every one and a half seconds beside those that wait; the first that gets through
+ * counts. The kernel repeats a SYN after one, three and seven seconds, and whoever comes back meanwhile would wait.
+ */
+export async function connectEagerly(target: TlsTarget, signal: AbortSignal): Promise<Outcome<TLSSocket, LinkFailure>> {
+  const { promise, resolve } = Promise.withResolvers<Outcome<TLSSocket, LinkFailure>>();
+  const others = new AbortController();
+  const deadline = performance.now() + target.timeoutMs;
+  let settled = false;
+  const settle = (outcome: Outcome<TLSSocket, LinkFailure>) => {
+    if (settled) {
+      if (outcome.ok) outcome.value.destroy();
+      return;
+    }
+    settled = true;
+    clearInterval(more);
+    others.abort();
+    resolve(outcome);
+  };
+  const attempt = () => {
+    const timeoutMs = deadline - performance.now();
+    // The first failure counts too: an answer that says no is an answer.
+    if (timeoutMs > 0) void connectTls({ ...target, timeoutMs }, AbortSignal.any([signal, others.signal])).then(settle);
+  };
+  const more = setInterval(attempt, EAGER_STEP_MS);
+  attempt();
+  return promise;
+}
+
 function tlsOptions(target: TlsTarget): ConnectionOptions {
   return {
     host: target.host,

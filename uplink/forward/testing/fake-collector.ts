@@ -56,6 +56,8 @@ export class FakeCollector {
   mood: (upload: { lane: Lane; epoch: number; path: string }) => Mood | undefined = () => undefined;
   /** Waits so long before each answer, in ms. */
   delayMs = 0;
+  /** Ends each HTTP/2 session with a GOAWAY (NO_ERROR) at this request, and answers what came before. */
+  recycleAfter = Number.POSITIVE_INFINITY;
   /** Signs receipts; another key makes it an impostor behind the right certificate. */
   signer: SigningIdentity;
   /** Takes the payloads out of an upload before it is looked at, as something that ends TLS in between can. */
@@ -97,7 +99,7 @@ export class FakeCollector {
       this.#answer(request, response).catch(() => response.destroy());
     };
     const server = this.#allowHttp2
-      ? http2Server(tls, handle, this.#sessions)
+      ? http2Server(tls, handle, this.#sessions, () => this.recycleAfter)
       : createServer(tls, handle as unknown as RequestListener);
     server.on("connection", (socket: Socket) => {
       this.#sockets.add(socket);
@@ -261,6 +263,7 @@ function http2Server(
   tls: { key: string; cert: string; minVersion: "TLSv1.3" },
   handle: Handle,
   sessions: Set<ServerHttp2Session>,
+  recycleAfter: () => number,
 ): Server {
   const server = createSecureServer({ ...tls, settings: { initialWindowSize: 4 * 1024 * 1024 } }, handle);
   server.on("session", (session) => {
@@ -268,6 +271,10 @@ function http2Server(
     session.on("error", () => {});
     sessions.add(session);
     session.on("close", () => sessions.delete(session));
+    let requests = 0;
+    session.on("stream", () => {
+      if (++requests === recycleAfter()) session.close();
+    });
   });
   return server;
 }

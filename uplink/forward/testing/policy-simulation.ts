@@ -21,6 +21,8 @@ interface SimulatedPath {
   delayMs: number;
   /** Counts sessions, so that what belongs to an old one is recognised. */
   session: number;
+  /** Sessions up to this one have ended; an older one that a successor replaced may still have answers to come. */
+  ended: number;
   open: boolean;
 }
 
@@ -61,6 +63,8 @@ export class PolicySimulation {
   /** Batches that the collector got more than once. */
   repeated = 0;
   readonly #chains = new Map<number, SimulatedChain>();
+  /** Flights that the collector never looks at. */
+  readonly #unprocessed = new Set<number>();
   #due: Due[] = [];
   #order = 0;
   #wakeAtMs: number | undefined;
@@ -72,7 +76,8 @@ export class PolicySimulation {
     this.settings = { ...FORWARD_SETTINGS, ...options.settings };
     this.random = seededRandom(options.seed ?? 1);
     this.state = initialForward(configs, { settings: this.settings, enrols: options.enrols ?? false });
-    for (const { name } of configs) this.paths.set(name, { condition: "works", delayMs: 10, session: 0, open: false });
+    for (const { name } of configs)
+      this.paths.set(name, { condition: "works", delayMs: 10, session: 0, ended: 0, open: false });
   }
 
   start(): this {
@@ -108,6 +113,17 @@ export class PolicySimulation {
     const simulated = this.paths.get(path)!;
     simulated.condition = condition;
     if (condition === "cut" && simulated.open) this.#lose(path, "read ECONNRESET");
+  }
+
+  /** The collector ends the session in order: it answers what it has, but for the newest `unprocessed` requests. */
+  goAway(name: string, unprocessed = 0): this {
+    this.tell({ kind: "retiring", path: name, detail: "GOAWAY 0" });
+    const flights = [...this.state.flights.values()].filter(({ path, stage }) => path === name && stage === "sent");
+    for (const { id } of unprocessed === 0 ? [] : flights.slice(-unprocessed)) {
+      this.#unprocessed.add(id);
+      this.tell({ kind: "failed", flight: id, failure: "not-processed", detail: "GOAWAY 0" });
+    }
+    return this;
   }
 
   liveness(path: string, liveness: Liveness): this {
@@ -184,7 +200,7 @@ export class PolicySimulation {
         return this.#open(action.path);
       case "close": {
         const path = this.paths.get(action.path)!;
-        path.session++;
+        path.ended = path.session++;
         path.open = false;
         return;
       }
@@ -254,7 +270,7 @@ export class PolicySimulation {
         bytes,
         records: (last - action.first + 1) * BATCH_RECORDS,
       });
-      if (!path.open || path.session !== session) return;
+      if (!path.open || path.ended >= session) return;
       const refuse = (failure: LinkFailure, detail: string, retryAfterMs?: number) =>
         this.tell({
           kind: "failed",
@@ -266,13 +282,14 @@ export class PolicySimulation {
       this.#exchange(
         action.path,
         () => {
+          if (this.#unprocessed.has(action.flight)) return;
           const refusal = this.refusal(action, action.path);
           if (refusal !== undefined) return refuse(refusal.failure, "told", refusal.retryAfterMs);
           this.repeated += countOf(intersect(chain.kept, [[action.first, last]]));
           chain.kept = union(chain.kept, [[action.first, last]]);
           return this.#after(path.delayMs / 2, () => {
             // A cut after the collector's write loses the receipt, not the batches.
-            if (path.session !== session || path.condition !== "works") return;
+            if (path.ended >= session || path.condition !== "works") return;
             this.tell({ kind: "delivered", flight: action.flight });
             this.#after(0.5, () => {
               this.#acknowledge(action);
@@ -299,7 +316,7 @@ export class PolicySimulation {
       return;
     }
     this.#after(path.delayMs / 2, () => {
-      if (path.session !== session) fail("the session was closed");
+      if (path.ended >= session) fail("the session was closed");
       else if (path.condition === "works") answer();
       else this.#after(60_000, () => fail("no answer"));
     });
@@ -308,7 +325,7 @@ export class PolicySimulation {
   #lose(name: string, detail: string): void {
     const path = this.paths.get(name)!;
     path.open = false;
-    path.session++;
+    path.ended = path.session++;
     this.#after(path.delayMs / 2, () => {
       if (this.state.sessions.get(name)!.status === "open" && !path.open)
         this.tell({ kind: "closed", path: name, detail });
