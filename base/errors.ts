@@ -1,3 +1,5 @@
+import { remedyByCause } from "./os-remedies.ts";
+
 /**
  * Operational failures: a stable code, what the program does about it, and what a person can do.
  * docs/operations.md prints this table; a test keeps the two equal.
@@ -76,8 +78,8 @@ export const ERROR_TABLE = {
   },
   STATUS_UNREACHABLE: {
     disposition: "usage",
-    meaning: "The status socket of a running gateway cannot be reached.",
-    remedy: "Check that the gateway runs and that --config or --socket names its status socket.",
+    meaning: "The socket of a running program cannot be reached.",
+    remedy: "Check that it runs and that --config or --socket names its socket.",
   },
   SCENARIO_INVALID: {
     disposition: "usage",
@@ -110,7 +112,7 @@ export class PaddockError extends Error {
     this.name = "PaddockError";
     this.code = code;
     this.disposition = ERROR_TABLE[code].disposition;
-    this.remedy = options?.remedy ?? ERROR_TABLE[code].remedy;
+    this.remedy = options?.remedy ?? remedyByCause(code, options?.cause) ?? ERROR_TABLE[code].remedy;
   }
 
   /** One line with everything a person needs, for the edge of a program. */

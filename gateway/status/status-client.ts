@@ -20,12 +20,12 @@ export async function askGateway<Name extends RequestName>(
 function exchange(path: string, line: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
-    const fail = (why: string) => {
+    const fail = (why: string, cause?: unknown) => {
       socket.destroy();
-      reject(new PaddockError("STATUS_UNREACHABLE", `${path}: ${why}.`));
+      reject(new PaddockError("STATUS_UNREACHABLE", `${path}: ${why}.`, { cause }));
     };
     socket.setTimeout(ANSWER_MS, () => fail("no answer in ten minutes"));
-    socket.on("error", (error) => fail(messageOf(error)));
+    socket.on("error", (error) => fail(messageOf(error), error));
     socket.on("connect", () => socket.write(`${line}\n`));
     onLines(socket, Infinity, (answer) => {
       resolve(answer);

@@ -91,6 +91,18 @@ test.each<[string, Parameters<typeof gatewayStatus>[0], VerdictLevel, string]>([
     "broken",
     "Refusing alarm frames: the store is full (12 frames, 1.5 kB of 1 GB).",
   ],
+  [
+    "a disk that is full, whether a frame has been refused lately or not",
+    { buffer: { freeDiskBytes: 8_000_000, minFreeBytes: 67_000_000 } },
+    "broken",
+    "Refusing new frames: the disk is full (8 MB free, and store.minFreeBytes keeps 67 MB); 12 frames, 1.5 kB of 1 GB.",
+  ],
+  [
+    "a disk that is full while a lane says so",
+    { lanes: [laneStatus(0, { full: true }), laneStatus(1), laneStatus(2)], buffer: { freeDiskBytes: 0 } },
+    "broken",
+    "Refusing alarm frames: the disk is full (0 B free, and store.minFreeBytes keeps 64 MB); 12 frames, 1.5 kB of 1 GB.",
+  ],
   ["stopping", { stopping: true }, "attention", "Stopping: no new frames are taken."],
   [
     "evictions stay a matter of attention while all else is well",

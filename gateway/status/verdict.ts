@@ -1,6 +1,6 @@
 import { formatDuration } from "@paddock/base/duration.ts";
 import { formatBytes, plural } from "../cli/format.ts";
-import type { GatewayStatus, LaneStatus, UplinksStatus } from "./status.ts";
+import type { BufferStatus, GatewayStatus, LaneStatus, UplinksStatus } from "./status.ts";
 
 /** ok: nothing to do. attention: somebody should look. broken: readings are refused or cannot arrive. */
 export type VerdictLevel = "ok" | "attention" | "broken";
@@ -47,6 +47,8 @@ function sentenceOf(status: GatewayStatus): string {
   const held = `${plural(buffer.pendingRecords, "frame")}, ${formatBytes(buffer.pendingBytes)} of ${formatBytes(buffer.maxBytes)}`;
   if (status.stopping) return "Stopping: no new frames are taken.";
   const full = lanes.filter((lane) => lane.full);
+  if (diskIsShort(buffer))
+    return `Refusing ${laneList(full) || "new"} frames: the disk is full (${roomOf(buffer)}); ${held}.`;
   if (full.length > 0) return `Refusing ${laneList(full)} frames: the store is full (${held}).`;
   if (!uplinks.configured) return `Buffering only, as no collector is configured: ${held}.`;
   if (uplinks.enrolment === "denied") return `Buffering: the collector's operator denied this gateway; ${held}.`;
@@ -64,6 +66,15 @@ function sentenceOf(status: GatewayStatus): string {
   const eta =
     buffer.drainRecordsPerS > 0 ? `, done in about ${formatDuration((backlog / buffer.drainRecordsPerS) * 1000)}` : "";
   return `Forwarding on ${uplinks.active}; backlog ${plural(backlog, "frame")}${eta}.`;
+}
+
+/** The disk and not the quota decides; so it stays until there is room, whether frames come or not. */
+function diskIsShort({ freeDiskBytes, minFreeBytes }: BufferStatus): boolean {
+  return freeDiskBytes < minFreeBytes;
+}
+
+function roomOf({ freeDiskBytes, minFreeBytes }: BufferStatus): string {
+  return `${formatBytes(freeDiskBytes)} free, and store.minFreeBytes keeps ${formatBytes(minFreeBytes)}`;
 }
 
 function since(seconds: number | null): string {
@@ -86,8 +97,12 @@ function stoppedNow({ uplinks, lanes }: GatewayStatus): UplinksStatus["stopped"]
 }
 
 function* broken(status: GatewayStatus): Iterable<Problem> {
-  const { uplinks, lanes } = status;
-  for (const lane of lanes.filter(({ full }) => full)) {
+  const { uplinks, lanes, buffer } = status;
+  if (diskIsShort(buffer)) {
+    const text = `The disk is full: ${roomOf(buffer)}. New frames are refused until there is room.`;
+    yield { level: "broken", text, next: "paddock gateway buffer" };
+  }
+  for (const lane of diskIsShort(buffer) ? [] : lanes.filter(({ full }) => full)) {
     const text = `Lane ${lane.lane} refuses new frames: the store is full and nothing may be given up for them.`;
     yield { level: "broken", text, next: "paddock gateway buffer" };
   }

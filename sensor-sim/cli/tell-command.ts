@@ -19,7 +19,11 @@ function ask(path: string, command: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     const fail = (reason: string): void =>
-      reject(new PaddockError("STATUS_UNREACHABLE", `The link at ${path} cannot be reached: ${reason}.`));
+      reject(
+        new PaddockError("STATUS_UNREACHABLE", `The link at ${path} cannot be reached: ${reason}.`, {
+          remedy: "Check that `paddock sim link --control` runs with this socket, as the same user.",
+        }),
+      );
     socket.once("error", (error) => fail(messageOf(error)));
     socket.once("close", () => fail("it closed the connection"));
     createInterface({ input: socket })

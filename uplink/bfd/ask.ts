@@ -12,8 +12,9 @@ export function askSpeaker(path: string, onEvent?: (event: SpeakerEvent) => void
   return new Promise((settle, fail) => {
     const socket = connect(path);
     let report: SpeakerReport | undefined;
-    const unreachable = (detail: string): void => fail(new PaddockError("STATUS_UNREACHABLE", `${path}: ${detail}.`));
-    socket.on("error", (error) => unreachable(messageOf(error)));
+    const unreachable = (detail: string, cause?: unknown): void =>
+      fail(new PaddockError("STATUS_UNREACHABLE", `${path}: ${detail}.`, { cause }));
+    socket.on("error", (error) => unreachable(messageOf(error), error));
     socket.on("close", () =>
       report === undefined ? unreachable("the speaker closed the connection") : settle(report),
     );
