@@ -46,6 +46,10 @@ const NAME_BYTES = (() => {
 const SLASH = 0x2f;
 const UNDERSCORE = 0x5f;
 const BREAK = 0xff;
+/** Heads below are integers. */
+const FIRST_STRING = 0x40;
+const HALF = 0xf9;
+const DOUBLE = 0xfb;
 /** Decimal digits that surely fit a double, and those of a bignum's byte and of a 64-bit integer, rounded up. */
 const DIGITS_SAFE = 300;
 const DIGITS_PER_BYTE = 2.41;
@@ -281,18 +285,33 @@ function checkVersion(major: number): SenmlProblem | undefined {
 /** An integer, a finite float, or a decimal fraction. */
 function checkNumber(bytes: Uint8Array): SenmlProblem | undefined {
   const start = state.at;
+  const initial = bytes[start]!;
+  // Integers and floats are most of what sensors send, and nobody needs their bits as an argument.
+  if (initial < FIRST_STRING) return takeInteger(bytes, start, initial & 31);
+  if (initial >= HALF && initial <= DOUBLE) {
+    const end = start + 1 + (1 << (initial - HALF + 1));
+    if (end > bytes.length) return "malformed";
+    state.at = end;
+    const first = bytes[start + 1]! & 0x7f;
+    if (initial === HALF) return first >= 0x7c ? "number" : undefined;
+    if (first !== 0x7f) return undefined;
+    const second = bytes[start + 2]!;
+    if (initial !== DOUBLE) return second >= 0x80 ? "number" : undefined;
+    return second >= 0xe0 ? checkWide(second) : undefined;
+  }
   const head = takeHead(bytes);
   if (head < 0) return "malformed";
-  if (head >> 5 <= 1) return undefined;
-  if (head === 0xf9) return (bytes[start + 1]! & 0x7c) === 0x7c ? "number" : undefined;
-  if (head === 0xfa) return (bytes[start + 1]! & 0x7f) === 0x7f && bytes[start + 2]! >= 0x80 ? "number" : undefined;
-  if (head === 0xfb) {
-    // From 2^1023 on two of them may overflow.
-    return (bytes[start + 1]! & 0x7f) === 0x7f && bytes[start + 2]! >= 0xe0 ? checkWide(bytes[start + 2]!) : undefined;
-  }
   return head >> 5 === 6 && state.argument === 4 ? checkDecimal(bytes) : "value-type";
 }
 
+function takeInteger(bytes: Uint8Array, start: number, info: number): SenmlProblem | undefined {
+  const end = start + 1 + (info < 24 ? 0 : 1 << (info - 24));
+  if (info > 27 || end > bytes.length) return "malformed";
+  state.at = end;
+  return undefined;
+}
+
+/** A double from 2^1023 on: two of them may overflow. */
 function checkWide(second: number): SenmlProblem | undefined {
   state.wide = true;
   return second >= 0xf0 ? "number" : undefined;
