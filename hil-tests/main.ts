@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { readScenarios } from "./lab/failover/read-scenarios.ts";
 import { CAPTURE_VARIABLE } from "./lab/failover/variables.ts";
+import { FRR10_MISSING } from "./lab/peers/frr10.ts";
 import { missingForLab, sweepAbandoned } from "./lab/namespaces.ts";
 import { htmlPage } from "./report/page.ts";
 import { junitXml } from "./report/junit.ts";
@@ -62,6 +63,8 @@ verdicts.push(...(await runLab(lab, join(RESULTS, "stories.ndjson"), values.only
 sweepAbandoned();
 
 if (verdicts.length === 0) process.stdout.write(`Nothing was run: no name matches ${JSON.stringify(values.only)}.\n`);
+
+if (FRR10_MISSING !== false) process.stdout.write(`Left out, whatever needs FRR 10: ${FRR10_MISSING}.\n`);
 
 const failed = verdicts.filter(({ passed }) => !passed);
 const report: HilReport = {

@@ -190,7 +190,8 @@ describe("flap damping", () => {
   test("a session that falls with its path is one failure, not two: two outages do not suppress", () => {
     const driver = new Driver([FIBRE, LTE]).open("fibre", "lte");
     const outage = (): void => {
-      driver.live("fibre", "down");
+      // Told twice, it is still one failure.
+      driver.live("fibre", "down").live("fibre", "down");
       driver.tell({ kind: "session-lost", path: "fibre", why: "read ETIMEDOUT", harmless: false });
       driver.live("fibre", "up").open("fibre");
     };
