@@ -389,6 +389,19 @@ export function describeChainStore(name: string, makePlace: () => Place): void {
         ]);
       });
 
+      test("its log has a name that stays", async () => {
+        const incarnation = store.logIncarnation!;
+        expect(incarnation).toHaveLength(16);
+        await store.close();
+        store = await place.open({ arrivalLog: true });
+        expect(Buffer.from(store.logIncarnation!)).toEqual(Buffer.from(incarnation));
+        const other = makePlace();
+        const another = await other.open({ arrivalLog: true });
+        expect(Buffer.from(another.logIncarnation!)).not.toEqual(Buffer.from(incarnation));
+        await another.close();
+        other.remove();
+      });
+
       test("holds the chains of many gateways apart", async () => {
         const sealers = [1, 2, 3].map((number) => new Sealer({ identity: testIdentity(number) }));
         await Promise.all(sealers.map((one) => store.append({ chain: one.chain, batches: one.sealMany(3) })));

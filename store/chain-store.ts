@@ -14,10 +14,11 @@ import type { KeyValueDatabase } from "./database.ts";
 import { evictable, EvictionChoice, type EvictionPlan } from "./eviction-policy.ts";
 import { makeDirectory } from "./generation.ts";
 import { chainKey, chainName, KEY_SPACES } from "./keyspace.ts";
-import { logOffsetAt, readLog, type LogItem, type LogLimits } from "./log-reads.ts";
+import { checkLog, logOffsetAt, readLog, type LogItem, type LogLimits } from "./log-reads.ts";
 import { loadChains } from "./open-store.ts";
 import { acknowledgeIn, trimSome, type Trimmed } from "./release.ts";
 import { openPlace, type StorePlace } from "./store-place.ts";
+import { rebuildStates } from "./rebuild-state.ts";
 import { SpaceGuard } from "./space-guard.ts";
 import { StoreCore, type StoreCounters } from "./store-core.ts";
 import { readBatches, readHeaders, readOne, readSide, type ReadLimits } from "./store-reads.ts";
@@ -26,6 +27,7 @@ import { checkTails, type RecoveryNote } from "./tail-check.ts";
 import type { ChainId, ChainSummary, Duty, StoredBatch, StoreWrite, WriteOutcome } from "./types.ts";
 import type { WriteGroup } from "./write-group.ts";
 import { WitnessKeeper } from "./witness-keeper.ts";
+import { verifyStore } from "./verify-store.ts";
 import { verifyChain, type ChainVerification, type VerifyOptions } from "./verify.ts";
 
 export interface ChainStoreOptions {
@@ -53,6 +55,9 @@ export interface ChainStoreOptions {
   /** Deleted bytes after which their room is given back to the disk; by default 64 MiB. */
   readonly compactAfterBytes?: number;
 }
+
+/** Of the look over everything after LevelDB left something out: fast, as damage is known to be there. */
+const VERIFY_BYTES_PER_S = 64 << 20;
 
 export interface StoreUsage extends Readonly<StoreCounters> {
   /** Bytes held, by own accounting: headers, payloads and what they take beside. */
@@ -86,6 +91,8 @@ export class ChainStore {
   readonly #followers: Set<() => void>;
   readonly #place: StorePlace;
   readonly #witness: WitnessKeeper | undefined;
+  readonly #verifying = new AbortController();
+  #verified: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   /**
@@ -115,10 +122,11 @@ export class ChainStore {
       damage: new DamageLog(options.onDamage),
     });
     try {
-      await loadChains(core, readOnly);
+      const damaged = await loadChains(core, readOnly);
+      const rebuilt = await rebuildStates(core, damaged, readOnly);
       core.space.free();
       await ballast?.settle();
-      return await ChainStore.#recover(core, options, place, ballast);
+      return await ChainStore.#recover(core, options, place, ballast, rebuilt);
     } catch (error) {
       await place.close();
       throw error;
@@ -130,6 +138,7 @@ export class ChainStore {
     options: ChainStoreOptions,
     place: StorePlace,
     ballast: Ballast | undefined,
+    rebuilt: readonly RecoveryNote[],
   ): Promise<ChainStore> {
     const followers = new Set<() => void>();
     const compactor = new Compactor(core, options.compactAfterBytes);
@@ -153,6 +162,7 @@ export class ChainStore {
     const recovery = readOnly
       ? []
       : [
+          ...rebuilt,
           ...(await checkTails(core, async (chain, batches) => (await append({ chain, batches })).ok)),
           ...(await compareWithWitness(core, testimony)),
         ];
@@ -180,6 +190,18 @@ export class ChainStore {
     this.#ballast = parts.ballast;
     this.#followers = parts.followers;
     this.recovery = parts.recovery;
+    if (parts.place.complaints.length > 0 && parts.options.readOnly !== true) {
+      this.#verified = this.#verifyAll(parts.options.clock);
+    }
+  }
+
+  /** LevelDB left something out when it opened and does not say what: everything is looked at, beside the work. */
+  async #verifyAll(clock: Clock): Promise<void> {
+    try {
+      await verifyStore(this, { bytesPerSecond: VERIFY_BYTES_PER_S, clock, signal: this.#verifying.signal });
+    } catch {
+      // A disk that does not read is met by those who need what is on it.
+    }
   }
 
   /** Waits for what is under way and lets the store go. Requests made after this reject. */
@@ -189,7 +211,9 @@ export class ChainStore {
   }
 
   async #close(): Promise<void> {
+    this.#verifying.abort();
     await this.#queue.close();
+    await this.#verified;
     await this.#compactor.settle();
     await this.#ballast?.settle();
     const left = await this.#place.close();
@@ -332,6 +356,14 @@ export class ChainStore {
     return readLog(this.#core, fromOffset, limits);
   }
 
+  /**
+   * 16 bytes that name this log: made with it and in every backup of it. An offset of a log with another name means
+   * nothing here. Undefined without `arrivalLog`.
+   */
+  get logIncarnation(): Uint8Array | undefined {
+    return this.#core.logIncarnation;
+  }
+
   /** The offset that the next record will get. */
   logEnd(): number {
     return this.#core.logEnd;
@@ -353,6 +385,12 @@ export class ChainStore {
   async verify(id: ChainId, options: VerifyOptions = {}): Promise<ChainVerification> {
     this.#assertUsable();
     return verifyChain(this.#core, this.#core.entry(id), options);
+  }
+
+  /** Whether the arrival log has an entry for every offset: looks at `limit` of them from one's offset on. */
+  async verifyLog(from: number, limit: number): Promise<{ readonly next: number; readonly lost: number }> {
+    this.#assertUsable();
+    return checkLog(this.#core, from, limit);
   }
 
   usage(): StoreUsage {

@@ -29,6 +29,7 @@ test("numbers of key spaces are never reused", () => {
     log: 6,
     duty: 7,
     revoked: 8,
+    incarnation: 9,
   });
 });
 

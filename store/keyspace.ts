@@ -28,6 +28,8 @@ export const KEY_SPACES = {
   duty: 7,
   /** `<chain>`. Value: log entries that a roll-back took the batches from (revocations.ts). */
   revoked: 8,
+  /** No further key. Value: 16 random bytes that name the arrival log, in which an offset means something. */
+  incarnation: 9,
 } as const;
 
 export const FORMAT_VERSION = 1;

@@ -79,6 +79,26 @@ export async function readLog(
   return accept(items);
 }
 
+/** Whether the log has an entry for every offset from `from` on, over at most `limit` entries; where that ended. */
+export async function checkLog(
+  core: StoreCore,
+  from: number,
+  limit: number,
+): Promise<{ readonly next: number; readonly lost: number }> {
+  const end = core.logEnd;
+  const entries = await readEntries(core, from, end, limit);
+  let next = from;
+  let lost = 0;
+  for (const { offset, count } of entries) {
+    if (offset > next) lost++;
+    if (offset > next) lostEntries(core, next, offset - next);
+    next = offset + count;
+  }
+  if (entries.length > 0) return { next, lost };
+  lostEntries(core, from, end - from);
+  return { next: end, lost: 1 };
+}
+
 async function readItem(core: StoreCore, entry: StoredLogEntry): Promise<LogItem> {
   const { kind, ...place } = entry;
   const { offset, count, chain, seq } = entry;
@@ -161,7 +181,7 @@ async function entryAround(core: StoreCore, offset: number): Promise<StoredLogEn
 /** Entries from the first readable one on, at most `limit`; none when there is none before `end`. */
 async function readEntries(core: StoreCore, first: number, end: number, limit: number): Promise<StoredLogEntry[]> {
   const read = async (from: number, entries: number) =>
-    pageOf(core.database, { gte: logKey(from), lt: logKey(end) }, entries, 1 << 16);
+    pageOf(core.database, { gte: logKey(from), lt: logKey(end) }, entries, entries * 128);
   for (let from = first; from < end;) {
     const page = (await read(from, limit)) ?? (await read(from, 1));
     if (page !== undefined) {

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { PaddockError } from "@paddock/base/errors.ts";
 import { countOf } from "@paddock/base/ranges.ts";
 import { decodeChainState } from "./chain-state.ts";
@@ -8,31 +9,55 @@ import { chargedBytes, newEntry, type StoreCore } from "./store-core.ts";
 import { entriesOf } from "./tolerant-reads.ts";
 import type { ChainId } from "./types.ts";
 
-/** Reads what the store knows of its chains: one entry a chain, whatever the backlog. Throws STORE_DAMAGED. */
-export async function loadChains(core: StoreCore, readOnly: boolean): Promise<void> {
+const INCARNATION_BYTES = 16;
+
+/**
+ * Reads what the store knows of its chains: one entry a chain, whatever the backlog. Resolves with the keys of chains
+ * whose entry does not decode. Throws STORE_DAMAGED.
+ */
+export async function loadChains(core: StoreCore, readOnly: boolean): Promise<readonly Buffer[]> {
   await checkFormat(core, readOnly);
-  for await (const [key, value] of entriesOf(core.database, KEY_SPACES.chain)) loadChain(core, key.subarray(1), value);
+  const damaged: Buffer[] = [];
+  for await (const [key, value] of entriesOf(core.database, KEY_SPACES.chain)) {
+    if (!loadChain(core, key.subarray(1), value)) damaged.push(Buffer.from(key.subarray(1)));
+  }
   for await (const [key, value] of entriesOf(core.database, KEY_SPACES.duty)) loadDuty(core, key, value);
   for await (const [key, value] of entriesOf(core.database, KEY_SPACES.revoked)) {
     const chain = chainOfBytes(key.subarray(1));
     const problem = core.revocations.restore(chain, value);
     if (problem !== undefined) tellState(core, chain, `A note of rolled back log entries does not decode: ${problem}.`);
   }
-  if (core.arrivalLog) core.logEnd = core.workingLogEnd = await readLogEnd(core);
+  if (core.arrivalLog) {
+    core.logEnd = core.workingLogEnd = await readLogEnd(core);
+    core.logIncarnation = await loadIncarnation(core, readOnly);
+  }
+  return damaged;
 }
 
-function loadChain(core: StoreCore, chain: Uint8Array, encoded: Uint8Array): void {
+/** Made with the log, or by the first program that knows of it. */
+async function loadIncarnation(core: StoreCore, readOnly: boolean): Promise<Uint8Array | undefined> {
+  const key = spaceKey(KEY_SPACES.incarnation);
+  const known = await core.database.get(key);
+  if (known !== undefined || readOnly) return known;
+  const made = randomBytes(INCARNATION_BYTES);
+  await core.database.batch([{ type: "put", key, value: made }], { sync: true });
+  return made;
+}
+
+function loadChain(core: StoreCore, chain: Uint8Array, encoded: Uint8Array): boolean {
   const key = Buffer.from(chain);
   const id = chainOfBytes(key);
   const state = decodeChainState(id, key, encoded);
   if (typeof state === "string") {
-    throw new PaddockError("STORE_DAMAGED", `The state of chain ${key.toString("hex")} does not decode: ${state}.`);
+    tellState(core, id, `The state of chain ${key.toString("hex")} does not decode: ${state}.`);
+    return false;
   }
   const entry = newEntry(key.toString("latin1"), key, id);
   entry.working = entry.published = state;
   core.chains.set(entry.name, entry);
   core.space.account(chargedBytes(state.bytes, countOf(state.held)));
   core.serial = Math.max(core.serial, state.written);
+  return true;
 }
 
 function loadDuty(core: StoreCore, key: Uint8Array, value: Uint8Array): void {

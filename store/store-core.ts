@@ -55,6 +55,8 @@ export class StoreCore {
   workingLogEnd = 0;
   /** Offset behind the last record on disk. */
   logEnd = 0;
+  /** What names this arrival log. */
+  logIncarnation: Uint8Array | undefined;
   /** Number of the last group. */
   serial = 0;
   readonly counters: StoreCounters = {

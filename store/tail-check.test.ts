@@ -8,7 +8,7 @@ import { chainBytes, chainKey, FORMAT_VERSION, KEY_SPACES, seqKey, spaceKey } fr
 import { faultyDatabase } from "./testing/faulty-database.ts";
 import { memoryDatabase } from "./testing/memory-database.ts";
 import { Sealer } from "./testing/sealer.ts";
-import type { Duty } from "./types.ts";
+import type { ChainSummary, Duty } from "./types.ts";
 import type { EncodedBatch } from "@paddock/wire/batch.ts";
 
 const LOG = { maxBytes: 1 << 20, maxBatches: 100 };
@@ -263,13 +263,47 @@ describe("a store whose disk lost what it had confirmed", () => {
   });
 
   test("does not open what it cannot understand", async () => {
-    await tamper({ type: "put", key: chainKey(KEY_SPACES.chain, key), value: Buffer.from("not a state") });
-    await expect(open()).rejects.toMatchObject({ code: "STORE_DAMAGED" });
     await tamper({ type: "put", key: spaceKey(KEY_SPACES.format), value: Uint8Array.of(FORMAT_VERSION + 1) });
     await expect(open()).rejects.toThrow(`format ${FORMAT_VERSION + 1}`);
     await tamper({ type: "del", key: spaceKey(KEY_SPACES.format) });
     await expect(open()).rejects.toThrow("no format version");
   });
+
+  test.each([false, true])(
+    "works the state of one chain out anew when it does not decode (ledger: %s)",
+    async (ledger) => {
+      const other = new Sealer({ lane: 2 });
+      let store = await open(true, database, ledger);
+      await store.append({ chain: other.chain, batches: [other.seal()] });
+      await store.append({ chain: sealer.chain, batches: [], evict: [{ chain: sealer.chain, seqs: [[3, 3]] }] });
+      if (!ledger) await store.trim();
+      const before = store.chain(sealer.chain)!;
+      await store.close();
+      await tamper({ type: "put", key: chainKey(KEY_SPACES.chain, key), value: Buffer.from("not a state") });
+      store = await open(true, database, ledger);
+      expect(store.damage()).toMatchObject([{ what: "state", chain: { lane: 1 } }]);
+      expect(store.recovery).toMatchObject([{ action: "state-rebuilt", seqs: before.held }]);
+      const after = store.chain(sealer.chain)!;
+      // What receipts named is asked for again.
+      const {
+        acknowledged: _a,
+        unacknowledgedBytes: _b,
+        unacknowledgedRecords: _r,
+        written: _w,
+        ...known
+      } = plainState(before);
+      expect(plainState(after)).toMatchObject(known);
+      expect(await store.verify(sealer.chain)).toMatchObject({ broken: 0 });
+      const duty = { kind: "epoch", chain: { lane: 1 }, seqs: [], last: { seq: 4 } };
+      expect(store.duties()).toMatchObject(ledger ? [] : [duty]);
+      expect(await store.append({ chain: other.chain, batches: [other.seal()] })).toMatchObject({ ok: true });
+      await store.close();
+      store = await open(true, database, ledger);
+      expect(store.recovery).toEqual([]);
+      expect(plainState(store.chain(sealer.chain)!)).toMatchObject(known);
+      await store.close();
+    },
+  );
 
   test("verification names every fault in the middle of a chain", async () => {
     await tamper(
@@ -298,6 +332,10 @@ describe("a store whose disk lost what it had confirmed", () => {
     await forgedStore.close();
   });
 });
+
+function plainState(summary: ChainSummary): Record<string, unknown> {
+  return { ...summary, id: { lane: summary.id.lane, epoch: summary.id.epoch }, key: null };
+}
 
 function plainDuties(store: ChainStore): unknown[] {
   return store.duties().map(({ chain, ...duty }) => {

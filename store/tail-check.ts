@@ -18,7 +18,9 @@ export interface RecoveryNote {
     /** The recorded tail was not all there. The duty `epoch` says so too, until it is done. */
     | "rolled-back"
     /** The payload of the head was not there; its header stays. The duty `loss` says so too, until it is done. */
-    | "payload-lost";
+    | "payload-lost"
+    /** What the store knew of the chain did not decode and was worked out anew from its headers. */
+    | "state-rebuilt";
   readonly seqs: Ranges;
 }
 

@@ -57,6 +57,7 @@ export async function verifyChain(
   const totals = { batches: 0, records: 0, bytes: 0, evicted: 0, broken: 0 };
   const report = (found: ChainBreak): void => {
     totals.broken++;
+    tell(core, entry, found);
     if (breaks.length < BREAKS_LISTED) breaks.push(found);
   };
   const { from = 0, to = Number.MAX_SAFE_INTEGER, publicKey } = options;
@@ -84,6 +85,12 @@ export async function verifyChain(
   }
   checkHead(entry, before, to, report);
   return { chain: entry.working.id, ...totals, breaks };
+}
+
+function tell(core: StoreCore, entry: ChainEntry, { seq, fault, expected, found }: ChainBreak): void {
+  const what = fault.startsWith("payload") ? "payload" : "header";
+  const detail = `Batch ${seq} does not hold (${fault}): expected ${expected}, found ${found}.`;
+  core.damage.tell({ chain: entry.working.id, seq, what, detail });
 }
 
 type Report = (found: ChainBreak) => void;
