@@ -1,11 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
+import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
+import { chainBytes, KEY_SPACES, seqKey } from "@paddock/store/keyspace.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import { headerHash } from "@paddock/wire/batch-header.ts";
 import { generateIdentity } from "@paddock/wire/identity.ts";
@@ -14,6 +16,7 @@ import { encodeSource } from "@paddock/wire/record.ts";
 import { ChainBatchSource } from "./batch-source.ts";
 import { commitStoreOf } from "./commit/chain-commit-store.ts";
 import { CommitLoop } from "./commit/commit-loop.ts";
+import { ownOf, recordsOf, testDisk, TestStore } from "./testing/commit-world.ts";
 
 const gateway = generateIdentity();
 const collector = generateIdentity();
@@ -106,7 +109,7 @@ test("sealed batches are backlog until a receipt names them, and are trimmed aft
   expect(batches).toHaveLength(2);
 
   const { receipt, encoded } = receiptFor([[0, 1]]);
-  await source.acknowledge(receipt, encoded, [[0, 1]]);
+  await source.acknowledge(chain, receipt, encoded, [[0, 1]]);
   expect(source.backlog()).toMatchObject([{ pending: [[2, 2]], records: 1 }]);
   clock.advance(1000);
   await freed;
@@ -114,7 +117,7 @@ test("sealed batches are backlog until a receipt names them, and are trimmed aft
   expect(errors).toEqual([]);
 
   const beyond = receiptFor([[0, 7]]);
-  await source.acknowledge(beyond.receipt, beyond.encoded, []);
+  await source.acknowledge(chain, beyond.receipt, beyond.encoded, []);
   expect(errors).toEqual(["collector-ahead"]);
   await source.stop();
   await loop.stop();
@@ -143,18 +146,18 @@ test("after an older data directory came back, only what the collector is proven
 
   // The collector has four batches; the last two of them are not the two that are here.
   const four = receiptFor([[0, 3]], 4, store.chain(chain)!.head!.hash);
-  await source.acknowledge(four.receipt, four.encoded, []);
+  await source.acknowledge(chain, four.receipt, four.encoded, []);
   expect(pending()).toEqual([[0, 3]]);
   expect(errors).toEqual(["collector-differs"]);
 
   // Batches 0 and 1 were offered again, and the collector found them to be the same.
-  await source.acknowledge(four.receipt, four.encoded, [[0, 0]]);
+  await source.acknowledge(chain, four.receipt, four.encoded, [[0, 0]]);
   expect(pending()).toEqual([[1, 3]]);
 
   // A head that is ours, seen by its header or by the link of the next one, vouches for all before it.
   const [second] = await restored.readHeaders(chain, 1, 1);
   const two = receiptFor([[0, 1]], 2, headerHash(second!.header));
-  await source.acknowledge(two.receipt, two.encoded, []);
+  await source.acknowledge(chain, two.receipt, two.encoded, []);
   expect(pending()).toEqual([[2, 3]]);
   await source.stop();
   await Promise.all([before.stop(), after.stop()]);
@@ -179,19 +182,118 @@ test("what the collector holds without the payload that is stored here stays, ho
   const head = store.chain(chain)!.head!.hash;
 
   const stripped = receiptFor([[0, 2]], 3, head, [[1, 2]]);
-  await source.acknowledge(stripped.receipt, stripped.encoded, []);
+  await source.acknowledge(chain, stripped.receipt, stripped.encoded, []);
   expect(pending()).toEqual([[1, 2]]);
-  await source.acknowledge(stripped.receipt, stripped.encoded, [[1, 2]]);
+  await source.acknowledge(chain, stripped.receipt, stripped.encoded, [[1, 2]]);
   expect(pending()).toEqual([[1, 2]]);
 
   // What was given up here can only be held without its payload.
   await store.append({ chain, batches: [], evict: [{ chain, seqs: [[1, 1]] }] });
-  await source.acknowledge(stripped.receipt, stripped.encoded, []);
+  await source.acknowledge(chain, stripped.receipt, stripped.encoded, []);
   expect(pending()).toEqual([[2, 2]]);
 
   const whole = receiptFor([[0, 2]], 3, head);
-  await source.acknowledge(whole.receipt, whole.encoded, []);
+  await source.acknowledge(chain, whole.receipt, whole.encoded, []);
   expect(pending()).toEqual([]);
   await source.stop();
   await loop.stop();
+});
+
+const sourceOver = (over: ChainStore, quarantine: (lost: PlannedEviction) => Promise<boolean>): ChainBatchSource =>
+  new ChainBatchSource({
+    store: over,
+    gateway: gateway.id,
+    onSealed: () => {},
+    roomFreed: () => {},
+    onDiverged: () => {},
+    quarantine,
+    clock,
+    log: silentLog,
+    fatal: (error) => expect(error).toBeUndefined(),
+  });
+
+describe("nothing is deleted but what a signed receipt of this chain names", () => {
+  test("what was sent counts only as far as the receipt holds it", async () => {
+    const loop = commitLoop(store);
+    for (const byte of [1, 2, 3]) await seal(loop, byte);
+    const source = sourceOver(store, () => Promise.resolve(true));
+    const { receipt, encoded } = receiptFor([[0, 1]]);
+    await source.acknowledge(chain, receipt, encoded, [[0, 2]]);
+    expect(store.chain(chain)!.acknowledged).toEqual([[0, 1]]);
+    await source.stop();
+    await loop.stop();
+  });
+
+  test.each([
+    ["another gateway", { gateway: collector.id }],
+    ["another lane", { lane: 2 as Lane }],
+    ["another epoch", { epoch: 1 }],
+  ])("a receipt for %s is refused", async (_whose, other) => {
+    const loop = commitLoop(store);
+    for (const byte of [1, 2, 3]) await seal(loop, byte);
+    const source = sourceOver(store, () => Promise.resolve(true));
+    const { receipt, encoded } = receiptFor([[0, 2]]);
+    await expect(source.acknowledge(chain, { ...receipt, ...other }, encoded, [[0, 2]])).rejects.toThrow(
+      "the receipt is for",
+    );
+    expect(store.chain(chain)!.acknowledged).toEqual([]);
+    await source.stop();
+    await loop.stop();
+  });
+});
+
+/** A gateway whose disk altered the payload of the second of three batches. */
+async function damaged(maxBytes?: number) {
+  const disk = testDisk(clock);
+  const before = await TestStore.open(disk, clock);
+  const first = commitLoop(before.chains);
+  for (const byte of [1, 2, 3]) await seal(first, byte);
+  await first.stop();
+  const key = seqKey(KEY_SPACES.payload, chainBytes(chain), 1);
+  const value = Buffer.from((await disk.get(key))!);
+  value[value.length - 1]! ^= 1;
+  await disk.batch([{ type: "put", key, value }], { sync: true });
+  const { chains } = await TestStore.open(disk, clock, maxBytes === undefined ? {} : { maxBytes });
+  const loop = commitLoop(chains);
+  const lossesOf = async () => ownOf(recordsOf((await chains.readOne(chain, 3))!.payload));
+  const source = sourceOver(chains, (lost) => loop.quarantine(lost));
+  return { disk, chains, loop, source, lossesOf };
+}
+
+describe("a payload that is damaged on disk", () => {
+  test("goes out as header and null, once its loss is in the chain; the lane goes on", async () => {
+    const { chains, loop, source, lossesOf } = await damaged();
+    const batches = await source.read(chain, 0, 2, 1 << 20);
+    expect(batches.map(({ payload }) => payload === null)).toEqual([false, true, false]);
+    expect(await lossesOf()).toEqual([
+      {
+        kind: "loss",
+        reason: "quarantined",
+        epoch: 0,
+        ranges: [[1, 1]],
+        records: 1,
+        bytes: expect.any(Number) as number,
+      },
+    ]);
+    expect(chains.chain(chain)).toMatchObject({ evicted: [[1, 1]], head: { seq: 3 } });
+    await seal(loop, 4);
+    expect(await source.read(chain, 0, 2, 1 << 20)).toMatchObject([{}, { payload: null }, {}]);
+    expect(chains.chain(chain)).toMatchObject({ head: { seq: 4 } });
+    expect(await chains.verify(chain, { publicKey: gateway.publicKey })).toMatchObject({ broken: 0 });
+    await loop.stop();
+  });
+
+  test("waits where there is no room to say so, and goes when there is", async () => {
+    const { disk, chains, loop, source } = await damaged(1);
+    await expect(source.read(chain, 0, 2, 1 << 20)).rejects.toMatchObject({ code: "STORE_FULL" });
+    await expect(source.read(chain, 0, 2, 1 << 20)).rejects.toMatchObject({ code: "STORE_FULL" });
+    expect(chains.chain(chain)).toMatchObject({ evicted: [], head: { seq: 2 } });
+    await loop.stop();
+    const roomy = (await TestStore.open(disk, clock)).chains;
+    const next = commitLoop(roomy);
+    const again = sourceOver(roomy, (lost) => next.quarantine(lost));
+    expect(await again.read(chain, 0, 2, 1 << 20)).toMatchObject([{}, { payload: null }, {}]);
+    expect(roomy.chain(chain)).toMatchObject({ evicted: [[1, 1]], head: { seq: 3 } });
+    await next.stop();
+  });
 });

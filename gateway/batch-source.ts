@@ -4,6 +4,7 @@ import type { Log } from "@paddock/base/log.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
 import { intersect, subtract, union, type Ranges } from "@paddock/base/ranges.ts";
 import type { ChainStore } from "@paddock/store/chain-store.ts";
+import { chainName } from "@paddock/store/keyspace.ts";
 import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
 import type { ChainId } from "@paddock/store/types.ts";
 import type { BatchSource, ChainBacklog, ChainName } from "@paddock/uplink/forward/ports.ts";
@@ -74,12 +75,13 @@ export class ChainBatchSource implements BatchSource {
     throw new PaddockError("STORE_FULL", `There is no room to say that the payload of batch ${untold.seq} is damaged.`);
   }
 
-  async acknowledge(receipt: Receipt, encoded: Uint8Array, offered: Ranges): Promise<void> {
+  async acknowledge(asked: ChainName, receipt: Receipt, encoded: Uint8Array, offered: Ranges): Promise<void> {
     const { store, clock } = this.#options;
-    if (Buffer.compare(receipt.gateway, this.#options.gateway) !== 0) {
-      throw new RangeError(`a receipt for gateway ${Buffer.from(receipt.gateway).toString("hex")}`);
+    const id = this.#idOf(asked);
+    if (chainName(receipt) !== chainName(id)) {
+      const whose = `gateway ${Buffer.from(receipt.gateway).toString("hex")}, ${laneName(receipt.lane)}/${receipt.epoch}`;
+      throw new RangeError(`the receipt is for ${whose}, not for ${laneName(asked.lane)}/${asked.epoch} of this one`);
     }
-    const id = this.#idOf(receipt);
     // The sender looked at this already. Nothing is deleted but what the signed receipt names.
     const confirmed = intersect(offered, receipt.held);
     const named = union(confirmed, await this.#proven(id, receipt, confirmed));

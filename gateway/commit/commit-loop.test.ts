@@ -239,12 +239,54 @@ describe("CommitLoop", () => {
     expect(durable).toBe((await frames(0)).length);
     expect(durable).toBeGreaterThan(2);
     expect(outcomes.at(-1)).toEqual({ reason: "store-full", retryAfterS: 10 });
-    expect(loop.lanes()[0]!.full).toBe(true);
+    expect(loop.lanes()[0]!.shortage).toBe("quota");
     await settled(clock, store.chains.acknowledge(chainOf(0), [[0, 1]], RECEIPT));
     loop.roomFreed();
     expect(submit(0, numbered(99, 1000), (failure) => outcomes.push(failure))).toBeUndefined();
     await pass(5);
     expect(outcomes.at(-1)).toBeUndefined();
+  });
+
+  test("full is said until something fits again, however slow the sensors are", async () => {
+    const { loop, clock, store, submit, pass } = await world({
+      maxBytes: 8000,
+      lanes: { ...SETTINGS, alarm: { ...SETTINGS.alarm, quotaShare: 1 } },
+    });
+    for (let index = 0; index < 12; index++) {
+      submit(0, numbered(index, 1000), () => {});
+      await pass(5);
+    }
+    clock.advance(3_600_000);
+    expect(loop.lanes()[0]!.shortage).toBe("quota");
+    await settled(clock, store.chains.acknowledge(chainOf(0), [[0, 1]], RECEIPT));
+    submit(0, numbered(99, 1000), () => {});
+    await pass(5);
+    expect(loop.lanes()[0]!.shortage).toBeUndefined();
+  });
+
+  test("an epoch for which there is no room begins when a receipt makes some, without a frame", async () => {
+    const first = await world({ maxBytes: 8000, lanes: { ...SETTINGS, alarm: { ...SETTINGS.alarm, quotaShare: 1 } } });
+    const { clock, store, submit, pass } = first;
+    for (let index = 0; index < 12; index++) {
+      submit(0, numbered(index, 1000), () => {});
+      await pass(5);
+    }
+    // Into the last corner.
+    for (let bytes = 900; bytes > 4; bytes -= 100) {
+      clock.advance(11_000);
+      submit(0, numbered(bytes, bytes), () => {});
+      await pass(5);
+    }
+    const { seq: lastSeq, hash: previous } = store.chains.chain(chainOf(0))!.head!;
+    const loop = first.loopOver(4, { alarm: { reason: "rolled-back", previousEpoch: 0, lastSeq, previous } });
+    await settled(clock, loop.start());
+    expect(loop.lanes()[0]).toMatchObject({ epoch: 0, shortage: "quota" });
+    const frame = { lane: 0 as Lane, encodedSource: source, format: 112, frame: numbered(1) };
+    expect(loop.submit({ ...frame, receivedUs: clock.monotonicUs() })).toMatchObject({ reason: "store-full" });
+    await settled(clock, store.chains.acknowledge(chainOf(0), [[0, 3]], RECEIPT));
+    loop.roomFreed();
+    await pass(5);
+    expect(loop.lanes()[0]).toMatchObject({ epoch: 1, head: 0, shortage: undefined });
   });
 
   test("a refused frame takes those behind it along whose states count it as stored", async () => {

@@ -1,6 +1,7 @@
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
 import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
+import type { Shortage } from "@paddock/store/types.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { LANES, type Lane, type LaneName } from "@paddock/wire/lanes.ts";
 import { HASH_BYTES } from "@paddock/wire/limits.ts";
@@ -45,7 +46,8 @@ export interface LaneState extends LaneCounters {
   readonly epoch: number;
   readonly head: number | undefined;
   readonly closedBatches: number;
-  readonly full: boolean;
+  /** What there is no room in for frames of this lane, as far as was tried; undefined when they are taken. */
+  readonly shortage: Shortage["cause"] | undefined;
 }
 
 /** Seals accepted frames into the three chains of this gateway and makes them durable: one writer per lane. */
@@ -130,13 +132,13 @@ export class CommitLoop implements FrameSink {
   }
 
   lanes(): LaneState[] {
-    return this.#writers.map(({ counters, sealer, closedBatches, full }) => ({
+    return this.#writers.map(({ counters, sealer, closedBatches, shortage }) => ({
       ...counters,
       lane: sealer.chain.lane,
       epoch: sealer.chain.epoch,
       head: sealer.head?.seq,
       closedBatches,
-      full,
+      shortage,
     }));
   }
 

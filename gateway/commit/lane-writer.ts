@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
 import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
-import type { ChainId } from "@paddock/store/types.ts";
+import type { ChainId, Shortage } from "@paddock/store/types.ts";
 import { laneName } from "@paddock/wire/lanes.ts";
 import { BatchClock } from "./batch-clock.ts";
 import type { ChainSealer } from "./chain-sealer.ts";
@@ -105,13 +105,18 @@ export class LaneWriter {
     return this.#closed.length;
   }
 
-  /** Whether new frames are refused for want of room. */
-  get full(): boolean {
+  /** What there was no room in, if the last that was tried found none; undefined as soon as something fits. */
+  get shortage(): Shortage["cause"] | undefined {
+    return this.#refusingUntilUs === undefined ? undefined : this.room.shortage;
+  }
+
+  /** Whether frames are refused untried. */
+  get #refuses(): boolean {
     return this.#refusingUntilUs !== undefined && this.#options.clock.monotonicUs() < this.#refusingUntilUs;
   }
 
   submit(frame: IncomingFrame, committed: Committed | undefined): Pressure | undefined {
-    if (this.#refusingUntilUs !== undefined && this.full) {
+    if (this.#refuses) {
       this.counters.refusedStoreFull++;
       return STORE_FULL;
     }
@@ -217,7 +222,7 @@ export class LaneWriter {
   #pump(): void {
     if (this.#writing || this.#failure !== undefined) return;
     // While an epoch is due and there is no room for it, nothing is accepted, so nothing waits.
-    if (this.#due !== undefined && (!this.full || this.room.asked)) {
+    if (this.#due !== undefined && (!this.#refuses || this.room.asked)) {
       this.#writing = true;
       void this.#run(this.#firstBatch(this.#due.start), this.#due);
       return;

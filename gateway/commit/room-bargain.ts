@@ -31,10 +31,16 @@ export class RoomBargain {
   readonly #options: RoomBargainOptions;
   readonly #demands: Demand[] = [];
   #asking = false;
+  #shortage: Shortage["cause"] = "quota";
   #failure: { readonly error: unknown } | undefined;
 
   constructor(options: RoomBargainOptions) {
     this.#options = options;
+  }
+
+  /** What the last write that found no room found none in. */
+  get shortage(): Shortage["cause"] {
+    return this.#shortage;
   }
 
   /** Whether another lane waits for this one to give something up. */
@@ -117,6 +123,7 @@ export class RoomBargain {
     for (let round = 0; round < ROOM_ROUNDS_MAX && !batch.empty; round++) {
       const outcome = await sealer.append(batch, plan, start);
       if (outcome === "stored") return plan;
+      if (outcome !== "stale") this.#shortage = outcome.cause;
       const more = this.#demands.splice(0);
       demands.push(...more);
       demanded += sumOf(more);

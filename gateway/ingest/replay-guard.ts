@@ -7,7 +7,7 @@ import {
   type ReplayWindow,
 } from "@paddock/wire/replay-window.ts";
 import type { Committed, Pressure } from "../commit/frame-sink.ts";
-import { encodeReplayState, REMEMBERED_TAGS_MAX, type ReplayState } from "./replay-state.ts";
+import { encodeReplayState, REMEMBERED_TAGS, REMEMBERED_TAGS_MAX, type ReplayState } from "./replay-state.ts";
 
 /** A frame whose write is under way. */
 export interface PendingFrame {
@@ -106,13 +106,19 @@ export class ReplayGuard {
   #encodeState(lane: Lane): Buffer {
     let window = this.#laneWindows[lane];
     const tags: [number, string][] = [];
+    let pending = 0;
     for (const [sequence, { lane: of, tag }] of this.#tags) if (of === lane) tags.push([sequence, tag]);
     for (const { sequence, lane: of, tag } of this.#pending.values()) {
       if (of !== lane) continue;
       window = recordSequence(window, sequence);
       tags.push([sequence, tag]);
+      pending++;
     }
-    return encodeReplayState(this.#fingerprint, { window, tags: new Map(tags.slice(-REMEMBERED_TAGS_MAX)) });
+    // All that may stand in the batch that this state is written with: its answers are lost when the gateway dies.
+    return encodeReplayState(this.#fingerprint, {
+      window,
+      tags: new Map(tags.slice(-Math.min(Math.max(pending, REMEMBERED_TAGS), REMEMBERED_TAGS_MAX))),
+    });
   }
 
   #advance({ sequence, lane, tag }: PendingFrame): void {

@@ -4,6 +4,7 @@ import {
   decodeReplayWindow,
   encodeReplayWindow,
   REPLAY_WINDOW_BYTES,
+  REPLAY_WINDOW_WIDTH,
   type ReplayWindow,
 } from "@paddock/wire/replay-window.ts";
 
@@ -12,10 +13,12 @@ export const FINGERPRINT_BYTES = 8;
 /** Bytes of a frame's tag that are kept to recognise the frame. */
 export const TAG_HEAD_BYTES = 8;
 /**
- * Tags that are written with each frame. They are for the sensor whose answer was lost when the gateway stopped; it has
- * one exchange open (NSTART, RFC 7252 §4.7), so a few are plenty.
+ * Tags that are written with each frame beside those of the frames whose write is under way. They are for the sensor
+ * whose answer was lost when the gateway stopped; it has one exchange open (NSTART, RFC 7252 §4.7), so a few are plenty.
  */
-export const REMEMBERED_TAGS_MAX = 8;
+export const REMEMBERED_TAGS = 8;
+/** Tags of one state: as many frames as a sensor can have in one batch without leaving the window. */
+export const REMEMBERED_TAGS_MAX = REPLAY_WINDOW_WIDTH;
 
 /** What becomes durable with a keyed sensor's frame, for one lane. */
 export interface ReplayState {

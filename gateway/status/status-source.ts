@@ -136,7 +136,7 @@ export class StatusSource {
 
   #lanes(): LaneStatus[] {
     const { commitLoop, config, ingest } = this.#parts;
-    return commitLoop.lanes().map(({ lane, epoch, head, full, ...counted }) => {
+    return commitLoop.lanes().map(({ lane, epoch, head, shortage, ...counted }) => {
       const pendingRecords = this.#laneSum(lane, (chain) => chain.unacknowledgedRecords);
       const everPending = this.#pendingAtStart[lane]! + counted.committedRecords;
       return {
@@ -153,7 +153,7 @@ export class StatusSource {
         storedBytes: this.#laneSum(lane, (chain) => chain.bytes),
         pressure: config.lanes[laneName(lane)].pressure,
         quotaShare: config.lanes[laneName(lane)].quotaShare,
-        full,
+        full: shortage !== undefined,
         refusedStoreFull: counted.refusedStoreFull,
         refusedQueueFull: counted.refusedQueueFull,
         evictedRecords: counted.evictedRecords,

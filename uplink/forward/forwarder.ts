@@ -317,7 +317,7 @@ export class Forwarder {
     const counters = this.#counters.get(path)!;
     counters.batches += batches.length;
     counters.records += load.records;
-    this.#receipts.add(outcome.value, [[first, last]], (failure) => {
+    this.#receipts.add({ lane, epoch }, outcome.value, [[first, last]], (failure) => {
       this.#dispatch({ kind: "settled", flight, ...(failure === undefined ? {} : { failure }) });
     });
     this.#dispatch({ kind: "delivered", flight });
@@ -327,7 +327,7 @@ export class Forwarder {
     const session = this.#sessions.get(path);
     const outcome = await session?.link?.receipt({ lane, epoch }, session.controller.signal);
     if (outcome?.ok === true) {
-      this.#receipts.add(outcome.value, [], (failure) => {
+      this.#receipts.add({ lane, epoch }, outcome.value, [], (failure) => {
         if (failure === undefined) this.#dispatch({ kind: "answered", path, lane, epoch });
         else this.#dispatch({ kind: "query-failed", path, lane, epoch, failure: "refused", detail: failure });
       });

@@ -29,9 +29,9 @@ export interface BatchSource {
    * Makes a receipt durable. After this, `backlog` no longer names `confirmed`: the seqs that the collector has just
    * compared with what it holds. What else the receipt names counts only where its `head` proves that the collector
    * holds the very batches that are stored here: after a restored backup the same seqs may be other batches. What the
-   * receipt calls bare never counts while its payload is stored here.
+   * receipt calls bare never counts while its payload is stored here. Rejects a receipt that is not for the chain asked.
    */
-  acknowledge(receipt: Receipt, encoded: Uint8Array, confirmed: Ranges): Promise<void>;
+  acknowledge(asked: ChainName, receipt: Receipt, encoded: Uint8Array, confirmed: Ranges): Promise<void>;
   /** Registers the callback for "a batch became durable in this chain". */
   onSealed(callback: (lane: Lane, epoch: number, seq: number) => void): void;
 }

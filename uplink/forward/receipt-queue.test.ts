@@ -19,7 +19,9 @@ function receipt(held: Receipt["held"], bare: Receipt["bare"] = []): VerifiedRec
 class SlowSource extends MemorySource {
   readonly written: [Receipt["held"], Receipt["bare"], Receipt["held"]][] = [];
 
-  override async acknowledge({ held, bare }: Receipt, _encoded: Uint8Array, confirmed: Receipt["held"]): Promise<void> {
+  override async acknowledge(
+    ...[, { held, bare }, , confirmed]: Parameters<MemorySource["acknowledge"]>
+  ): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     this.written.push([held, bare, confirmed]);
   }
@@ -30,7 +32,7 @@ async function writtenOf(...receipts: readonly [VerifiedReceipt, Receipt["held"]
   const queue = new ReceiptQueue(source);
   let settled = 0;
   for (const [verified, confirmed] of receipts) {
-    queue.add(verified, confirmed, (failure) => {
+    queue.add(verified.receipt, verified, confirmed, (failure) => {
       expect(failure).toBeUndefined();
       settled++;
     });

@@ -2,12 +2,13 @@ import { messageOf } from "@paddock/base/errors.ts";
 import { intersect, subtract, union, type Ranges } from "@paddock/base/ranges.ts";
 import type { Receipt } from "@paddock/wire/receipt.ts";
 import { chainNumber } from "./forward-state.ts";
-import type { BatchSource, VerifiedReceipt } from "./ports.ts";
+import type { BatchSource, ChainName, VerifiedReceipt } from "./ports.ts";
 
 /** Called when the receipt is durable, or with the reason why it could not be made so. */
 export type Settled = (failure: string | undefined) => void;
 
 interface Waiting {
+  readonly asked: ChainName;
   readonly verified: VerifiedReceipt;
   readonly confirmed: Ranges;
   readonly settled: Settled[];
@@ -27,20 +28,23 @@ export class ReceiptQueue {
     this.#source = source;
   }
 
-  /** `confirmed`: the seqs of the upload that the receipt answers; none when it was only asked for. */
-  add(verified: VerifiedReceipt, confirmed: Ranges, settled: Settled): void {
-    const key = chainNumber(verified.receipt);
+  /**
+   * `asked` is the chain that the receipt was asked for, and `confirmed` the seqs of the upload that it answers; none
+   * when it was only asked for.
+   */
+  add(asked: ChainName, verified: VerifiedReceipt, confirmed: Ranges, settled: Settled): void {
+    const key = chainNumber(asked);
     const waiting = this.#waiting.get(key);
     if (waiting === undefined) {
-      this.#waiting.set(key, [{ verified, confirmed, settled: [settled] }]);
+      this.#waiting.set(key, [{ asked, verified, confirmed, settled: [settled] }]);
       void this.#drain(key);
       return;
     }
     const last = waiting.at(-1);
     if (last !== undefined && saysAllOf(verified.receipt, last.verified.receipt)) {
       const all = union(last.confirmed, confirmed);
-      waiting[waiting.length - 1] = { verified, confirmed: all, settled: [...last.settled, settled] };
-    } else waiting.push({ verified, confirmed, settled: [settled] });
+      waiting[waiting.length - 1] = { asked, verified, confirmed: all, settled: [...last.settled, settled] };
+    } else waiting.push({ asked, verified, confirmed, settled: [settled] });
   }
 
   /** Resolves when nothing is left to write. */
@@ -54,7 +58,7 @@ export class ReceiptQueue {
       const { receipt, encoded } = next.verified;
       let failure: string | undefined;
       try {
-        await this.#source.acknowledge(receipt, encoded, next.confirmed);
+        await this.#source.acknowledge(next.asked, receipt, encoded, next.confirmed);
       } catch (error) {
         failure = messageOf(error);
       }

@@ -117,7 +117,7 @@ export class MemorySource implements BatchSource {
     return batches;
   }
 
-  async acknowledge(receipt: Receipt, _encoded: Uint8Array, confirmed: Ranges): Promise<void> {
+  async acknowledge(_asked: ChainName, receipt: Receipt, _encoded: Uint8Array, confirmed: Ranges): Promise<void> {
     const chain = this.chain(receipt.lane, receipt.epoch);
     const named = union(confirmed, subtract(receipt.held, receipt.bare));
     const fresh = subtract(intersect(named, allOf(chain)), chain.acknowledged);

@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { REPLAY_WINDOW_WIDTH } from "@paddock/wire/replay-window.ts";
+import { ReplayGuard } from "./replay-guard.ts";
+import { decodeReplayState, REMEMBERED_TAGS } from "./replay-state.ts";
+
+const FINGERPRINT = Buffer.from("8 bytes!");
+const tagOf = (sequence: number): string => sequence.toString(16).padStart(16, "0");
+
+/** What a gateway knows that died after the write of `frames` frames of one sensor and before their answers. */
+function afterDeathWith(frames: number): ReplayGuard {
+  const guard = new ReplayGuard(FINGERPRINT);
+  let state: Uint8Array = Buffer.alloc(0);
+  for (let sequence = 0; sequence < frames; sequence++) ({ state } = guard.begin(sequence, tagOf(sequence), 1));
+  return new ReplayGuard(FINGERPRINT, [[1, decodeReplayState(state, FINGERPRINT)!]]);
+}
+
+test.each([1, REMEMBERED_TAGS + 1, 20, REPLAY_WINDOW_WIDTH])(
+  "copies of all %i frames that one batch had are known after a restart",
+  (frames) => {
+    const guard = afterDeathWith(frames);
+    const verdicts = Array.from({ length: frames }, (_, sequence) => guard.judge(sequence, tagOf(sequence)));
+    expect(new Set(verdicts)).toEqual(new Set(["stored"]));
+    expect(guard.judge(0, tagOf(99))).toBe("refused");
+  },
+);
+
+test("a state stays within its bound, however many frames are under way", () => {
+  const guard = afterDeathWith(3 * REPLAY_WINDOW_WIDTH);
+  expect(guard.size).toBeLessThanOrEqual(REPLAY_WINDOW_WIDTH);
+  expect(guard.judge(3 * REPLAY_WINDOW_WIDTH - 1, tagOf(3 * REPLAY_WINDOW_WIDTH - 1))).toBe("stored");
+});
