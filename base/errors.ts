@@ -81,6 +81,11 @@ export const ERROR_TABLE = {
     meaning: "The socket of a running program cannot be reached.",
     remedy: "Check that it runs and that --config or --socket names its socket.",
   },
+  COLLECTOR_REFUSED: {
+    disposition: "usage",
+    meaning: "The collector does not do what a command asked of it.",
+    remedy: "The message says why.",
+  },
   SCENARIO_INVALID: {
     disposition: "usage",
     meaning: "The scenario file does not fit its schema.",

@@ -23,6 +23,7 @@ import { Consumers } from "./log/consumers.ts";
 import { collectorMetrics } from "./metrics.ts";
 import { operatorHandler } from "./operator/operator-routes.ts";
 import { startOperatorServer, type OperatorServer } from "./operator/operator-server.ts";
+import { loadToken } from "./operator/token.ts";
 import { KeptReceipts } from "./proof/kept-receipts.ts";
 import { GatewayRegistry } from "./registry/gateway-registry.ts";
 import { makeDirectory } from "./set-aside.ts";
@@ -113,10 +114,11 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
 
     const operator = operatorHandler(shared);
     follow.count = () => operator.followers();
+    const { listen } = config.operator;
     const operatorServer = await startOperatorServer(
       operator.handle,
       operatorSocketPath(config),
-      config.operator.listen,
+      listen === null ? null : { ...listen, token: await loadToken(dataDir, log) },
     );
     closing.add(() => operatorServer.close());
 

@@ -24,7 +24,9 @@ const Listen = v.strictObject({ address: v.pipe(text(2, 64), describe("IPv6 or I
 
 const Loopback = v.pipe(
   v.strictObject({ address: v.picklist(["::1", "127.0.0.1"]), port }),
-  describe("The operator's API over TCP. It asks for no password, so it stays on this machine."),
+  describe(
+    "The operator's API over TCP. It stays on this machine and asks for the token in operator-token of dataDir.",
+  ),
 );
 
 const Claim = v.strictObject({

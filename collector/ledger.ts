@@ -6,6 +6,8 @@ export type Ledger = Pick<
   | "append"
   | "chain"
   | "chains"
+  | "damage"
+  | "duties"
   | "logEnd"
   | "logOffsetAt"
   | "onLog"
@@ -14,4 +16,5 @@ export type Ledger = Pick<
   | "readLog"
   | "side"
   | "usage"
+  | "verify"
 >;

@@ -11,6 +11,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   gaps: async () => (await import("./commands/gaps.ts")).gaps,
   approve: async () => (await import("./commands/decide.ts")).approve,
   deny: async () => (await import("./commands/decide.ts")).deny,
+  remove: async () => (await import("./commands/decide.ts")).remove,
+  evidence: async () => (await import("./commands/evidence.ts")).evidence,
   log: async () => (await import("./commands/log.ts")).log,
   consumers: async () => (await import("./commands/consumers.ts")).consumers,
   "export-proof": async () => (await import("./commands/export-proof.ts")).exportProof,

@@ -1,6 +1,6 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
-import { operatorSocketPath, readCollectorConfig } from "../config.ts";
+import { operatorSocketPath, readCollectorConfig, type CollectorConfig } from "../config.ts";
 
 /** One command of `paddock collector`. */
 export interface Command {
@@ -19,12 +19,15 @@ export interface Parsed {
   readonly positionals: readonly string[];
 }
 
+/** Read when the command line names none, so that the lines which begin with "next:" work as typed. */
+const DEFAULT_CONFIG = "/etc/paddock/collector.json";
+
 const STRING = { type: "string" } as const;
 const FLAG = { type: "boolean" } as const;
 
 /** Options of every command that talks to a running collector. */
 export const CONNECT_OPTIONS = { config: STRING, socket: STRING, json: FLAG } as const;
-export const CONNECT_HELP = `  --config FILE   the collector's configuration, to find its operator socket
+export const CONNECT_HELP = `  --config FILE   the collector's configuration, to find its operator socket (${DEFAULT_CONFIG})
   --socket PATH   the operator socket itself
   --json          print JSON`;
 
@@ -72,13 +75,24 @@ export function wholeOption(parsed: Parsed, name: string): number | undefined {
   return value;
 }
 
-/** Where the running collector listens to its operator. Throws USAGE, CONFIG_UNREADABLE or CONFIG_INVALID. */
+/** Where the running collector listens to its operator. Throws CONFIG_UNREADABLE or CONFIG_INVALID. */
 export async function socketOf(parsed: Parsed): Promise<string> {
   const socket = textOption(parsed, "socket");
   if (socket !== undefined) return socket;
-  const config = textOption(parsed, "config");
-  if (config === undefined) throw new PaddockError("USAGE", "Name the collector by --config FILE or --socket PATH.");
-  return operatorSocketPath(await readCollectorConfig(config));
+  return operatorSocketPath((await configOf(parsed)).config);
+}
+
+/** The configuration that --config names, or the one at its usual place. Throws CONFIG_UNREADABLE or CONFIG_INVALID. */
+export async function configOf(parsed: Parsed): Promise<{ readonly path: string; readonly config: CollectorConfig }> {
+  const named = textOption(parsed, "config");
+  const path = named ?? DEFAULT_CONFIG;
+  try {
+    return { path, config: await readCollectorConfig(path) };
+  } catch (error) {
+    if (named !== undefined || !(error instanceof PaddockError) || error.code !== "CONFIG_UNREADABLE") throw error;
+    const remedy = "Name the collector by --config FILE, or, if it runs, by --socket PATH.";
+    throw new PaddockError(error.code, error.message, { cause: error, remedy });
+  }
 }
 
 /** To standard output, without what could steer a terminal: labels, sources and reasons come from gateways. */

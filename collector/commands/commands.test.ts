@@ -120,6 +120,27 @@ describe("the commands", () => {
     expect(refused).toMatchObject({ code: 2, stderr: /no time/u });
   });
 
+  test("log reads on from a consumer's place and moves it along, and says where the log ends", async () => {
+    await paddock("consumers", "reader", "--offset", "1", "--config", config);
+    const first = await paddock("log", "--consumer", "reader", "--limit", "1", "--config", config);
+    expect(first.stdout.trim().split("\n")).toHaveLength(1);
+    const rest = await paddock("log", "--consumer", "reader", "--format", "senml", "--config", config);
+    expect(JSON.parse(rest.stdout)).toMatchObject({ offset: 2, value: 21.5 });
+    expect((await paddock("consumers", "reader", "--config", config)).stdout).toMatch(/offset 3/u);
+    expect(await paddock("consumers", "reader", "--remove", "--config", config)).toMatchObject({ code: 0 });
+    expect(await paddock("log", "--from", "99", "--config", config)).toMatchObject({
+      code: 2,
+      stderr: /COLLECTOR_REFUSED.*end of the log, 3/u,
+    });
+  });
+
+  test("without --config look at the usual place, and say so", async () => {
+    expect(await paddock("fleet")).toMatchObject({
+      code: 2,
+      stderr: /\/etc\/paddock\/collector.json[\s\S]*--config FILE/u,
+    });
+  });
+
   test("approve and deny decide", async () => {
     const waiting = testIdentity(4);
     await collector.enrol(waiting);
@@ -156,7 +177,23 @@ describe("the commands", () => {
       code: 0,
       stdout: /The proof holds[\s\S]*3 signed headers/u,
     });
-    expect(await paddock("verify", file, "--collector", gateway)).toMatchObject({ code: 2, stderr: /not of/u });
+    expect(await paddock("verify", file, "--collector", gateway)).toMatchObject({
+      code: 2,
+      stderr: /not of[\s\S]*holds in itself/u,
+    });
+    // What `collector id` prints is the public key, and does as well; what is neither does not read like failed evidence.
+    const key = hexOf(collector.identity.publicKeyRaw);
+    expect(await paddock("verify", file, "--collector", key)).toMatchObject({ code: 0 });
+    expect(await paddock("verify", file, "--collector", key.slice(0, 12))).toMatchObject({
+      code: 2,
+      stderr: /USAGE.*64 hex digits/u,
+    });
+    expect(await paddock("verify", `${file}.none`)).toMatchObject({ code: 2, stderr: /USAGE.*cannot be read/u });
+    const nowhere = join(collector.directory, "none", "x.proof");
+    expect(await paddock("export-proof", "--offset", "0", "--out", nowhere, "--config", config)).toMatchObject({
+      code: 2,
+      stderr: /x.proof cannot be written.*Choose a place/u,
+    });
     const altered = await readFile(file);
     altered[200]! ^= 1;
     await writeFile(file, altered);

@@ -14,25 +14,39 @@ import {
 
 export const consumers: Command = {
   name: "consumers",
-  usage: "[NAME [--offset N [--rewind]]] --config FILE [--json]",
-  summary: "named places in the log: list, show, move",
+  usage: "[NAME [--offset N [--rewind] | --remove]] [--config FILE] [--json]",
+  summary: "named places in the log: list, show, move, remove",
   help: `  NAME            show this one
   --offset N      move it to log offset N, or make it
   --rewind        allow moving it back
+  --remove        forget it
 ${CONNECT_HELP}`,
   async run(argv) {
-    const options = { ...CONNECT_OPTIONS, offset: { type: "string" }, rewind: { type: "boolean" } } as const;
+    const options = {
+      ...CONNECT_OPTIONS,
+      offset: { type: "string" },
+      rewind: { type: "boolean" },
+      remove: { type: "boolean" },
+    } as const;
     const parsed = parseCommandLine(argv, options, [0, 1]);
     const name = parsed.positionals[0];
     const offset = wholeOption(parsed, "offset");
     if (offset !== undefined && name === undefined)
       throw new PaddockError("USAGE", "--offset needs a consumer's NAME.");
+    if (parsed.values["remove"] === true) return remove(await socketOf(parsed), name, offset);
     const answer = await ask(await socketOf(parsed), name, offset, parsed.values["rewind"] === true);
     if (parsed.values["json"] === true) printJson(answer);
     else print(renderConsumers(Array.isArray(answer) ? answer : [answer]));
     return 0;
   },
 };
+
+async function remove(socket: string, name: string | undefined, offset: number | undefined): Promise<number> {
+  if (name === undefined || offset !== undefined) throw new PaddockError("USAGE", "--remove goes with a NAME alone.");
+  await askJson(socket, { method: "DELETE", path: `/v1/consumers/${encodeURIComponent(name)}` });
+  print(`${name} is forgotten.`);
+  return 0;
+}
 
 function ask(socket: string, name: string | undefined, offset: number | undefined, rewind: boolean) {
   if (name === undefined) return askJson<Consumer[]>(socket, { path: "/v1/consumers" });

@@ -1,5 +1,5 @@
 import { PaddockError } from "@paddock/base/errors.ts";
-import { askJson } from "../operator/operator-client.ts";
+import { askJson, type OperatorRequest } from "../operator/operator-client.ts";
 import {
   CONNECT_HELP,
   CONNECT_OPTIONS,
@@ -18,11 +18,12 @@ interface Decided {
 
 export const approve = decision("approve", "let a gateway hand in");
 export const deny = decision("deny", "refuse a gateway; what it handed in stays");
+export const remove = decision("remove", "forget a gateway that waits or is denied and handed nothing in");
 
-function decision(name: "approve" | "deny", summary: string): Command {
+function decision(name: "approve" | "deny" | "remove", summary: string): Command {
   return {
     name,
-    usage: "ID --config FILE [--json]",
+    usage: "ID [--config FILE] [--json]",
     summary,
     help: `  ID              the gateway's id, or its first 8 or more hex digits
 ${CONNECT_HELP}`,
@@ -32,8 +33,10 @@ ${CONNECT_HELP}`,
       if (!/^[0-9a-f]{8,64}$/u.test(gateway)) {
         throw new PaddockError("USAGE", `${JSON.stringify(gateway)} is no gateway id; it has 8 to 64 hex digits.`);
       }
-      const path = `/v1/gateways/${gateway}/${name}`;
-      const decided = await askJson<Decided>(await socketOf(parsed), { method: "POST", path });
+      const path = `/v1/gateways/${gateway}`;
+      const request: OperatorRequest =
+        name === "remove" ? { method: "DELETE", path } : { method: "POST", path: `${path}/${name}` };
+      const decided = await askJson<Decided>(await socketOf(parsed), request);
       if (parsed.values["json"] === true) printJson(decided);
       else print(`${decided.id} ${decided.label === "" ? "" : `(${decided.label}) `}is ${decided.state}.`);
       return 0;

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { PaddockError } from "@paddock/base/errors.ts";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { verifyProof } from "@paddock/wire/proof.ts";
 import { ask } from "../operator/operator-client.ts";
 import { writeProofParts } from "../proof/proof-parts.ts";
 import {
@@ -15,7 +16,7 @@ import {
 
 export const exportProof: Command = {
   name: "export-proof",
-  usage: "--offset N (--out FILE | --dir DIR) --config FILE [--json]",
+  usage: "--offset N (--out FILE | --dir DIR) [--config FILE] [--json]",
   summary: "write the evidence for one record to a file",
   help: `  --offset N      the record's offset in the log
   --out FILE      one proof file, for \`verify\`
@@ -38,17 +39,39 @@ export const exportProof: Command = {
     if (out === undefined && directory === undefined)
       throw new PaddockError("USAGE", "Name --out FILE, --dir DIR or both.");
     const proof = await ask(await socketOf(parsed), { path: `/v1/proof?offset=${offset}` });
+    const verified = verifyProof(proof);
+    if (!verified.ok) {
+      throw new PaddockError("PROOF_INVALID", `Nothing was written: ${verified.detail}`, {
+        remedy: "What the collector holds there is damaged: `paddock collector ledger verify`.",
+      });
+    }
     const written: string[] = [];
+    const said: string[] = [];
     if (out !== undefined) {
-      await writeFile(out, proof);
+      await writing(out, () => writeFile(out, proof));
       written.push(out);
+      said.push(`wrote ${out}`);
     }
     if (directory !== undefined) {
-      await mkdir(directory, { recursive: true });
-      written.push(...(await writeProofParts(proof, directory)));
+      const parts = await writing(directory, async () => {
+        await mkdir(directory, { recursive: true });
+        return writeProofParts(proof, directory);
+      });
+      written.push(...parts);
+      said.push(`wrote ${parts.length} files to ${directory}`);
     }
     if (parsed.values["json"] === true) printJson({ offset, bytes: proof.length, written });
-    else print(written.map((path) => `wrote ${path}`).join("\n"));
+    else print(said.join("\n"));
     return 0;
   },
 };
+
+async function writing<Value>(path: string, write: () => Promise<Value>): Promise<Value> {
+  try {
+    return await write();
+  } catch (error) {
+    if (error instanceof PaddockError) throw error;
+    const remedy = "Choose a place that exists and that you may write to.";
+    throw new PaddockError("USAGE", `${path} cannot be written: ${messageOf(error)}.`, { cause: error, remedy });
+  }
+}

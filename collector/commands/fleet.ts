@@ -18,7 +18,7 @@ interface FleetAnswer {
 
 export const fleet: Command = {
   name: "fleet",
-  usage: "--config FILE [--json]",
+  usage: "[--config FILE] [--json]",
   summary: "every gateway with a verdict, worst first",
   help: `${CONNECT_HELP}
 
@@ -44,12 +44,15 @@ function renderGateway(gateway: GatewayReport, nowMs: number): string {
   const since =
     gateway.lastReceived === null ? "never sent" : `last sent ${formatDuration(nowMs - gateway.lastReceived)} ago`;
   const lines = [
-    `${gateway.severity.toUpperCase().padEnd(9)} ${name}: ${gateway.verdict}`,
+    // A denied gateway is in order, but it is not "ok".
+    `${(gateway.state === "denied" ? "denied" : gateway.severity).toUpperCase().padEnd(9)} ${name}: ${gateway.verdict}`,
     `  ${gateway.state}, ${since}`,
   ];
   for (const chain of gateway.chains) lines.push(`  ${renderChain(chain)}`);
-  for (const fork of gateway.forks)
-    lines.push(`  ${fork.kind} at ${fork.lane} epoch ${fork.epoch} seq ${fork.seq}: ${fork.detail}`);
+  for (const { kind, lane, epoch, seq, detail, closed } of gateway.forks) {
+    const state = closed === null ? "" : ` (closed: ${closed.why})`;
+    lines.push(`  ${kind} at ${lane} epoch ${epoch} seq ${seq}: ${detail}${state}`);
+  }
   return lines.join("\n");
 }
 
@@ -59,6 +62,7 @@ function renderChain(chain: ChainReport): string {
     `linked ${chain.linked}`,
   ];
   if (chain.missing > 0) parts.push(`missing ${chain.missing}`);
+  if (chain.damaged > 0) parts.push(`damaged here ${chain.damaged}`);
   if (chain.evicted > 0) parts.push(`evicted ${chain.evicted} (${chain.unexplained} unexplained)`);
   if (chain.lossRecords > 0) parts.push(`${chain.lossRecords} loss records over ${chain.lostRecords} records`);
   if (chain.clock !== null) parts.push(`clock ${chain.clock}`);

@@ -16,17 +16,19 @@ const CAUSES: Readonly<Record<GapCause, string>> = {
   "never-received": "never received; the gateway may still have them",
   evicted: "given up by the gateway, as its loss record says",
   unexplained: "came without payload, and no loss record says why",
+  damaged: "damaged here at the collector: its disk changed or lost them",
   "epoch-change": "lost with the end of the epoch, as the next one says",
 };
 
 export const gaps: Command = {
   name: "gaps",
-  usage: "--config FILE [--gateway ID] [--json]",
+  usage: "[--config FILE] [--gateway ID] [--json]",
   summary: "what is missing, where, and why",
   help: `${CONNECT_HELP}
   --gateway ID    64 hex digits; without it all gateways
 
-Ends with 0 when there is no gap or every gap is told by its gateway, 1 otherwise.`,
+Ends with 0 when there is no gap or every gap is told by its gateway, 2 when the collector's own disk took something, 1
+otherwise.`,
   async run(argv) {
     const parsed = parseCommandLine(argv, { ...CONNECT_OPTIONS, gateway: { type: "string" } });
     const gateway = textOption(parsed, "gateway");
@@ -34,6 +36,7 @@ Ends with 0 when there is no gap or every gap is told by its gateway, 1 otherwis
     const found = await askJson<readonly Gap[]>(await socketOf(parsed), { path: `/v1/gaps${query}` });
     if (parsed.values["json"] === true) printJson(found);
     else print(renderGaps(found));
+    if (found.some(({ cause }) => cause === "damaged")) return 2;
     return found.some(({ cause }) => cause === "never-received" || cause === "unexplained") ? 1 : 0;
   },
 };

@@ -1,11 +1,10 @@
-import { readCollectorConfig } from "../config.ts";
 import { hexOf } from "../chain-name.ts";
 import { loadIdentity } from "../identity-file.ts";
-import { parseCommandLine, print, printJson, requiredOption, type Command } from "./command.ts";
+import { configOf, parseCommandLine, print, printJson, type Command } from "./command.ts";
 
 export const id: Command = {
   name: "id",
-  usage: "--config FILE [--json]",
+  usage: "[--config FILE] [--json]",
   summary: "print the public key that gateways pin",
   help: `  --config FILE   the collector's configuration
   --json          print {"publicKey", "id"}
@@ -13,7 +12,7 @@ export const id: Command = {
 Makes the identity when there is none yet, so that gateways can be configured before the collector first runs.`,
   async run(argv) {
     const parsed = parseCommandLine(argv, { config: { type: "string" }, json: { type: "boolean" } });
-    const config = await readCollectorConfig(requiredOption(parsed, "config"));
+    const { config } = await configOf(parsed);
     const identity = await loadIdentity(config.dataDir);
     const publicKey = hexOf(identity.publicKeyRaw);
     if (parsed.values["json"] === true) printJson({ publicKey, id: hexOf(identity.id) });

@@ -5,7 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { PaddockError } from "@paddock/base/errors.ts";
 import { LOG_CONTENT_TYPES } from "../log/log-line.ts";
 import { senmlLines, type LogLine } from "../log/senml-lines.ts";
-import { askStream, refuseErrorStream } from "../operator/operator-client.ts";
+import { ask, askStream, refuseErrorStream } from "../operator/operator-client.ts";
 import { CONNECT_OPTIONS, parseCommandLine, socketOf, textOption, wholeOption, type Command } from "./command.ts";
 
 const FORMATS = ["ndjson", "cbor", "senml"] as const;
@@ -13,11 +13,12 @@ type Format = (typeof FORMATS)[number];
 
 export const log: Command = {
   name: "log",
-  usage: "--config FILE [--from OFFSET|TIME] [--follow] [--format ndjson|cbor|senml] [--limit N]",
+  usage: "[--config FILE] [--from OFFSET|TIME | --consumer NAME] [--follow] [--format ndjson|cbor|senml] [--limit N]",
   summary: "replay what arrived, in the order it arrived",
   help: `  --config FILE   the collector's configuration, to find its operator socket
   --socket PATH   the operator socket itself
   --from WHERE    a log offset, or a time such as 2026-01-31T12:00:00Z; from the start when absent
+  --consumer NAME from the place of this consumer, which moves along behind what was written out
   --follow        go on with what arrives
   --format F      ndjson: a JSON line per record, frames in base64url (default)
                   cbor: the same as a CBOR sequence, frames as bytes
@@ -27,6 +28,7 @@ export const log: Command = {
     const options = {
       ...CONNECT_OPTIONS,
       from: { type: "string" },
+      consumer: { type: "string" },
       follow: { type: "boolean" },
       format: { type: "string" },
       limit: { type: "string" },
@@ -38,16 +40,65 @@ export const log: Command = {
     const query = new URLSearchParams();
     const from = textOption(parsed, "from");
     if (from !== undefined) query.set(/^\d+$/u.test(from) ? "from" : "since", from);
+    const consumer = textOption(parsed, "consumer");
+    if (consumer !== undefined && format === "cbor") {
+      throw new PaddockError("USAGE", "--consumer goes with --format ndjson or senml.");
+    }
+    if (consumer !== undefined) query.set("consumer", consumer);
     const limit = wholeOption(parsed, "limit");
     if (limit !== undefined) query.set("limit", String(limit));
     if (parsed.values["follow"] === true) query.set("follow", "1");
     const accept = LOG_CONTENT_TYPES[format === "cbor" ? "cbor" : "ndjson"];
-    const answer = await askStream(await socketOf(parsed), { path: `/v1/log?${query.toString()}`, accept });
+    const socket = await socketOf(parsed);
+    const answer = await askStream(socket, { path: `/v1/log?${query.toString()}`, accept });
     await refuseErrorStream(answer);
-    await writeOut(answer, format);
+    if (consumer !== undefined) await consume(socket, consumer, answer, format);
+    else await writeOut(answer, format);
     return 0;
   },
 };
+
+/** Moves the consumer at most this often while lines keep coming. */
+const ADVANCE_MS = 1000;
+
+/** Writes lines out and moves the consumer behind them: whoever is cut off reads the last second again, and misses nothing. */
+async function consume(socket: string, consumer: string, answer: IncomingMessage, format: Format): Promise<void> {
+  let written: number | undefined;
+  const advance = async (): Promise<void> => {
+    if (written === undefined) return;
+    const offset = written;
+    written = undefined;
+    await ask(socket, { method: "PUT", path: `/v1/consumers/${encodeURIComponent(consumer)}`, body: { offset } });
+  };
+  let failure: unknown;
+  const timer = setInterval(() => void advance().catch((error: unknown) => (failure ??= error)), ADVANCE_MS);
+  try {
+    for await (const text of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
+      const line = JSON.parse(text) as LogLine;
+      const out = format === "senml" ? senmlLines(line).text : `${text}\n`;
+      if (out !== "" && !(await wroteOut(out))) break;
+      written = line.offset + (line.lost ?? line.evicted ?? line.undecodable ?? line.damaged ?? 1);
+      if (failure !== undefined) throw failure;
+    }
+  } finally {
+    clearInterval(timer);
+    answer.destroy();
+  }
+  await advance();
+}
+
+/** Whether the text went to standard output; not when its reader has gone. */
+function wroteOut(text: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const gone = (): void => resolve(false);
+    process.stdout.once("error", gone);
+    process.stdout.write(text, (error) => {
+      if (error !== null && error !== undefined) return;
+      process.stdout.off("error", gone);
+      resolve(true);
+    });
+  });
+}
 
 /** To standard output at the pace of whoever reads it; a reader that has enough and closes is no failure. */
 async function writeOut(answer: IncomingMessage, format: Format): Promise<void> {

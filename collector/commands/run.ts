@@ -1,19 +1,22 @@
+import { writeSync } from "node:fs";
 import { systemClock } from "@paddock/base/clock.ts";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import type { Log } from "@paddock/base/log.ts";
 import { startCollector } from "../collector.ts";
-import { readCollectorConfig } from "../config.ts";
 import { pinoLog } from "../pino-log.ts";
-import { parseCommandLine, print, printJson, requiredOption, type Command } from "./command.ts";
+import { configOf, parseCommandLine, print, printJson, type Command } from "./command.ts";
 
 export const run: Command = {
   name: "run",
-  usage: "--config FILE [--check-config | --print-config]",
+  usage: "[--config FILE] [--check-config | --print-config]",
   summary: "run the collector",
-  help: `  --config FILE     its configuration (collector/config.schema.json)
+  help: `  --config FILE     its configuration (collector/config.schema.json); /etc/paddock/collector.json when absent
   --check-config    say whether the configuration is valid, and end
   --print-config    print it with every default filled in, and end
 
 Prints one JSON line per event on standard error; "ready" says that it serves, with its public key and addresses.
-SIGTERM or SIGINT: finishes the uploads in flight and ends with 0.`,
+SIGTERM or SIGINT: finishes the uploads in flight and ends with 0. What it cannot survive is an event "failed", and it ends
+with 1, so that the service manager starts it again; with 2 for a configuration that has to be changed first.`,
   async run(argv) {
     const options = {
       config: { type: "string" },
@@ -21,8 +24,7 @@ SIGTERM or SIGINT: finishes the uploads in flight and ends with 0.`,
       "print-config": { type: "boolean" },
     } as const;
     const parsed = parseCommandLine(argv, options);
-    const path = requiredOption(parsed, "config");
-    const config = await readCollectorConfig(path);
+    const { path, config } = await configOf(parsed);
     if (parsed.values["print-config"] === true) {
       printJson(config);
       return 0;
@@ -33,14 +35,31 @@ SIGTERM or SIGINT: finishes the uploads in flight and ends with 0.`,
     }
     const stopped = signalled();
     const log = pinoLog(config.log.level);
-    const collector = await startCollector(config, systemClock, log);
-    const signal = await Promise.race([stopped, collector.failed]);
-    log.info("stopping", { signal });
-    await collector.close();
-    log.info("stopped");
-    return 0;
+    try {
+      const collector = await startCollector(config, systemClock, log);
+      const signal = await Promise.race([stopped, collector.failed]);
+      log.info("stopping", { signal });
+      await collector.close();
+      log.info("stopped");
+      return 0;
+    } catch (error) {
+      return fail(log, error);
+    }
   },
 };
+
+/** Ends the process at once: what failed may have left handles open, and nothing is closed that may be in doubt. */
+function fail(log: Log, error: unknown): never {
+  if (error instanceof PaddockError) {
+    const { code, message, remedy } = error;
+    log.error("failed", { code, message, remedy });
+    writeSync(2, `${error.explain()}\n`);
+    process.exit(error.disposition === "usage" ? 2 : 1);
+  }
+  log.error("failed", { message: messageOf(error) });
+  writeSync(2, `${(error as Error)?.stack ?? String(error)}\n`);
+  process.exit(1);
+}
 
 function signalled(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {

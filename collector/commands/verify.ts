@@ -1,35 +1,38 @@
 import { readFile } from "node:fs/promises";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { partyId } from "@paddock/wire/identity.ts";
 import { laneName } from "@paddock/wire/lanes.ts";
 import { verifyProof, type VerifiedProof } from "@paddock/wire/proof.ts";
 import { formatSource } from "@paddock/wire/record.ts";
 import { hexOf } from "../chain-name.ts";
 import { clockName } from "../log/log-line.ts";
-import { parseCommandLine, print, printJson, textOption, type Command } from "./command.ts";
+import { parseCommandLine, print, printJson, textOption, type Command, type Parsed } from "./command.ts";
 
 export const verify: Command = {
   name: "verify",
   usage: "PROOF [--gateway ID] [--collector ID] [--json]",
   summary: "check a proof file, without a collector and without a network",
   help: `  PROOF           a file that \`export-proof\` wrote
-  --gateway ID    the gateway it must be of, 64 hex digits
-  --collector ID  the collector it must be of, 64 hex digits
+  --gateway ID    the gateway it must be of: its id or its public key, 64 hex digits
+  --collector ID  the collector it must be of, likewise; "paddock collector id" prints its public key
   --json          print JSON
 
 The file brings its keys along: without --gateway and --collector, compare the ids that are printed with the ones you
-trust. Ends with 0 when everything holds, 2 when something does not.`,
+trust. Ends with 0 when everything holds, 2 when something does not or the file cannot be read.`,
   async run(argv) {
     const options = { gateway: { type: "string" }, collector: { type: "string" }, json: { type: "boolean" } } as const;
     const parsed = parseCommandLine(argv, options, [1, 1]);
     const path = parsed.positionals[0]!;
+    const parties = { gateway: partyOption(parsed, "gateway"), collector: partyOption(parsed, "collector") };
     const verified = verifyProof(await readProof(path));
     if (!verified.ok) throw new PaddockError("PROOF_INVALID", `${path}: ${verified.detail}`);
     const facts = factsOf(verified.value);
     for (const party of ["gateway", "collector"] as const) {
-      const wanted = textOption(parsed, party)?.toLowerCase();
-      if (wanted !== undefined && wanted !== facts[party]) {
-        throw new PaddockError("PROOF_INVALID", `${path} is of ${party} ${facts[party]}, not of ${wanted}.`);
-      }
+      const wanted = parties[party];
+      if (wanted === undefined || wanted === facts[party] || idOfKey(wanted) === facts[party]) continue;
+      throw new PaddockError("PROOF_INVALID", `${path} is of ${party} ${facts[party]}, not of ${wanted}.`, {
+        remedy: "It holds in itself: it is another's, or that id or public key is not the one you mean.",
+      });
     }
     if (parsed.values["json"] === true) printJson(facts);
     else print(renderFacts(facts));
@@ -41,8 +44,22 @@ async function readProof(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (error) {
-    throw new PaddockError("PROOF_INVALID", `${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+    throw new PaddockError("USAGE", `${path} cannot be read: ${messageOf(error)}.`, {
+      cause: error,
+      remedy: "Check the path; nothing was looked at.",
+    });
   }
+}
+
+/** 64 hex digits: an id, or the public key that it is made of. Throws USAGE. */
+function partyOption(parsed: Parsed, name: string): string | undefined {
+  const text = textOption(parsed, name)?.toLowerCase();
+  if (text === undefined || /^[0-9a-f]{64}$/u.test(text)) return text;
+  throw new PaddockError("USAGE", `--${name} is ${JSON.stringify(text)}; an id or a public key has 64 hex digits.`);
+}
+
+function idOfKey(hex: string): string {
+  return hexOf(partyId(Buffer.from(hex, "hex")));
 }
 
 function factsOf({ gateway, collector, header, record, receipt, links }: VerifiedProof) {

@@ -2,12 +2,13 @@ import { formatDuration } from "@paddock/base/duration.ts";
 import { countOf } from "@paddock/base/ranges.ts";
 import type { ChainSummary } from "@paddock/store/types.ts";
 import { laneName, type LaneName } from "@paddock/wire/lanes.ts";
-import { hexOf } from "../chain-name.ts";
+import { chainText, hexOf } from "../chain-name.ts";
 import type { Evidence, EvidenceRoom } from "../evidence.ts";
 import type { Ledger } from "../ledger.ts";
 import { clockName } from "../log/log-line.ts";
 import type { Gateway, GatewayRegistry, GatewayState } from "../registry/gateway-registry.ts";
 import type { ActivityBook, ChainActivity } from "./activity.ts";
+import { ledgerDamage, type LedgerDamage } from "./damage.ts";
 import { gapsOfLane, type Gap } from "./missing.ts";
 
 export interface ChainReport {
@@ -24,6 +25,8 @@ export interface ChainReport {
   /** Batches whose payload the gateway gave up, and of these the ones without a loss record. */
   readonly evicted: number;
   readonly unexplained: number;
+  /** Batches that were here and that this collector's disk changed or lost, as far as it has come to light. */
+  readonly damaged: number;
   /** Records that the gateway's loss records report as lost in this lane, told in this epoch. */
   readonly lostRecords: number;
   readonly lossRecords: number;
@@ -51,7 +54,7 @@ export const SEVERITIES = ["ok", "waiting", "attention", "broken"] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
 export interface FleetSources {
-  readonly ledger: Pick<Ledger, "chains">;
+  readonly ledger: Pick<Ledger, "chains" | "damage" | "duties">;
   readonly registry: Pick<GatewayRegistry, "all">;
   readonly activity: Pick<ActivityBook, "of" | "told">;
   readonly evidence: Pick<EvidenceRoom, "all">;
@@ -66,8 +69,9 @@ export function fleetReport(sources: FleetSources, nowMs: number): GatewayReport
   const evidence = Map.groupBy(sources.evidence.all(), (item) => item.gateway);
   const gateways = new Map(sources.registry.all().map((gateway) => [gateway.id, gateway]));
   const ids = new Set([...gateways.keys(), ...chains.keys(), ...evidence.keys()]);
+  const sight: Sight = { activity: sources.activity, damaged: ledgerDamage(sources.ledger).batches, nowMs };
   const reports = [...ids].map((id) =>
-    gatewayReport(id, gateways.get(id), chains.get(id) ?? [], evidence.get(id) ?? [], sources.activity, nowMs),
+    gatewayReport(id, gateways.get(id), chains.get(id) ?? [], evidence.get(id) ?? [], sight),
   );
   const rank = ({ severity }: GatewayReport) => SEVERITIES.indexOf(severity);
   return reports.toSorted((a, b) => rank(b) - rank(a) || compare(a.label, b.label) || compare(a.id, b.id));
@@ -80,13 +84,25 @@ export function gapReport(sources: Pick<FleetSources, "ledger" | "activity">, ga
   );
   const lanes = Map.groupBy(chains, ({ id }) => `${hexOf(id.gateway)}/${id.lane}`);
   const inOrder = [...lanes].toSorted(([left], [right]) => compare(left, right));
-  return inOrder.flatMap(([, summaries]) => gapsOfLane(withTold(summaries, sources.activity)));
+  const sight = { activity: sources.activity, damaged: ledgerDamage(sources.ledger).batches };
+  return inOrder.flatMap(([, summaries]) => gapsOfLane(withTold(summaries, sight)));
 }
 
-function withTold(summaries: readonly ChainSummary[], activity: Pick<ActivityBook, "told">) {
+/** What a report looks at beside the chains themselves. */
+interface Sight {
+  readonly activity: FleetSources["activity"];
+  readonly damaged: LedgerDamage["batches"];
+  readonly nowMs: number;
+}
+
+function withTold(summaries: readonly ChainSummary[], { activity, damaged }: Pick<Sight, "activity" | "damaged">) {
   return summaries
     .toSorted((left, right) => left.id.epoch - right.id.epoch)
-    .map((summary) => ({ summary, told: activity.told(summary.id) }));
+    .map((summary) => ({
+      summary,
+      told: activity.told(summary.id),
+      damaged: damaged.get(chainText(summary.id)) ?? [],
+    }));
 }
 
 function gatewayReport(
@@ -94,14 +110,13 @@ function gatewayReport(
   gateway: Gateway | undefined,
   summaries: readonly ChainSummary[],
   forks: readonly Evidence[],
-  activity: FleetSources["activity"],
-  nowMs: number,
+  sight: Sight,
 ): GatewayReport {
   const lanes = Map.groupBy(summaries, (summary) => summary.id.lane);
-  const gaps = [...lanes.values()].flatMap((epochs) => gapsOfLane(withTold(epochs, activity)));
+  const gaps = [...lanes.values()].flatMap((epochs) => gapsOfLane(withTold(epochs, sight)));
   const chains = summaries
     .toSorted((left, right) => left.id.lane - right.id.lane || left.id.epoch - right.id.epoch)
-    .map((summary) => chainReport(summary, activity, gaps));
+    .map((summary) => chainReport(summary, sight.activity, gaps));
   const received = chains.flatMap((chain) => (chain.received === null ? [] : [chain.received]));
   const lastReceived = received.length === 0 ? null : Math.max(...received);
   const state = gateway?.state ?? "unknown";
@@ -111,7 +126,7 @@ function gatewayReport(
     chains,
     forks: forks.filter(({ closed }) => closed === null).length,
     lastReceived,
-    nowMs,
+    nowMs: sight.nowMs,
   });
   return { id, label: gateway?.label ?? "", state, ...judged, lastReceived, chains, forks };
 }
@@ -136,6 +151,7 @@ function chainReport(summary: ChainSummary, activity: FleetSources["activity"], 
     missing: batchesOf("never-received") + batchesOf("epoch-change"),
     evicted: countOf(summary.evicted),
     unexplained: batchesOf("unexplained"),
+    damaged: batchesOf("damaged"),
     lostRecords,
     lossRecords,
     clock: seen === undefined ? null : clockName(seen.clock),
@@ -159,6 +175,7 @@ export function judge(facts: Facts): { severity: Severity; verdict: string } {
   const { state, chains, forks, lastReceived, nowMs } = facts;
   const missing = sum(chains, (chain) => chain.missing);
   const unexplained = sum(chains, (chain) => chain.unexplained);
+  const damaged = sum(chains, (chain) => chain.damaged);
   const lost = sum(chains, (chain) => chain.lostRecords);
   const silentMs = lastReceived === null ? 0 : nowMs - lastReceived;
   if (forks > 0) {
@@ -167,11 +184,15 @@ export function judge(facts: Facts): { severity: Severity; verdict: string } {
       verdict: `${forks} signed contradictions are kept as evidence: investigate the gateway.`,
     };
   }
+  if (damaged > 0) {
+    const verdict = `${damaged} batches are damaged here, in the collector's ledger: \`paddock collector ledger verify\`.`;
+    return { severity: "attention", verdict };
+  }
   if (state === "pending") {
     const also = facts.claimProblem === undefined ? "" : `; it ${facts.claimProblem}`;
     return { severity: "waiting", verdict: `Waits for the operator's yes${also}.` };
   }
-  if (state === "denied") return { severity: "ok", verdict: "Was denied and hands in nothing." };
+  if (state === "denied") return { severity: "ok", verdict: "Is denied by the operator and hands in nothing." };
   if (state === "unknown") return { severity: "attention", verdict: "Has batches here but is not enrolled any more." };
   if (unexplained > 0) {
     return { severity: "attention", verdict: `${unexplained} batches came without payload and without a loss record.` };

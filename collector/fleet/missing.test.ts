@@ -70,6 +70,32 @@ describe("gaps", () => {
     ]);
   });
 
+  test("what this collector's disk took is nobody else's doing", () => {
+    const epochs = [
+      {
+        summary: chain(0, [[0, 9]], [[2, 4]]),
+        told: told(loss(0, [[2, 2]])),
+        damaged: [
+          [3, 3],
+          [7, 7],
+        ] as Ranges,
+      },
+    ];
+    expect(briefly(gapsOfLane(epochs))).toEqual([
+      [
+        0,
+        "damaged",
+        null,
+        [
+          [3, 3],
+          [7, 7],
+        ],
+      ],
+      [0, "evicted", "evicted", [[2, 2]]],
+      [0, "unexplained", null, [[4, 4]]],
+    ]);
+  });
+
   test("a later epoch tells how far the one before went", () => {
     expect(briefly(gapsOfLane(lane(6)))).toEqual([[0, "epoch-change", "quarantined", [[5, 6]]]]);
     expect(gapsOfLane(lane(4))).toEqual([]);
@@ -78,7 +104,7 @@ describe("gaps", () => {
 });
 
 describe("the verdict", () => {
-  const fine = { missing: 0, unexplained: 0, lostRecords: 0, clock: "synchronised" };
+  const fine = { missing: 0, unexplained: 0, damaged: 0, lostRecords: 0, clock: "synchronised" };
   type Facts = Parameters<typeof judge>[0];
   const facts = (more: Partial<Omit<Facts, "chains">> = {}, chainMore: object = {}): Facts => ({
     state: "approved",
@@ -95,12 +121,13 @@ describe("the verdict", () => {
     ["waiting", /operator's yes/u, facts({ state: "pending", chains: [] } as Partial<Facts>)],
     ["attention", /not enrolled any more/u, facts({ state: "unknown" })],
     ["attention", /3 batches came without payload/u, facts({}, { unexplained: 3, missing: 9 })],
+    ["attention", /2 batches are damaged here.*ledger verify/u, facts({}, { damaged: 2, unexplained: 1, missing: 9 })],
     ["attention", /9 batches below/u, facts({}, { missing: 9 })],
     ["waiting", /sent nothing yet/u, facts({ lastReceived: null })],
     ["attention", /nothing new for 15 min/u, facts({ nowMs: 1000 + SILENT_AFTER_MS + 1 })],
     ["attention", /no right clock/u, facts({}, { clock: "unset" })],
     ["ok", /7 records that it reports/u, facts({}, { lostRecords: 7 })],
-    ["ok", /was denied/iu, facts({ state: "denied" }, { missing: 1 })],
+    ["ok", /is denied/iu, facts({ state: "denied" }, { missing: 1 })],
   ])("%s: %s", (severity, says, given) => {
     const judged = judge(given);
     expect(judged.severity).toBe(severity);

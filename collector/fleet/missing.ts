@@ -13,6 +13,8 @@ export type GapCause =
   | "evicted"
   /** The header is here without payload, and no loss record that explains it has arrived. */
   | "unexplained"
+  /** It was here, and this collector's disk changed or lost it. */
+  | "damaged"
   /** A later epoch says that this one went on, or how it ended. */
   | "epoch-change";
 
@@ -35,17 +37,21 @@ export function neverReceived(summary: ChainSummary): Ranges {
 
 /**
  * Every gap of one lane of one gateway, over its epochs. `epochs` are the lane's chains in ascending epoch with what the
- * gateway told in each; a loss is told in whatever epoch was current.
+ * gateway told in each; a loss is told in whatever epoch was current. `damaged` are seqs that this collector's disk took:
+ * nobody else is to blame for them, whatever the summary says.
  */
-export function gapsOfLane(epochs: readonly { readonly summary: ChainSummary; readonly told: Told }[]): Gap[] {
+export function gapsOfLane(
+  epochs: readonly { readonly summary: ChainSummary; readonly told: Told; readonly damaged?: Ranges }[],
+): Gap[] {
   const told = epochs.map((epoch) => epoch.told);
-  return epochs.flatMap(({ summary }) => {
+  return epochs.flatMap(({ summary, damaged = [] }) => {
     const { epoch } = summary.id;
     const place = { gateway: hexOf(summary.id.gateway), lane: laneName(summary.id.lane), epoch };
     const gap = (cause: GapCause, reason: string | null, ranges: Ranges): Gap[] =>
       ranges.length === 0 ? [] : [{ ...place, cause, reason, ranges, batches: countOf(ranges) }];
     const gaps = gap("never-received", null, neverReceived(summary));
-    let unexplained = summary.evicted;
+    gaps.push(...gap("damaged", null, damaged));
+    let unexplained = subtract(summary.evicted, damaged);
     for (const [reason, ranges] of reasonsOf(told, epoch)) {
       gaps.push(...gap("evicted", reason, intersect(unexplained, ranges)));
       unexplained = subtract(unexplained, ranges);

@@ -2,13 +2,17 @@ import type { BatchHeader, ClockQuality } from "@paddock/wire/batch-header.ts";
 import { CborWriter } from "@paddock/wire/cbor-write.ts";
 import { laneName } from "@paddock/wire/lanes.ts";
 import { decodeRecords, formatSource, type BatchRecord } from "@paddock/wire/record.ts";
+import type { LogLoss } from "@paddock/store/log-reads.ts";
 import type { LogEntry } from "@paddock/store/types.ts";
 import { hexOf } from "../chain-name.ts";
 
-/** A batch of the arrival log with what its header says; a null payload was evicted by its gateway. */
+/** A batch of the arrival log with what its header says. */
 export interface LoggedBatch extends LogEntry {
   readonly decoded: BatchHeader;
+  /** Null when its gateway gave it up, or with `damaged`. */
   readonly payload: Uint8Array | null;
+  /** The payload was here, and this collector's disk changed or lost it. */
+  readonly damaged?: true;
 }
 
 export type LogFormat = "ndjson" | "cbor";
@@ -48,6 +52,39 @@ export function renderBatch(batch: LoggedBatch, from: number, limit: number, for
   const wanted = records.value.slice(skip, skip + limit);
   const parts = wanted.map((record, at) => render(batch, batch.offset + skip + at, record, skip + at));
   return { bytes: Buffer.concat(parts), lines: wanted.length, nextOffset: batch.offset + skip + wanted.length };
+}
+
+/** The line that stands for records which cannot be read any more, from log offset `from` on; one line whatever their number. */
+export function renderLoss(loss: LogLoss, from: number, format: LogFormat): RenderedLines {
+  const nextOffset = loss.offset + loss.count;
+  const offset = Math.max(from, loss.offset);
+  const line = { offset, lost: nextOffset - offset, why: loss.lost, chain: loss.chain, seq: loss.seq };
+  return { bytes: format === "ndjson" ? ndjsonLoss(line) : cborLoss(line), lines: 1, nextOffset };
+}
+
+interface LossLine {
+  readonly offset: number;
+  readonly lost: number;
+  readonly why: LogLoss["lost"];
+  readonly chain: LogLoss["chain"];
+  readonly seq: LogLoss["seq"];
+}
+
+function ndjsonLoss({ offset, lost, why, chain, seq }: LossLine): Buffer {
+  const whose = chain && { gateway: hexOf(chain.gateway), lane: laneName(chain.lane), epoch: chain.epoch, seq };
+  return Buffer.from(`${JSON.stringify({ offset, lost, why, ...whose })}\n`);
+}
+
+function cborLoss({ offset, lost, why, chain, seq }: LossLine): Buffer {
+  const writer = new CborWriter(160).map(chain === undefined ? 3 : 7);
+  if (chain !== undefined) writer.text("seq").int(seq ?? 0);
+  writer.text("why").text(why);
+  if (chain !== undefined) writer.text("lane").text(laneName(chain.lane));
+  writer.text("lost").int(lost);
+  if (chain !== undefined) writer.text("epoch").int(chain.epoch);
+  writer.text("offset").int(offset);
+  if (chain !== undefined) writer.text("gateway").bytes(chain.gateway);
+  return writer.finish();
 }
 
 function ndjsonLine(batch: LoggedBatch, offset: number, record: BatchRecord | undefined, index: number): Buffer {
@@ -94,15 +131,19 @@ function cborLine(batch: LoggedBatch, offset: number, record: BatchRecord | unde
   if (record !== undefined) writer.text("format").int(record.format);
   writer.text("offset").int(offset);
   if (record !== undefined) writer.text("source").text(formatSource(record.source));
-  if (without === "evicted") writer.text(without).int(count);
+  if (without === "damaged" || without === "evicted") writer.text(without).int(count);
   writer.text("gateway").bytes(chain.gateway);
   writer.text("received").int(received);
   if (without === "undecodable") writer.text(without).int(count);
   return writer.finish();
 }
 
-/** Kept bytes that are no records are not called evicted: nothing was given up, and the chain still proves them. */
-function whyWithoutRecords({ payload }: LoggedBatch): "evicted" | "undecodable" {
+/**
+ * Kept bytes that are no records are not called evicted: nothing was given up, and the chain still proves them. Nor is
+ * what this collector's own disk changed.
+ */
+function whyWithoutRecords({ payload, damaged }: LoggedBatch): "damaged" | "evicted" | "undecodable" {
+  if (damaged === true) return "damaged";
   return payload === null ? "evicted" : "undecodable";
 }
 

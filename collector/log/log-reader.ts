@@ -1,8 +1,7 @@
-import { PaddockError } from "@paddock/base/errors.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
 import { decodeHeader } from "@paddock/wire/batch-header.ts";
 import type { Ledger } from "../ledger.ts";
-import { renderBatch, type LogFormat } from "./log-line.ts";
+import { renderBatch, renderLoss, type LogFormat } from "./log-line.ts";
 
 export interface LogRequest {
   /** Log offset of the first record wanted. */
@@ -19,33 +18,28 @@ const PAGE_BATCHES = 16;
 const PAGE_BYTES = 512 * 1024;
 
 /**
- * The log in arrival order, one piece per batch. The reader pulls: nothing is read ahead of it, so that a slow one
+ * The log in arrival order, one piece per batch; what is damaged or lost is a line that says so, so that the lines take
+ * every offset. The reader pulls: nothing is read ahead of it, so that a slow one
  * costs a page and a stopped one costs nothing more. Ends at the end of the log, at the limit, or when `signal` aborts.
  */
 export async function* readLogLines(ledger: Ledger, request: LogRequest, signal: AbortSignal): AsyncGenerator<Buffer> {
   let next = request.from;
   let left = request.limit ?? Number.POSITIVE_INFINITY;
   while (left > 0 && !signal.aborted) {
-    const end = ledger.logEnd();
     const read = await ledger.readLog(next, { maxBatches: PAGE_BATCHES, maxBytes: PAGE_BYTES });
-    const page = read.ok ? read.value : [];
-    for (const entry of page) {
-      if (entry.lost !== undefined) {
-        next = entry.offset + entry.count;
-        if (entry.lost === "rolled-back") continue;
-        throw new PaddockError("STORE_DAMAGED", `The batch at log offset ${entry.offset} is missing.`);
-      }
-      const decoded = expectAccepted(decodeHeader(entry.header));
-      const rendered = renderBatch({ ...entry, decoded }, next, left, request.format);
+    if (!read.ok) return;
+    for (const item of read.value) {
+      const rendered =
+        item.lost === undefined
+          ? renderBatch({ ...item, decoded: expectAccepted(decodeHeader(item.header)) }, next, left, request.format)
+          : renderLoss(item, next, request.format);
       next = rendered.nextOffset;
       left -= rendered.lines;
       if (rendered.lines > 0) yield rendered.bytes;
       if (left <= 0 || signal.aborted) return;
     }
-    if (page.length > 0) continue;
+    if (read.value.length > 0) continue;
     if (!request.follow) return;
-    // What is left before `end` was rolled back after damage: nothing to read there, ever.
-    next = Math.max(next, end);
     await growth(ledger, next, signal);
   }
 }

@@ -21,6 +21,11 @@ export interface LogLine {
   readonly evicted?: number;
   /** Records of a payload that cannot be read. */
   readonly undecodable?: number;
+  /** Records of a payload that the collector's disk changed. */
+  readonly damaged?: number;
+  /** Records that the collector's disk lost, and what of them is missing; whose they were may not be known. */
+  readonly lost?: number;
+  readonly why?: string;
 }
 
 /** What a line holds for who wants readings. */

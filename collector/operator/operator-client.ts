@@ -2,7 +2,7 @@ import { request, type IncomingMessage } from "node:http";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 
 export interface OperatorRequest {
-  readonly method?: "GET" | "POST" | "PUT";
+  readonly method?: "GET" | "POST" | "PUT" | "DELETE";
   readonly path: string;
   readonly accept?: string;
   readonly body?: unknown;
@@ -24,13 +24,14 @@ export function askStream(
     const sent = request({ socketPath: socket, method, path, headers }, resolve);
     sent.once("error", (error) => {
       const message = `No collector answers on ${socket}: ${messageOf(error)}.`;
-      reject(new PaddockError("STATUS_UNREACHABLE", message, { cause: error }));
+      const remedy = "Check that the collector runs as this user, and that --config or --socket names it.";
+      reject(new PaddockError("STATUS_UNREACHABLE", message, { cause: error, remedy }));
     });
     sent.end(content);
   });
 }
 
-/** As `askStream`, collecting the answer. Throws USAGE with the collector's own words when it refuses. */
+/** As `askStream`, collecting the answer. Throws COLLECTOR_REFUSED with the collector's own words when it refuses. */
 export async function ask(socket: string, wanted: OperatorRequest): Promise<Buffer> {
   const answer = await askStream(socket, wanted);
   const body = await collect(answer);
@@ -42,7 +43,7 @@ export async function askJson<Value>(socket: string, wanted: OperatorRequest): P
   return JSON.parse((await ask(socket, wanted)).toString("utf8")) as Value;
 }
 
-/** Throws USAGE for an answer that is an error; its body is read to the end. */
+/** Throws COLLECTOR_REFUSED for an answer that is an error; its body is read to the end. */
 export async function refuseErrorStream(answer: IncomingMessage): Promise<void> {
   if ((answer.statusCode ?? 500) >= 400) refuseError(answer, await collect(answer));
 }
@@ -56,7 +57,7 @@ async function collect(answer: IncomingMessage): Promise<Buffer> {
 function refuseError(answer: IncomingMessage, body: Buffer): void {
   const status = answer.statusCode ?? 500;
   if (status < 400) return;
-  throw new PaddockError("USAGE", `The collector refuses (${status}): ${messageIn(body)}`);
+  throw new PaddockError("COLLECTOR_REFUSED", `The collector refuses (${status}): ${messageIn(body)}`);
 }
 
 function messageIn(body: Buffer): string {

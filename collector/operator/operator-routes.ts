@@ -1,6 +1,4 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
@@ -10,20 +8,24 @@ import { fleetReport, gapReport, type FleetSources } from "../fleet/fleet-report
 import { errorAnswer, jsonAnswer, sendAnswer, type Answer } from "../ingest/http-answer.ts";
 import type { Ledger } from "../ledger.ts";
 import type { Consumers } from "../log/consumers.ts";
-import { LOG_CONTENT_TYPES, type LogFormat } from "../log/log-line.ts";
+import type { EvidenceRoom } from "../evidence.ts";
+import { LOG_CONTENT_TYPES } from "../log/log-line.ts";
 import { readLogLines } from "../log/log-reader.ts";
 import type { CollectorMetrics } from "../metrics.ts";
 import { buildProof } from "../proof/build-proof.ts";
 import type { KeptReceipts } from "../proof/kept-receipts.ts";
-import type { GatewayRegistry } from "../registry/gateway-registry.ts";
+import type { Gateway, GatewayRegistry } from "../registry/gateway-registry.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
-import { readConsumerPlace, readLogQuery, readOffset } from "./queries.ts";
+import { refuseForeignPage, refuseWithoutToken } from "./guard.ts";
+import { LogReaders } from "./log-readers.ts";
+import { readConsumerPlace, readLogQuery, readOffset, readReason, type LogQuery } from "./queries.ts";
 
 export interface OperatorContext extends FleetSources {
   readonly identity: SigningIdentity;
   readonly ledger: Ledger;
   readonly registry: GatewayRegistry;
   readonly consumers: Consumers;
+  readonly evidence: EvidenceRoom;
   readonly keptReceipts: KeptReceipts;
   readonly metrics: CollectorMetrics;
   readonly limits: CollectorLimits;
@@ -32,7 +34,8 @@ export interface OperatorContext extends FleetSources {
 }
 
 export interface OperatorHandler {
-  readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Answers one request; never throws. With a token, whoever does not show it is refused. */
+  readonly handle: (request: IncomingMessage, response: ServerResponse, token?: string) => void;
   followers(): number;
   /** Ends every reader of the log at the next batch boundary. */
   stopFollowers(): void;
@@ -40,11 +43,13 @@ export interface OperatorHandler {
 
 /** The operator's side: docs/protocol.md §3.4. */
 export function operatorHandler(context: OperatorContext): OperatorHandler {
-  const stopping = new AbortController();
-  let readers = 0;
+  const readers = new LogReaders(context.limits.maxFollowers, context.clock);
 
   const route = async (request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> => {
-    const url = new URL(request.url ?? "/", "http://operator");
+    const target = request.url ?? "/";
+    // A target that begins with two slashes would be read as a host.
+    const url = target.startsWith("//") ? null : URL.parse(target, "http://operator");
+    if (url === null) return errorAnswer(400, "url", "The request's target is no path.");
     const key = `${request.method} ${url.pathname}`;
     switch (key) {
       case "GET /healthz":
@@ -62,6 +67,8 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
         });
       case "GET /v1/gaps":
         return answerGaps(context, url.searchParams.get("gateway"));
+      case "GET /v1/evidence":
+        return jsonAnswer(200, context.evidence.all());
       case "GET /v1/consumers":
         return jsonAnswer(200, context.consumers.all());
       case "GET /v1/log":
@@ -80,27 +87,22 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
   ): Promise<Answer | undefined> => {
     const query = readLogQuery(search, request.headers.accept);
     if (!query.ok) return errorAnswer(400, query.reason, query.detail);
-    if (readers >= context.limits.maxFollowers) {
-      return errorAnswer(503, "busy", `${readers} readers of the log are connected.`, { retryAfterS: 1 });
+    const from = await beginning(context, query.value);
+    if (typeof from !== "number") return from;
+    if (!readers.hasRoom()) {
+      return errorAnswer(503, "busy", `${readers.count} readers of the log are connected.`, { retryAfterS: 1 });
     }
-    const { since, follow, format, limit } = query.value;
-    const from = since === undefined ? query.value.from : await context.ledger.logOffsetAt(since);
-    readers++;
-    const gone = new AbortController();
-    response.once("close", () => gone.abort());
-    try {
-      const signal = AbortSignal.any([gone.signal, stopping.signal]);
-      await sendLines(response, context.ledger, { from, limit, follow, format }, signal);
-    } finally {
-      readers--;
-    }
+    const { follow, format, limit } = query.value;
+    response.writeHead(200, { "content-type": LOG_CONTENT_TYPES[format], "cache-control": "no-store" });
+    response.flushHeaders();
+    await readers.send(response, (signal) => readLogLines(context.ledger, { from, limit, follow, format }, signal));
     return undefined;
   };
 
-  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+  const handle = (request: IncomingMessage, response: ServerResponse, token?: string): void => {
     request.on("error", () => {});
     response.on("error", () => {});
-    const refused = refuseForeignPage(request);
+    const refused = refuseForeignPage(request) ?? refuseWithoutToken(request, token);
     if (refused !== undefined) return sendAnswer(request, response, refused);
     route(request, response)
       .catch((error: unknown) => {
@@ -112,35 +114,48 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
       .catch(() => response.destroy());
   };
 
-  return { handle, followers: () => readers, stopFollowers: () => stopping.abort() };
+  return { handle, followers: () => readers.count, stopFollowers: () => readers.stop() };
 }
 
-async function sendLines(
-  response: ServerResponse,
-  ledger: Ledger,
-  request: { from: number; limit: number | undefined; follow: boolean; format: LogFormat },
-  signal: AbortSignal,
-): Promise<void> {
-  response.writeHead(200, { "content-type": LOG_CONTENT_TYPES[request.format], "cache-control": "no-store" });
-  response.flushHeaders();
-  // One batch is read ahead of what the socket takes; a reader that stops reading stops the generator.
-  const lines = Readable.from(readLogLines(ledger, request, signal), { objectMode: true, highWaterMark: 1 });
-  await pipeline(lines, response);
+/** Where a reader of the log begins, or why it cannot. */
+async function beginning({ ledger, consumers }: OperatorContext, query: LogQuery): Promise<number | Answer> {
+  const { since, consumer } = query;
+  if (since !== undefined) return ledger.logOffsetAt(since);
+  const place = consumer === undefined ? undefined : consumers.get(consumer);
+  if (consumer !== undefined && place === undefined) return noConsumer(consumer);
+  const from = place?.offset ?? query.from;
+  const end = ledger.logEnd();
+  if (from <= end) return from;
+  const whose = consumer === undefined ? "" : `${consumer} is at `;
+  return errorAnswer(
+    416,
+    "out-of-range",
+    `${whose}${whose === "" ? "Offset" : "offset"} ${from} lies beyond the end of the log, ${end}: it is of another log, or this ledger was put back in time.`,
+  );
+}
+
+function noConsumer(name: string): Answer {
+  return errorAnswer(404, "not-found", `There is no consumer ${name.slice(0, 64)}.`);
 }
 
 async function routeByName(context: OperatorContext, request: IncomingMessage, path: string): Promise<Answer> {
   const consumer = /^\/v1\/consumers\/([^/]+)$/u.exec(path)?.[1];
   if (consumer !== undefined && request.method === "GET") {
     const known = context.consumers.get(consumer);
-    return known === undefined
-      ? errorAnswer(404, "not-found", `There is no consumer ${consumer}.`)
-      : jsonAnswer(200, known);
+    return known === undefined ? noConsumer(consumer) : jsonAnswer(200, known);
+  }
+  if (consumer !== undefined && request.method === "DELETE") {
+    return (await context.consumers.remove(consumer)) ? jsonAnswer(200, { removed: consumer }) : noConsumer(consumer);
   }
   if (consumer !== undefined && request.method === "PUT") return putConsumer(context, request, consumer);
   const decision = /^\/v1\/gateways\/([0-9a-f]{8,64})\/(approve|deny)$/u.exec(path);
   if (decision !== null && request.method === "POST") {
     return decideGateway(context, decision[1]!, decision[2] === "approve" ? "approved" : "denied");
   }
+  const gateway = /^\/v1\/gateways\/([0-9a-f]{8,64})$/u.exec(path)?.[1];
+  if (gateway !== undefined && request.method === "DELETE") return removeGateway(context, gateway);
+  const evidence = /^\/v1\/evidence\/([a-z0-9-]{1,128})\/close$/u.exec(path)?.[1];
+  if (evidence !== undefined && request.method === "POST") return closeEvidence(context, request, evidence);
   return errorAnswer(404, "not-found", `${request.method} ${path.slice(0, 200)} is not known here.`);
 }
 
@@ -155,16 +170,52 @@ async function putConsumer(context: OperatorContext, request: IncomingMessage, n
 }
 
 async function decideGateway(context: OperatorContext, prefix: string, state: "approved" | "denied"): Promise<Answer> {
-  const matches = context.registry.all().filter((gateway) => gateway.id.startsWith(prefix));
-  if (matches.length !== 1) {
-    const message =
-      matches.length === 0 ? `No gateway ${prefix} ever enrolled.` : `${matches.length} gateways start with ${prefix}.`;
-    return errorAnswer(matches.length === 0 ? 404 : 409, matches.length === 0 ? "not-found" : "ambiguous", message);
-  }
-  const decided = await context.registry.decide(matches[0]!.id, state, context.clock.wallMs());
-  if (decided === undefined) return errorAnswer(404, "not-found", `No gateway ${prefix} ever enrolled.`);
-  context.log.info("enrolment", { gateway: decided.id, label: decided.label, state: decided.state, by: "operator" });
+  const { registry, clock, log } = context;
+  const found = findGateway(context, prefix);
+  const decided = "id" in found ? await registry.decide(found.id, state, clock.wallMs()) : found;
+  if (decided === undefined) return neverEnrolled(prefix);
+  if (!("id" in decided)) return decided;
+  log.info("enrolment", { gateway: decided.id, label: decided.label, state: decided.state, by: "operator" });
   return jsonAnswer(200, { id: decided.id, label: decided.label, state: decided.state });
+}
+
+/** Forgets a gateway that handed nothing in. Without its entry, what it handed in could not be proven any more. */
+async function removeGateway(context: OperatorContext, prefix: string): Promise<Answer> {
+  const { registry, ledger, log } = context;
+  const found = findGateway(context, prefix);
+  if (!("id" in found)) return found;
+  if (found.state === "approved") return errorAnswer(409, "approved", `${found.id} is approved; deny it first.`);
+  if (ledger.chains().some(({ id }) => hexOf(id.gateway) === found.id)) {
+    return errorAnswer(
+      409,
+      "has-batches",
+      `${found.id} has batches here, and its key proves them; denied it stays out.`,
+    );
+  }
+  await registry.remove(found.id);
+  log.info("enrolment", { gateway: found.id, label: found.label, state: "removed", by: "operator" });
+  return jsonAnswer(200, { id: found.id, label: found.label, state: "removed" });
+}
+
+function findGateway({ registry }: OperatorContext, prefix: string): Gateway | Answer {
+  const matches = registry.all().filter((gateway) => gateway.id.startsWith(prefix));
+  if (matches.length === 0) return neverEnrolled(prefix);
+  return matches.length === 1
+    ? matches[0]!
+    : errorAnswer(409, "ambiguous", `${matches.length} gateways start with ${prefix}.`);
+}
+
+function neverEnrolled(prefix: string): Answer {
+  return errorAnswer(404, "not-found", `No gateway ${prefix} ever enrolled.`);
+}
+
+async function closeEvidence(context: OperatorContext, request: IncomingMessage, id: string): Promise<Answer> {
+  const reason = await readReason(request);
+  if (!reason.ok) return errorAnswer(400, reason.reason, reason.detail);
+  const closed = await context.evidence.close(id, reason.value.why, context.clock.wallMs());
+  if (closed === undefined) return errorAnswer(404, "not-found", `There is no evidence ${id}.`);
+  context.log.info("evidence-closed", { id, gateway: closed.gateway, why: closed.closed?.why });
+  return jsonAnswer(200, closed);
 }
 
 function answerGaps(context: OperatorContext, gateway: string | null): Answer {
@@ -180,16 +231,4 @@ async function answerProof(context: OperatorContext, search: URLSearchParams): P
   const proof = await buildProof(context, offset.value);
   if (!proof.ok) return errorAnswer(proof.reason === "no-record" ? 404 : 409, proof.reason, proof.detail);
   return { status: 200, headers: { "content-type": "application/cbor" }, body: proof.value };
-}
-
-/**
- * The loopback listener asks for no password, so a web page in the operator's browser must not reach it: neither by a
- * name that resolves to this machine (Host), nor by a form or script of its own (Origin).
- */
-function refuseForeignPage(request: IncomingMessage): Answer | undefined {
-  const host = (request.headers.host ?? "").replace(/:\d+$/u, "");
-  const local = ["", "localhost", "127.0.0.1", "[::1]"].includes(host);
-  const { origin } = request.headers;
-  const ownOrigin = origin === undefined || origin === `http://${request.headers.host}`;
-  return local && ownOrigin ? undefined : errorAnswer(403, "foreign-page", "Ask this listener by its own address.");
 }

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import type { ListenAddress } from "../ingest/ingest-server.ts";
+import type { OperatorHandler } from "./operator-routes.ts";
 
 export interface OperatorServer {
   readonly socket: string;
@@ -11,14 +12,15 @@ export interface OperatorServer {
 }
 
 /**
- * The operator's API on a Unix socket that only this user can open and, when asked for, on a loopback address. A socket
+ * The operator's API on a Unix socket that only this user can open and, when asked for, on a loopback address for who
+ * shows the token. A socket
  * file that an ended process left behind is replaced: the caller holds the lock of the data directory. Throws
  * LISTEN_FAILED.
  */
 export async function startOperatorServer(
-  handle: (request: IncomingMessage, response: ServerResponse) => void,
+  handle: OperatorHandler["handle"],
   socket: string,
-  loopback: ListenAddress | null,
+  loopback: (ListenAddress & { readonly token: string }) | null,
 ): Promise<OperatorServer> {
   await removeStaleSocket(socket);
   const servers: Server[] = [];
@@ -29,12 +31,13 @@ export async function startOperatorServer(
   try {
     // The socket is born with mode 0600: bind happens inside listen, before anything else can run.
     const umask = process.umask(0o177);
-    const onSocket = listen(handle, { path: socket }, socket);
+    const onSocket = listen((request, response) => handle(request, response), { path: socket }, socket);
     process.umask(umask);
     servers.push(await onSocket);
     if (loopback === null) return { socket, address: undefined, close };
-    const { address, port } = loopback;
-    const server = await listen(handle, { host: address, port }, `${address} port ${port}`);
+    const { address, port, token } = loopback;
+    const withToken = (request: IncomingMessage, response: ServerResponse) => handle(request, response, token);
+    const server = await listen(withToken, { host: address, port }, `${address} port ${port}`);
     servers.push(server);
     const bound = server.address() as AddressInfo;
     return { socket, address: { address: bound.address, port: bound.port }, close };

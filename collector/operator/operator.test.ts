@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
+import { request, type IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
-import { stat } from "node:fs/promises";
+import { readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Decoder, type Options } from "cbor-x";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Sealer, testIdentity, testPayload } from "@paddock/store/testing/sealer.ts";
@@ -29,10 +30,10 @@ beforeEach(async () => {
 
 afterEach(() => collector.end());
 
-const json = <Value>(request: OperatorRequest | string): Promise<Value> =>
-  askJson<Value>(collector.socket, typeof request === "string" ? { path: request } : request);
-const refusal = (request: OperatorRequest): Promise<unknown> =>
-  ask(collector.socket, request).then(
+const json = <Value>(asked: OperatorRequest | string): Promise<Value> =>
+  askJson<Value>(collector.socket, typeof asked === "string" ? { path: asked } : asked);
+const refusal = (asked: OperatorRequest): Promise<unknown> =>
+  ask(collector.socket, asked).then(
     () => "not refused",
     (error: Error) => error.message,
   );
@@ -78,7 +79,9 @@ describe("the log", () => {
       frame: Buffer.alloc(16).toString("base64url"),
     });
     expect((await logLines("from=1&limit=2")).map(({ offset }) => offset)).toEqual([1, 2]);
-    expect(await logLines("from=99")).toEqual([]);
+    expect(await logLines("from=4")).toEqual([]);
+    expect(await refusal({ path: "/v1/log?from=99" })).toMatch(/416.*beyond the end of the log, 4/u);
+    expect(await refusal({ path: "/v1/log?from=1&since=0" })).toMatch(/400.*name one/u);
   });
 
   test("starts inside a batch", async () => {
@@ -95,7 +98,10 @@ describe("the log", () => {
     const [line] = await logLines("");
     expect(await logLines(`since=${line!.received}`)).toHaveLength(1);
     expect(await logLines(`since=${new Date(line!.received + 60_000).toISOString()}`)).toEqual([]);
-    expect(await refusal({ path: "/v1/log?since=yesterday" })).toMatch(/no time/u);
+    for (const time of ["yesterday", "2026-02-31T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00+24:00"]) {
+      expect(await refusal({ path: `/v1/log?since=${encodeURIComponent(time)}` })).toMatch(/no time/u);
+    }
+    expect(await logLines(`since=${encodeURIComponent("2024-02-29T23:59:59.5+01:00")}`)).toHaveLength(1);
   });
 
   test("shows an evicted batch as one line that takes all its offsets", async () => {
@@ -146,10 +152,23 @@ describe("consumers", () => {
     expect(await refusal(put({ offset: 2 }))).toMatch(/409.*rewind/u);
     expect(await refusal(put({ offset: 6 }))).toMatch(/400.*beyond the end/u);
     expect(await refusal(put({ offset: "x" }))).toMatch(/400/u);
+    expect((await logLines("consumer=lake")).map(({ offset }) => offset)).toEqual([4]);
+    expect(await refusal({ path: "/v1/log?consumer=nobody" })).toMatch(/404/u);
     await collector.restart();
     expect(await json<Consumer>("/v1/consumers/lake")).toMatchObject({ offset: 4 });
     expect(await json<Consumer>(put({ offset: 2, rewind: true }))).toMatchObject({ offset: 2 });
     expect(await json<Consumer[]>("/v1/consumers")).toHaveLength(1);
+    await json({ method: "DELETE", path: "/v1/consumers/lake" });
+    await collector.restart();
+    expect(await json<Consumer[]>("/v1/consumers")).toEqual([]);
+    expect(await refusal({ method: "DELETE", path: "/v1/consumers/lake" })).toMatch(/404/u);
+  });
+
+  test("whose place lies beyond the log, as after a ledger was put back in time, are told", async () => {
+    await client.upload(sealer.chain, sealer.sealMany(5));
+    await json<Consumer>(put({ offset: 5 }));
+    await collector.whileStopped((directory) => rm(join(directory, "ledger"), { recursive: true }));
+    expect(await refusal({ path: "/v1/log?consumer=lake" })).toMatch(/416.*lake is at offset 5.*end of the log, 0/u);
   });
 
   test("have names that are fit for a file", async () => {
@@ -215,9 +234,20 @@ describe("the fleet", () => {
       expect(reports[0]!.forks).toMatchObject([{ kind: "fork", lane: "telemetry", epoch: 0, seq: 1 }]);
       await collector.restart();
     }
+    // Looked into and closed it is no alarm any more, and still there.
+    const [{ id }] = await json<[{ id: string }]>("/v1/evidence");
+    expect(await refusal({ method: "POST", path: `/v1/evidence/${id}/close`, body: { why: " " } })).toMatch(/400/u);
+    expect(await refusal({ method: "POST", path: "/v1/evidence/other/close", body: { why: "x" } })).toMatch(/404/u);
+    await json({ method: "POST", path: `/v1/evidence/${id}/close`, body: { why: "two devices, one card" } });
+    for (let round = 0; round < 2; round++) {
+      const forked = (await fleet()).find(({ id: gateway }) => gateway === gatewayId());
+      expect(forked).toMatchObject({ severity: "ok", forks: [{ id, closed: { why: "two devices, one card" } }] });
+      await collector.restart();
+    }
   });
 });
 
+const remove = (id: string): OperatorRequest => ({ method: "DELETE", path: `/v1/gateways/${id}` });
 const decide = (part: string, what: string) =>
   json<{ state: string }>({ method: "POST", path: `/v1/gateways/${part}/${what}` });
 
@@ -232,6 +262,20 @@ describe("approval", () => {
     expect((await client.upload(waiting.chain, waiting.sealMany(1))).json().error).toBe("denied");
     expect((await collector.enrol(waiting.identity)).status).toBe(403);
     expect(await refusal({ method: "POST", path: "/v1/gateways/00000000/approve" })).toMatch(/404/u);
+  });
+
+  test("forgets a gateway that handed nothing in, and no other", async () => {
+    const stray = testIdentity(6);
+    await collector.enrol(stray);
+    expect(await json(remove(hexOf(stray.id)))).toMatchObject({ state: "removed" });
+    expect(await refusal(remove(hexOf(stray.id)))).toMatch(/404/u);
+    await collector.restart();
+    expect(await fleet()).toHaveLength(1);
+    expect(await refusal(remove(gatewayId()))).toMatch(/409.*deny it first/u);
+    client = collector.client();
+    await client.upload(sealer.chain, sealer.sealMany(1));
+    await decide(gatewayId(), "deny");
+    expect(await refusal(remove(gatewayId()))).toMatch(/409.*has batches/u);
   });
 });
 
@@ -248,11 +292,34 @@ describe("the listeners", () => {
     expect(text.endsWith("# EOF\n")).toBe(true);
   });
 
-  test("loopback answers, but not to a foreign page", async () => {
+  test("loopback answers who shows the token, and no foreign page", async () => {
+    const path = join(collector.directory, "operator-token");
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    const token = (await readFile(path, "utf8")).trim();
     const { port } = collector.collector.operator.address!;
-    const origin = `http://[::1]:${port}`;
-    expect((await fetch(`${origin}/healthz`)).status).toBe(200);
-    expect((await fetch(`${origin}/v1/fleet`, { headers: { origin: "https://example.org" } })).status).toBe(403);
-    expect((await fetch(`${origin}/nothing`)).status).toBe(404);
+    const status = async (where: string, headers: Record<string, string> = {}, method = "GET"): Promise<number> => {
+      const asked = request({ host: "::1", port, path: where, method, headers });
+      const [answer] = (await once(asked.end(), "response")) as [IncomingMessage];
+      answer.resume();
+      return answer.statusCode!;
+    };
+    const shown = { authorization: `Bearer ${token}` };
+    expect(await status("/healthz")).toBe(200);
+    expect(await status("/v1/fleet")).toBe(401);
+    expect(await status(`/v1/gateways/${gatewayId()}/deny`, {}, "POST")).toBe(401);
+    for (const wrong of ["Bearer ", `Basic ${token}`, `Bearer ${token.slice(1)}`, `Bearer ${token}0`]) {
+      expect(await status("/v1/fleet", { authorization: wrong })).toBe(401);
+    }
+    expect(await status("/v1/fleet", shown)).toBe(200);
+    expect(await status("/v1/fleet", { ...shown, origin: "https://example.org" })).toBe(403);
+    expect(await status("/v1/log", { ...shown, "sec-fetch-site": "cross-site" })).toBe(403);
+    expect(await status("/nothing", shown)).toBe(404);
+    expect(await status("//", shown)).toBe(400);
+    expect(await status("//[", shown)).toBe(400);
+    // The token stays; a damaged one is set aside and made again.
+    await collector.restart();
+    expect((await readFile(path, "utf8")).trim()).toBe(token);
+    await collector.whileStopped(() => writeFile(path, "short"));
+    expect((await readFile(path, "utf8")).trim()).toMatch(/^[0-9a-f]{64}$/u);
   });
 });

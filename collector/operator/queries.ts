@@ -3,23 +3,29 @@ import * as v from "valibot";
 import { messageOf } from "@paddock/base/errors.ts";
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import type { LogFormat } from "../log/log-line.ts";
+import { acceptedFormat } from "./accept.ts";
 
 export interface LogQuery {
   readonly from: number;
   /** Unix ms; when given it decides instead of `from`. */
   readonly since: number | undefined;
+  /** A consumer from whose place to read; when given it decides. */
+  readonly consumer: string | undefined;
   readonly limit: number | undefined;
   readonly follow: boolean;
   readonly format: LogFormat;
 }
 
-const LOG_KEYS = ["from", "since", "limit", "follow"];
+const LOG_KEYS = ["from", "since", "consumer", "limit", "follow"];
+const PLACE_KEYS = ["from", "since", "consumer"];
 
 /** Reads the query of `GET /v1/log`. */
 export function readLogQuery(search: URLSearchParams, acceptHeader: string | undefined): Outcome<LogQuery, "query"> {
   for (const key of search.keys()) {
     if (!LOG_KEYS.includes(key)) return refuse("query", `${key} is not known; known are ${LOG_KEYS.join(", ")}.`);
   }
+  const places = PLACE_KEYS.filter((key) => search.has(key));
+  if (places.length > 1) return refuse("query", `${places.join(" and ")} each say where to begin; name one.`);
   const from = search.has("from") ? readOffset(search, "from") : accept(0);
   if (!from.ok) return from;
   const limit = search.has("limit") ? readOffset(search, "limit") : accept(undefined);
@@ -28,9 +34,10 @@ export function readLogQuery(search: URLSearchParams, acceptHeader: string | und
   if (!since.ok) return since;
   const follow = search.get("follow") ?? "0";
   if (follow !== "0" && follow !== "1") return refuse("query", `follow is ${follow}; it is 0 or 1.`);
-  const format = formatOf(acceptHeader ?? "*/*");
+  const format = acceptedFormat(acceptHeader ?? "*/*");
   if (format === undefined) return refuse("query", "Accept application/x-ndjson or application/cbor-seq.");
-  return accept({ from: from.value, since: since.value, limit: limit.value, follow: follow === "1", format });
+  const consumer = search.get("consumer") ?? undefined;
+  return accept({ from: from.value, since: since.value, consumer, limit: limit.value, follow: follow === "1", format });
 }
 
 /** A whole number that is not negative, in the query under `name`. */
@@ -41,41 +48,55 @@ export function readOffset(search: URLSearchParams, name: string): Outcome<numbe
   return refuse("query", `${name} is ${JSON.stringify(text)}; it is a whole number from 0.`);
 }
 
+/** Hours end at 23 and offsets at 23:59 (RFC 3339 §5.6); that a month has the day is looked at apart. */
+const TIME = /^(\d{4}-\d{2}-\d{2})T([01]\d|2[0-3]):\d{2}:\d{2}(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/u;
+
 /** Unix ms of a time as RFC 3339 or as Unix ms. */
 export function readTime(text: string): Outcome<number, "query"> {
   if (/^\d{1,15}$/u.test(text)) return accept(Number(text));
-  const value = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/u.test(text)
-    ? Date.parse(text)
-    : Number.NaN;
+  const day = TIME.exec(text)?.[1];
+  // Date turns 31 February into 3 March.
+  const midnight = day === undefined ? Number.NaN : Date.parse(`${day}T00:00:00Z`);
+  const exists = Number.isFinite(midnight) && new Date(midnight).toISOString().startsWith(day!);
+  const value = exists ? Date.parse(text) : Number.NaN;
   if (Number.isFinite(value)) return accept(value);
   return refuse("query", `${JSON.stringify(text)} is no time; write it as 2026-01-31T12:00:00Z or as Unix ms.`);
-}
-
-function formatOf(acceptHeader: string): LogFormat | undefined {
-  if (acceptHeader.includes("application/cbor-seq")) return "cbor";
-  return /application\/(x-ndjson|\*)|\*\/\*/u.test(acceptHeader) ? "ndjson" : undefined;
 }
 
 const Place = v.strictObject({
   offset: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   rewind: v.optional(v.boolean(), false),
 });
-const PLACE_BYTES_MAX = 1024;
 
 /** Reads the body of `PUT /v1/consumers/{name}`. */
-export async function readConsumerPlace(
+export function readConsumerPlace(request: IncomingMessage): Promise<Outcome<v.InferOutput<typeof Place>, "body">> {
+  return readJson(request, Place, '{"offset": N, "rewind": false}');
+}
+
+const Reason = v.strictObject({ why: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(512)) });
+
+/** Reads the body of `POST /v1/evidence/{id}/close`. */
+export function readReason(request: IncomingMessage): Promise<Outcome<v.InferOutput<typeof Reason>, "body">> {
+  return readJson(request, Reason, '{"why": "1 to 512 characters"}');
+}
+
+const BODY_BYTES_MAX = 2048;
+
+async function readJson<Schema extends v.GenericSchema>(
   request: IncomingMessage,
-): Promise<Outcome<v.InferOutput<typeof Place>, "body">> {
+  schema: Schema,
+  shape: string,
+): Promise<Outcome<v.InferOutput<Schema>, "body">> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {
     for await (const chunk of request as AsyncIterable<Buffer>) {
       length += chunk.length;
-      if (length > PLACE_BYTES_MAX) return refuse("body", `The body is longer than ${PLACE_BYTES_MAX} bytes.`);
+      if (length > BODY_BYTES_MAX) return refuse("body", `The body is longer than ${BODY_BYTES_MAX} bytes.`);
       chunks.push(chunk);
     }
-    return accept(v.parse(Place, JSON.parse(Buffer.concat(chunks).toString("utf8"))));
+    return accept(v.parse(schema, JSON.parse(Buffer.concat(chunks).toString("utf8"))));
   } catch (error) {
-    return refuse("body", `The body is {"offset": N, "rewind": false}: ${messageOf(error)}.`);
+    return refuse("body", `The body is ${shape}: ${messageOf(error)}.`);
   }
 }

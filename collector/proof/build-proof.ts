@@ -39,16 +39,20 @@ export interface ProofSources {
 export async function buildProof(sources: ProofSources, offset: number): Promise<Outcome<Buffer, ProofProblem>> {
   const read = await sources.ledger.readLog(offset, { maxBatches: 1, maxBytes: 1 });
   const entry = read.ok ? read.value[0] : undefined;
-  if (
-    entry === undefined ||
-    entry.lost !== undefined ||
-    offset < entry.offset ||
-    offset >= entry.offset + entry.count
-  ) {
+  if (entry?.lost !== undefined) {
+    return entry.lost === "rolled-back"
+      ? refuse(
+          "no-record",
+          `What stood at offset ${offset} was taken back after damage; if it came again, it is further on.`,
+        )
+      : refuseDamaged(`The record at offset ${offset}`);
+  }
+  if (entry === undefined || offset < entry.offset || offset >= entry.offset + entry.count) {
     return refuse("no-record", `No record is at offset ${offset}; the log ends at ${sources.ledger.logEnd()}.`);
   }
   const { chain, seq, payload } = entry;
   const where = `batch ${seq} of ${chainTitle(chain)}`;
+  if (entry.damaged === true) return refuseDamaged(where);
   if (payload === null) {
     return refuse("evicted", `The payload of ${where} was given up by its gateway; only its header can be shown.`);
   }

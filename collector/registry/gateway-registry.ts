@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import { partyId, publicKeyFromRaw } from "@paddock/wire/identity.ts";
-import { replaceFile } from "@paddock/base/durable-file.ts";
+import { replaceFile, syncDirectory } from "@paddock/base/durable-file.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { ownDirectory, setAside } from "../set-aside.ts";
 
@@ -147,6 +147,17 @@ export class GatewayRegistry {
       if (known === undefined) return undefined;
       const { publicKey, label, claimHash, firstSeen } = known;
       return this.#save(id, { publicKey, label, state, claimHash, firstSeen, decided: nowMs });
+    });
+  }
+
+  /** Forgets a gateway, so that it may enrol anew; whether there was one. */
+  remove(id: string): Promise<boolean> {
+    return this.#inTurn(async () => {
+      if (!this.#gateways.has(id)) return false;
+      await rm(this.#path(id), { force: true });
+      await syncDirectory(this.#directory);
+      this.#pending.delete(id);
+      return this.#gateways.delete(id);
     });
   }
 
