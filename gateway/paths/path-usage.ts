@@ -10,7 +10,11 @@ import { replaceFile } from "@paddock/base/durable-file.ts";
 /** A crash forgets at most this much of what metered paths used. */
 const SAVE_MS = 600_000;
 
-const usageSchema = v.record(v.string(), v.object({ monthStartMs: v.number(), bytes: v.number() }));
+const month = { monthStartMs: v.number(), bytes: v.number() };
+const usageSchema = v.record(
+  v.string(),
+  v.object({ ...month, startedWith: v.exactOptional(v.number()), other: v.exactOptional(v.object(month)) }),
+);
 
 /** Keeps what metered paths have used over restarts, in `usage.json` of the data directory. */
 export class PathUsageFile {

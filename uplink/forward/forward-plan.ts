@@ -1,6 +1,7 @@
 import { subtract, union, type Range, type Ranges } from "@paddock/base/ranges.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import { admittedLanes } from "../paths/metered-budget.ts";
+import { STANDINGS } from "../paths/path-state.ts";
 import { chainOf, patchChain, patchSession, type Draft } from "./forward-draft.ts";
 import { chainNumber, type ChainState, type Flight, type ForwardSettings, type SessionState } from "./forward-state.ts";
 import {
@@ -47,7 +48,7 @@ function hurries(draft: Draft): boolean {
 /** Starts whatever may be started now: enrolment, questions for receipts, uploads. */
 export function plan(draft: Draft): void {
   const { nowMs } = draft.input;
-  const { active, standby } = draft.paths;
+  const { active } = draft.paths;
   if (draft.stopping || active === undefined || nowMs < draft.collector.busyUntilMs) return;
   if (!mayUpload(draft)) {
     askEnrolment(draft, active);
@@ -58,11 +59,23 @@ export function plan(draft: Draft): void {
   const { alarmAlso } = draft.paths;
   if (alarmAlso !== undefined) sendOver(draft, alarmAlso, [0], true);
   // What a metered path does not take may use the next one.
-  const others = ALL_LANES.filter((lane) => !admitted.includes(lane));
-  const standing = standby === undefined ? undefined : draft.paths.standings.get(standby);
-  // A path that is held back for its past works, and lanes that nobody else takes would wait.
-  const works = standing === "healthy" || standing === "suppressed";
-  if (others.length > 0 && standby !== undefined && works) sendOver(draft, standby, others);
+  let others = ALL_LANES.filter((lane) => !admitted.includes(lane));
+  for (const path of others.length === 0 ? [] : workingBeside(draft, active)) {
+    const taken = roomOn(draft, path).lanes.filter((lane) => others.includes(lane));
+    if (taken.length > 0) sendOver(draft, path, taken);
+    others = others.filter((lane) => !taken.includes(lane));
+  }
+}
+
+/** The other paths that work, the best first. One that is held back for its past is among them: lanes would wait. */
+function workingBeside(draft: Draft, active: string): string[] {
+  const { paths, standby, standings } = draft.paths;
+  const worth = (name: string) => (name === standby ? -1 : STANDINGS.indexOf(standings.get(name)!));
+  return paths
+    .map(({ config }) => config.name)
+    .filter((name) => name !== active && worth(name) <= STANDINGS.indexOf("suppressed"))
+    .filter((name) => STANDINGS.indexOf(standings.get(name)!) <= STANDINGS.indexOf("suppressed"))
+    .toSorted((a, b) => worth(a) - worth(b));
 }
 
 function sendOver(draft: Draft, path: string, lanes: readonly Lane[], copy = false): void {

@@ -132,6 +132,31 @@ describe("sending", () => {
     expect(simulation.pending()).toBe(0);
   });
 
+  test("and over any path that takes them, when neither the first nor the standby has budget left", () => {
+    const metered = { bytesPerMonth: 0, billingDay: 1, lanes: [0, 1, 2] as const };
+    const radio: PathConfig = { name: "radio", endpoint, preference: 5, metered };
+    const simulation = new PolicySimulation([FIBRE, { ...LTE, metered }, radio]).start().pass(100);
+    for (let flap = 0; flap < 3; flap++) {
+      simulation.liveness("fibre", "up").pass(20_000);
+      simulation.liveness("fibre", "down").pass(1000);
+    }
+    simulation.liveness("fibre", "up").pass(5000);
+    expect(simulation.state.paths).toMatchObject({ active: "lte", standby: "radio" });
+    expect(simulation.state.paths.standings.get("fibre")).toBe("suppressed");
+    const before = sendsOf(simulation).length;
+    simulation.seal(0).seal(1).seal(2).pass(100);
+    expect(
+      sendsOf(simulation)
+        .slice(before)
+        .map(({ lane, path }) => [lane, path]),
+    ).toEqual([
+      [0, "lte"],
+      [1, "fibre"],
+      [2, "fibre"],
+    ]);
+    expect(simulation.pending()).toBe(0);
+  });
+
   test("batches that cannot be read are passed over, reported once, and tried again later", () => {
     const simulation = new PolicySimulation([FIBRE]).store(1, 100);
     simulation.unreadable = (_chain, seq) => seq >= 30 && seq < 33;
