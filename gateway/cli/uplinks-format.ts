@@ -48,6 +48,10 @@ function formatPath(path: PathStatus): string {
     const used = `${formatBytes(usedBytes)} of ${formatBytes(budgetBytes)} used`;
     rows.push(["  budget", `${used}, ${formatBytes(leftBytes)} left until ${until}`]);
   }
+  if (path.trouble !== null) {
+    const { why, remedy, forS } = path.trouble;
+    rows.push(["  trouble", `${why}, for ${formatDuration(forS * 1000)}; ${remedy}`]);
+  }
   if (path.lastError !== null) rows.push(["  last error", path.lastError]);
   for (const [index, transition] of path.transitions.entries()) {
     rows.push([index === 0 ? "  lately" : "", formatTransition(transition)]);

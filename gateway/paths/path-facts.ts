@@ -30,6 +30,13 @@ export interface SourceStatus {
   readonly validForS: number | null;
 }
 
+/** Why a path is not usable, or not watched as configured. */
+export interface TroubleStatus {
+  readonly why: string;
+  readonly remedy: string;
+  readonly forS: number;
+}
+
 /** What BFD last said about a path. */
 export interface PathWatchStatus {
   /** `slow`: metered and not needed now. */
@@ -40,6 +47,8 @@ export interface PathWatchStatus {
   /** Unix milliseconds of the newest change. */
   readonly sinceWallMs: number | null;
   readonly downs: number;
+  /** Why it is not watched as configured; null while nothing is known to be wrong. */
+  readonly trouble: TroubleStatus | null;
   /** The one from end to end first. */
   readonly sessions: readonly SessionWatchStatus[];
 }

@@ -17,6 +17,7 @@ import {
 import type { UplinksConfig } from "./configured-paths.ts";
 import { kernelSourceFor } from "./kernel-source.ts";
 import type { PathWatchStatus } from "./path-facts.ts";
+import { watchTrouble } from "./watch-trouble.ts";
 import { bundledSpeaker } from "./speaker-command.ts";
 
 /** Takes what is learnt about a path; the forwarder is one. */
@@ -67,6 +68,10 @@ interface Watcher {
   report: SessionReport | undefined;
   /** Of the bytes in the report, those that have been handed on; undefined: whatever was before us. */
   bytesMetered: number | undefined;
+  /** Since when it has been asked for, from where it sends now; monotonic ms. */
+  askedSinceMs: number;
+  /** Whether it was up since then. */
+  wasUp: boolean;
   /** Nobody has been told yet that it has no address. */
   complains: boolean;
 }
@@ -151,12 +156,15 @@ export class PathWatch {
     const state = this.#paths.get(path);
     if (state === undefined) return null;
     const { why, detectedInMs, sinceWallMs, downs, watchers } = state;
+    // Without a speaker no session can be up, and the status says so.
+    const trouble = this.#client.connected ? watchTrouble(watchers, this.#nowMs()) : undefined;
     return {
       pace: paceIn(this.#paces, path),
       why,
       detectedInMs,
       sinceWallMs,
       downs,
+      trouble: trouble === undefined ? null : { why: trouble.why, remedy: trouble.remedy, forS: trouble.forMs / 1000 },
       sessions: watchers.map(({ session, local, finding, report }) => ({
         scope: session.scope,
         mode: session.config.mode,
@@ -292,6 +300,8 @@ export class PathWatch {
       watcher.finding = { scope, liveness: "unknown", why, sinceMs, detectionTimeMs: undefined };
       watcher.report = undefined;
       watcher.bytesMetered = 0;
+      watcher.askedSinceMs = sinceMs;
+      watcher.wasUp = false;
       watcher.local = local;
     }
     path.why = why;
@@ -318,6 +328,7 @@ export class PathWatch {
     const { scope, detectionTimeMs } = watcher.finding;
     watcher.finding = { scope, liveness, why, sinceMs: this.#nowMs(), detectionTimeMs };
     if (state?.to === "up" && state.detectionTimeMs !== null) this.#noteDetectionTime(watcher, state.detectionTimeMs);
+    if (liveness === "up") watcher.wasUp = true;
     if (liveness === "down") watcher.detectedInMs = state?.detectedInMs ?? null;
     this.#judge(this.#paths.get(watcher.session.path.name)!);
     if (liveness !== "up" && localOrigin(watcher.session) === "kernel") this.#findLocalsIn(ADDRESS_RETRY_MS);
@@ -417,6 +428,8 @@ function watchedPath(name: string, sessions: readonly WatchedSession[], options:
     report: undefined,
     // What a speaker of somebody else's counted before us has been counted then.
     bytesMetered: options.config.bfd.socket === null ? 0 : undefined,
+    askedSinceMs: sinceMs,
+    wasUp: false,
     complains: true,
   }));
   return {

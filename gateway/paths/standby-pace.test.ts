@@ -21,6 +21,7 @@ const SEEN = {
   detectedInMs: null,
   sinceWallMs: null,
   downs: 0,
+  trouble: null,
   sessions: [],
 } as const;
 const cleanUps: (() => unknown)[] = [];

@@ -1,6 +1,6 @@
 import type { LaneName } from "@paddock/wire/lanes.ts";
 import type { PressurePolicy } from "../commit/ports.ts";
-import type { PathWatchStatus, SourceStatus } from "../paths/path-facts.ts";
+import type { PathWatchStatus, SourceStatus, TroubleStatus } from "../paths/path-facts.ts";
 import type { PathTransition } from "../paths/path-history.ts";
 import type { RouteFinding } from "../paths/path-routes.ts";
 
@@ -137,6 +137,8 @@ export interface PathStatus {
   readonly usedBytes: number;
   readonly lastReceiptS: number | null;
   readonly lastError: string | null;
+  /** Why it is not usable, or not watched as configured; null while nothing is known to be wrong. */
+  readonly trouble: TroubleStatus | null;
   /** The last five, newest first. */
   readonly transitions: readonly TransitionStatus[];
 }

@@ -1,5 +1,5 @@
 import type { ForwarderStatus } from "@paddock/uplink/forward/forwarder-status.ts";
-import type { PathFacts } from "../paths/path-facts.ts";
+import type { PathFacts, TroubleStatus } from "../paths/path-facts.ts";
 import type { PathStatus, UplinksStatus } from "./status.ts";
 
 export const NO_UPLINKS: UplinksStatus = {
@@ -55,6 +55,7 @@ export function uplinksStatus(
       usedBytes: path.delivered.bytes,
       lastReceiptS: secondsOf(path.lastReceiptAgeMs),
       lastError: path.lastError ?? null,
+      trouble: troubleStatus(path.trouble) ?? watch?.status(path.name)?.trouble ?? null,
       transitions: facts.history.of(path.name).map(({ wallMs: at, what, why, detectedInMs, framesResent }) => ({
         agoS: agoS(at, wallMs),
         what,
@@ -82,6 +83,10 @@ function meteredStatus(metered: ForwarderStatus["paths"][number]["metered"]): Pa
   if (metered === undefined) return null;
   const { usedBytes, leftBytes, budgetBytes, resetsAtMs } = metered;
   return { usedBytes, leftBytes, budgetBytes, resetsWallMs: resetsAtMs };
+}
+
+function troubleStatus(trouble: ForwarderStatus["paths"][number]["trouble"]): TroubleStatus | undefined {
+  return trouble && { why: trouble.why, remedy: trouble.remedy, forS: trouble.forMs / 1000 };
 }
 
 function agoS(atMs: number, nowMs: number): number {

@@ -74,6 +74,7 @@ export function gatewayStatus(patch: Patch<GatewayStatus> = {}): GatewayStatus {
           usedBytes: 120_000,
           lastReceiptS: 0.2,
           lastError: null,
+          trouble: null,
           transitions: [],
         },
       ],

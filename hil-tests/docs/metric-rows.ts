@@ -46,7 +46,15 @@ export function gatewayMetricRows(): Row[] {
   const paths = status.uplinks.paths.map((path) => ({
     ...path,
     metered: { usedBytes: 0, leftBytes: 1, budgetBytes: 1, resetsWallMs: 0 },
-    watch: { pace: "configured", why: "", detectedInMs: 1, sinceWallMs: null, downs: 0, sessions: [] } as const,
+    watch: {
+      pace: "configured",
+      why: "",
+      detectedInMs: 1,
+      sinceWallMs: null,
+      downs: 0,
+      trouble: null,
+      sessions: [],
+    } as const,
   }));
   const everything = { ...status, uplinks: { ...status.uplinks, speaker: "connected" as const, paths } };
   return metricRows(formatOpenMetrics(gatewayMetrics(everything, { bounds: [], counts: [0], sum: 0 })));

@@ -3,6 +3,7 @@ import {
   chainOf,
   closeSession,
   decide,
+  noteTrouble,
   patchChain,
   patchSession,
   report,
@@ -62,6 +63,7 @@ export function applyFailure(
   switch (failure) {
     case "unreachable": {
       if (session.status !== "open") return;
+      noteTrouble(draft, path, "requests", detail);
       const sendRetry = afterFailure(session.sendRetry, settings.sendRetry, random);
       // The first time at once: a reset stream says little about the next one.
       const sendAfterMs = sendRetry.attempts === 1 ? nowMs : nowMs + sendRetry.delayMs;
@@ -83,6 +85,7 @@ export function applyFailure(
     case "identity":
     case "stripped": {
       patchSession(draft, path, { lastError: detail });
+      noteTrouble(draft, path, "requests", detail);
       const retryInMs = backOffSession(draft, path, true);
       report(draft, { event: "session-failed", path, failure, detail, retryInMs });
       closeSession(draft, path, detail, nowMs + retryInMs);
@@ -141,6 +144,7 @@ export function applyEnrolFailed(
 ): void {
   const { nowMs, settings, random } = draft.input;
   if (isChainFault(failure)) {
+    noteTrouble(draft, path, "requests", detail);
     decide(draft, { kind: "answer", path, receipt: false });
     return applyEnrolment(draft, "assumed", detail);
   }

@@ -205,6 +205,9 @@ class HttpCollectorLink implements CollectorLink {
   ): Promise<LinkOutcome<VerifiedReceipt>> {
     const answer = await this.#askProven(request, signal);
     if (!answer.ok) return answer;
+    // The collector knows the place of every upload: who does not is somebody else on the way to it.
+    if (answer.value.status === 404 && request.method === "POST")
+      return refuse("unreachable", `404: ${errorText(answer.value.body)}`);
     if (answer.value.status !== 200) return refusalOf(answer.value);
     const encoded = answer.value.body;
     const opened = openReceipt(encoded, this.#key);

@@ -84,6 +84,12 @@ export function patchChain(draft: Draft, chain: ChainName, patch: Partial<ChainS
   return next;
 }
 
+/** Remembers since when a path does not work as configured. */
+export function noteTrouble(draft: Draft, path: string, of: "session" | "requests", detail: string): void {
+  const { trouble } = draft.sessions.get(path)!;
+  patchSession(draft, path, { trouble: { of, sinceMs: trouble?.sinceMs ?? draft.input.nowMs, detail } });
+}
+
 /** Forgets a flight, so that its range is free to be sent again. */
 export function abortFlight(draft: Draft, flight: Flight): void {
   draft.flights.delete(flight.id);

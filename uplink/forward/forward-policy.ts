@@ -15,6 +15,7 @@ import {
   closeSession,
   decide,
   draftOf,
+  noteTrouble,
   patchChain,
   patchSession,
   report,
@@ -82,6 +83,7 @@ function apply(draft: Draft, event: ForwardEvent): void {
       return closeSession(draft, event.config.name, "the path's configuration changed", nowMs);
     case "opened":
       patchSession(draft, event.path, {
+        ...(draft.sessions.get(event.path)!.trouble?.of === "session" ? { trouble: undefined } : {}),
         status: "open",
         openedAtMs: nowMs,
         sendAfterMs: 0,
@@ -211,6 +213,7 @@ function applyOpenFailed(draft: Draft, path: string, failure: LinkFailure, detai
   patchSession(draft, path, { status: "closed", lastError: detail, succession: undefined });
   const retryInMs = backOffSession(draft, path, failure === "identity");
   report(draft, { event: "session-failed", path, failure, detail, retryInMs });
+  noteTrouble(draft, path, "session", detail);
   decide(draft, { kind: "session-lost", path, why: detail, harmless });
 }
 
@@ -293,6 +296,7 @@ function applyAnswer(draft: Draft, path: string, tookMs?: number): void {
     sendRetry: RESTED,
     unproven: false,
     lastError: undefined,
+    trouble: undefined,
   });
   draft.collector = { ...draft.collector, busyRetry: RESTED, enrolRetry: RESTED };
   decide(draft, { kind: "answer", path, receipt: true });

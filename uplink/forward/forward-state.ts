@@ -162,6 +162,10 @@ export interface SessionState {
   /** Traffic moved here, and nothing has been answered since. */
   readonly unproven: boolean;
   readonly lastError: string | undefined;
+  /** What has gone wrong since then without a receipt between: its session does not open, or its requests fail. */
+  readonly trouble:
+    | { readonly of: "session" | "requests"; readonly sinceMs: number; readonly detail: string }
+    | undefined;
   readonly switches: number;
 }
 
@@ -356,6 +360,7 @@ export function freshSession(settings: ForwardSettings): SessionState {
     requestBytes: Math.min(settings.requestBytesMax, Math.max(settings.requestBytesMin, settings.requestBytesFirst)),
     unproven: false,
     lastError: undefined,
+    trouble: undefined,
     switches: 0,
   };
 }

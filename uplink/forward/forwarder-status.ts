@@ -3,6 +3,7 @@ import { laneName, type LaneName } from "@paddock/wire/lanes.ts";
 import { penaltyAt } from "../paths/flap-penalty.ts";
 import { budgetLeft, nextBillingMonth } from "../paths/metered-budget.ts";
 import { pathVerdicts, type PathsNow } from "../paths/path-policy.ts";
+import { explainFailure, type PathTrouble } from "../paths/path-trouble.ts";
 import type { PathVerdict } from "../paths/path-state.ts";
 import {
   chainNumber,
@@ -36,6 +37,8 @@ export interface PathStatus extends PathVerdict {
   /** Ms since the last receipt; undefined when there was none. */
   readonly lastReceiptAgeMs: number | undefined;
   readonly lastError: string | undefined;
+  /** Why it is not usable, since when, and what to do; undefined while nothing is known to be wrong. */
+  readonly trouble: PathTrouble | undefined;
   /** How often it became the one that carries traffic. */
   readonly switches: number;
   readonly flapPenalty: number;
@@ -102,6 +105,10 @@ export function statusOf(
       delivered: { ...counters.get(name)! },
       lastReceiptAgeMs: path.lastReceiptMs === undefined ? undefined : now.nowMs - path.lastReceiptMs,
       lastError: session.lastError,
+      trouble:
+        session.trouble === undefined
+          ? undefined
+          : { ...explainFailure(path.config, session.trouble.detail), forMs: now.nowMs - session.trouble.sinceMs },
       switches: session.switches,
       flapPenalty: Math.round(penaltyAt(path.flaps, now.nowMs, settings.paths.flaps)),
       metered:

@@ -152,6 +152,44 @@ describe("delivery", () => {
   });
 });
 
+describe("a path that cannot work says why, since when, and what to do", () => {
+  test("an endpoint with a path in its URL: every request is answered 404, and another path carries", async () => {
+    const collector = await startCollector();
+    const source = newSource(20);
+    const paths = [fibre(`${collector.endpoint}/api`), lte(collector.endpoint)];
+    const { forwarder } = startForwarder(source, collector, paths);
+    await until(() => source.pendingCount() === 0, "the other path brings everything");
+    const [wrong, right] = forwarder.status().paths;
+    expect(wrong!.trouble).toMatchObject({ why: expect.stringContaining("answers every request with 404") });
+    expect(wrong!.trouble!.remedy).toContain("take /api out of the endpoint");
+    expect(wrong!.trouble!.forMs).toBeGreaterThanOrEqual(0);
+    expect(right!.trouble).toBeUndefined();
+  });
+
+  test("the same is known while there is nothing to send, where the gateway asks to be enrolled", async () => {
+    const collector = await startCollector();
+    const enrolment = () => new Uint8Array([1]);
+    const { forwarder } = startForwarder(newSource(), collector, [fibre(`${collector.endpoint}/api`)], { enrolment });
+    await until(() => forwarder.status().paths[0]!.trouble !== undefined, "the trouble is known");
+    expect(forwarder.status().paths[0]!.trouble!.why).toContain("404");
+  });
+
+  test("nobody listens, or the source is not on the machine; and it is over when the collector is there", async () => {
+    const collector = await startCollector();
+    const { endpoint } = collector;
+    await collector.stop();
+    const paths = [fibre(endpoint), { ...lte(endpoint), source: "2001:db8:ffff::1" }];
+    const { forwarder } = startForwarder(newSource(), collector, paths);
+    const troubles = () => forwarder.status().paths.map(({ trouble }) => trouble?.why ?? "");
+    await until(() => troubles().every((why) => why !== ""), "both are known");
+    expect(troubles()[0]).toContain("nothing listens at [::1]");
+    expect(troubles()[1]).toContain("2001:db8:ffff::1 is on no interface");
+    await collector.listen();
+    await until(() => troubles()[0] === "", "the first works");
+    expect(troubles()[1]).not.toBe("");
+  });
+});
+
 describe("failover", () => {
   test("a path cut in mid-flight: the rest goes over the next one, nothing is lost or skipped", async () => {
     const collector = await startCollector();
