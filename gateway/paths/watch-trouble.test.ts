@@ -13,7 +13,7 @@ const PATH: WatchedPath = {
 };
 const session = (mode: WatchedSession["config"]["mode"]): WatchedSession => {
   const [first] = watchedSessions(PATH);
-  return { ...first!, config: { ...first!.config, mode } as WatchedSession["config"] };
+  return { ...first!, config: Object.assign({}, first!.config, { mode }) };
 };
 const facts = { session: session("seamless"), local: "2001:db8::2", askedSinceMs: 1000, wasUp: false };
 

@@ -168,8 +168,8 @@ describe("a path that cannot work says why, since when, and what to do", () => {
 
   test("the same is known while there is nothing to send, where the gateway asks to be enrolled", async () => {
     const collector = await startCollector();
-    const enrolment = () => new Uint8Array([1]);
-    const { forwarder } = startForwarder(newSource(), collector, [fibre(`${collector.endpoint}/api`)], { enrolment });
+    const paths = [fibre(`${collector.endpoint}/api`)];
+    const { forwarder } = startForwarder(newSource(), collector, paths, { enrolment: () => new Uint8Array([1]) });
     await until(() => forwarder.status().paths[0]!.trouble !== undefined, "the trouble is known");
     expect(forwarder.status().paths[0]!.trouble!.why).toContain("404");
   });
