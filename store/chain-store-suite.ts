@@ -292,6 +292,28 @@ export function describeChainStore(name: string, makePlace: () => Place): void {
         expect(bad.breaks.map(({ seq, fault }) => `${seq} ${fault}`)).toEqual(["1 signature", "2 signature"]);
       });
 
+      test("counts side entries in the quota, before and after it was opened again", async () => {
+        const side = (key: string, bytes: number) =>
+          store.append({
+            chain: sealer.chain,
+            batches: [],
+            side: [{ key, value: bytes === 0 ? null : Buffer.alloc(bytes) }],
+          });
+        for (let index = 0; index < 5; index++) await side(`own/${index}`, 8000);
+        await side("own/0", 1000);
+        await side("own/1", 0);
+        const held = 3 * 8000 + 1000 + 4 * (1 + "own/0".length);
+        expect(store.usage().bytes).toBe(held);
+        await reopen();
+        expect(store.usage().bytes).toBe(held);
+        await store.close();
+        store = await place.open({ maxBytes: held + 1000 });
+        expect(await append(sealer.seal(testPayload(1, 5000)))).toMatchObject({
+          reason: "full",
+          shortage: { cause: "quota", heldBytes: held, maxBytes: held + 1000 },
+        });
+      });
+
       test("takes no write once closed", async () => {
         await store.close();
         await expect(append(sealer.seal())).rejects.toThrow("closed");

@@ -50,6 +50,7 @@ export class StoreCore {
   readonly outOfOrder: boolean;
   readonly damage: DamageLog;
   readonly duties = new DutyBook();
+  readonly #sideBytes = new Map<string, number>();
   readonly revocations = new Revocations();
   /** Ahead of `logEnd` while a write is under way. */
   workingLogEnd = 0;
@@ -143,7 +144,8 @@ export class StoreCore {
       if (duty.kind === "loss") this.duties.settleLoss(group, duty.chain, duty.seqs, duty.records, duty.bytes);
     }
     if (plan.added.length > 0 && write.chain.epoch > 0) this.duties.settleEpochs(group, write.chain);
-    for (const [index, { value }] of side.entries()) {
+    for (const [index, { key: name, value }] of side.entries()) {
+      this.chargeSide(name, value === null ? 0 : sideKeys[index]!.length + value.length);
       if (value === null) group.delete(sideKeys[index]!);
       else group.put(sideKeys[index]!, value);
     }
@@ -154,6 +156,13 @@ export class StoreCore {
     if (plan.added.length > 0 || plan.evicted.length > 0 || side.length > 0) group.sync = true;
     if (settles.length > 0) group.sync = true;
     return { stored: plan.stored, repeated: plan.repeated, logOffset };
+  }
+
+  /** Side entries count in the quota, too. `bytes` is what one takes from now on. */
+  chargeSide(name: string, bytes: number): void {
+    this.space.account(bytes - (this.#sideBytes.get(name) ?? 0));
+    if (bytes === 0) this.#sideBytes.delete(name);
+    else this.#sideBytes.set(name, bytes);
   }
 
   touch(group: WriteGroup, entry: ChainEntry, state: ChainEntry["working"]): void {
