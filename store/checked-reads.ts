@@ -86,6 +86,12 @@ export async function namedHash(core: StoreCore, entry: ChainEntry, seq: number)
   return typeof witness === "string" ? undefined : (witness.decoded.position.previous ?? undefined);
 }
 
+/** Whether a header names this one as its predecessor. */
+export function isNamedBy(next: Uint8Array | undefined, header: Uint8Array): boolean {
+  const named = previousOf(next);
+  return named !== undefined && Buffer.compare(named, headerHash(header)) === 0;
+}
+
 function previousOf(header: Uint8Array | undefined): Uint8Array | undefined {
   const read = header === undefined ? undefined : decodeHeader(header);
   return read?.ok === true ? (read.value.position.previous ?? undefined) : undefined;

@@ -2,7 +2,7 @@ import { contains } from "@paddock/base/ranges.ts";
 import { HEADER_BYTES_MAX } from "@paddock/wire/limits.ts";
 import type { ChainEntry } from "./chain-entry.ts";
 import { rangeAround } from "./chain-state.ts";
-import { checkHeaders, checkPayload, namedHash, type CheckedHeader } from "./checked-reads.ts";
+import { checkHeaders, checkPayload, isNamedBy, namedHash, type CheckedHeader } from "./checked-reads.ts";
 import { KEY_SPACES, seqKey, seqOfKey, seqRange, sideNameOfKey } from "./keyspace.ts";
 import type { StoreCore } from "./store-core.ts";
 import { entriesOf, pageOf, valueOf, valuesOf } from "./tolerant-reads.ts";
@@ -131,11 +131,14 @@ async function checkedHeaders(
 /** One batch by its place, or undefined when it is not stored or its header is not to be believed. */
 export async function readOne(core: StoreCore, entry: ChainEntry, seq: number): Promise<StoredBatch | undefined> {
   const { key } = entry.working;
-  const [header, payload] = await valuesOf(core.database, [
+  const [header, payload, next] = await valuesOf(core.database, [
     seqKey(KEY_SPACES.header, key, seq),
     seqKey(KEY_SPACES.payload, key, seq),
+    seqKey(KEY_SPACES.header, key, seq + 1),
   ]);
-  const named = await namedHash(core, entry, seq);
+  // Where the next header names this one, nobody else need be asked.
+  const agreed = header !== undefined && isNamedBy(next, header);
+  const named = agreed ? undefined : await namedHash(core, entry, seq);
   const [checked] = checkHeaders(core, entry, seq, [header], named);
   return checked === undefined ? undefined : checkPayload(core, entry, checked, payload);
 }
