@@ -2,23 +2,24 @@ import type { Clock, Timer } from "@paddock/base/clock.ts";
 import { messageOf } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { BfdClient, type LivenessChange } from "@paddock/uplink/bfd/client.ts";
-import type { SessionReport, SpeakerEvent, StateEvent } from "@paddock/uplink/bfd/speaker-events.ts";
-import { combineLiveness, type SessionFinding } from "@paddock/uplink/paths/combined-liveness.ts";
+import type { SpeakerEvent } from "@paddock/uplink/bfd/speaker-events.ts";
+import { combineLiveness } from "@paddock/uplink/paths/combined-liveness.ts";
 import type { WatchPace } from "@paddock/uplink/paths/watch-pace.ts";
-import {
-  isWatchable,
-  localOrigin,
-  sessionLocal,
-  sessionRemote,
-  speakerSession,
-  watchedSessions,
-  type WatchedSession,
-} from "./bfd-config.ts";
+import { isWatchable, localOrigin, sessionRemote, speakerSession, watchedSessions } from "./bfd-config.ts";
 import type { UplinksConfig } from "./configured-paths.ts";
 import { kernelSourceFor } from "./kernel-source.ts";
 import type { PathWatchStatus } from "./path-facts.ts";
 import { watchTrouble } from "./watch-trouble.ts";
 import { bundledSpeaker } from "./speaker-command.ts";
+import { handOnReadings, type MeterSink } from "./watch-meter.ts";
+import {
+  markOutlived,
+  watchedPath,
+  whyOf,
+  whyWithoutEvent,
+  type WatchedPathState,
+  type Watcher,
+} from "./watched-path.ts";
 
 /** Takes what is learnt about a path; the forwarder is one. */
 export interface LivenessSink {
@@ -29,13 +30,8 @@ export interface LivenessSink {
   ): void;
 }
 
-/** Takes what watching a path measures and costs besides; the forwarder is one. */
-export interface WatchSink extends LivenessSink {
-  /** Share of the packets lost in the last minute, 0 to 1. */
-  setLoss(path: string, share: number): void;
-  /** Bytes on the wire, both directions, since the last call. */
-  addUsage(path: string, bytes: number): void;
-}
+/** Takes all that is found by watching; the forwarder does. */
+export interface WatchSink extends LivenessSink, MeterSink {}
 
 export interface PathWatchOptions {
   readonly config: UplinksConfig;
@@ -56,39 +52,6 @@ const METER_FIRST_MS = 500;
 const FORGET_MS = 2000;
 /** A speaker that is stopped must not hold up whoever asks for the status. */
 const REPORT_LIMIT_MS = 250;
-
-/** One session and what is known of it. */
-interface Watcher {
-  readonly session: WatchedSession;
-  /** The address that it sends from; undefined while there is none. */
-  local: string | undefined;
-  finding: SessionFinding;
-  /** Of its newest Down. */
-  detectedInMs: number | null;
-  report: SessionReport | undefined;
-  /** Of the bytes in the report, those that have been handed on; undefined: whatever was before us. */
-  bytesMetered: number | undefined;
-  /** Since when it has been asked for, from where it sends now; monotonic ms. */
-  askedSinceMs: number;
-  /** Whether it was up since then. */
-  wasUp: boolean;
-  /** Nobody has been told yet that it has no address. */
-  complains: boolean;
-}
-
-/** One path and what its watchers say together. */
-interface WatchedPathState {
-  readonly name: string;
-  readonly watchers: readonly Watcher[];
-  liveness: SessionFinding["liveness"];
-  why: string;
-  detectedInMs: number | null;
-  sinceWallMs: number | null;
-  downs: number;
-  /** The endpoint in use, once a session was opened. */
-  endpoint: string | undefined;
-  wake: Timer | undefined;
-}
 
 /**
  * Watches the paths that have a `bfd` in the configuration and tells the forwarder what it sees. While the speaker is
@@ -116,7 +79,13 @@ export class PathWatch {
       clock,
       log,
     });
-    const watched = config.paths.map((path) => watchedPath(path.name, watchedSessions(path), options));
+    const watched = config.paths.map((path) =>
+      watchedPath(path.name, watchedSessions(path), {
+        source: options.sources?.choice(path.name)?.address,
+        nowMs: clock.monotonicUs() / 1000,
+        speakerIsShared: config.bfd.socket !== null,
+      }),
+    );
     this.#paths = new Map(watched.filter(({ watchers }) => watchers.length > 0).map((path) => [path.name, path]));
     this.#watchers = new Map(watched.flatMap(({ watchers }) => watchers.map((each) => [each.session.name, each])));
   }
@@ -394,22 +363,8 @@ export class PathWatch {
 
   /** Hands on what watching cost and how much it lost. */
   async #takeReadings(): Promise<void> {
-    const { sink } = this.#options;
     await this.refresh();
-    for (const { name, watchers } of this.#paths.values()) {
-      for (const watcher of watchers) {
-        const total = watcher.report?.bytes;
-        if (total === undefined) continue;
-        const before = watcher.bytesMetered ?? total;
-        // A speaker that started again counts from zero.
-        const bytes = total < before ? total : total - before;
-        watcher.bytesMetered = total;
-        if (bytes > 0) sink.addUsage(name, bytes);
-      }
-      const share = watchers.map(({ report }) => report?.lossLastMinute ?? null).find((loss) => loss !== null);
-      // The session from end to end comes first, and loses whatever the first hop loses.
-      if (typeof share === "number") sink.setLoss(name, share);
-    }
+    for (const path of this.#paths.values()) handOnReadings(path, this.#options.sink);
   }
 
   #nowMs(): number {
@@ -417,49 +372,6 @@ export class PathWatch {
   }
 }
 
-function watchedPath(name: string, sessions: readonly WatchedSession[], options: PathWatchOptions): WatchedPathState {
-  const sinceMs = options.clock.monotonicUs() / 1000;
-  const source = options.sources?.choice(name)?.address;
-  const watchers = sessions.map((session): Watcher => ({
-    session,
-    local: localOrigin(session) === "path" ? source : sessionLocal(session),
-    finding: { scope: session.scope, liveness: "unknown", why: "not seen yet", sinceMs, detectionTimeMs: undefined },
-    detectedInMs: null,
-    report: undefined,
-    // What a speaker of somebody else's counted before us has been counted then.
-    bytesMetered: options.config.bfd.socket === null ? 0 : undefined,
-    askedSinceMs: sinceMs,
-    wasUp: false,
-    complains: true,
-  }));
-  return {
-    name,
-    watchers,
-    liveness: "unknown",
-    why: "not seen yet",
-    detectedInMs: null,
-    sinceWallMs: null,
-    downs: 0,
-    endpoint: undefined,
-    wake: undefined,
-  };
-}
-
-/** A first hop that is down on a path that is up has been outlived by what came from end to end. */
-function markOutlived(watcher: Watcher): void {
-  const { scope, liveness } = watcher.finding;
-  if (scope === "firstHop" && liveness === "down") watcher.finding = { ...watcher.finding, outlived: true };
-}
-
 function paceIn(paces: ReadonlyMap<string, WatchPace>, name: string): WatchPace {
   return paces.get(name) ?? "configured";
-}
-
-function whyOf({ reason, diagnostic, stalledMs }: StateEvent): string {
-  const stalled = stalledMs >= 1 ? `, own stall ${Math.round(stalledMs)} ms` : "";
-  return `BFD ${reason}${diagnostic === "none" || diagnostic === reason ? "" : ` (${diagnostic})`}${stalled}`;
-}
-
-function whyWithoutEvent(connected: boolean): string {
-  return connected ? "as the BFD speaker found before" : "BFD speaker is gone";
 }
