@@ -9,7 +9,7 @@ import { ChainStore } from "@paddock/store/chain-store.ts";
 import { identityToPem, type SigningIdentity } from "@paddock/wire/identity.ts";
 import { startBfdAnswerer, type BfdAnswerer } from "./bfd-answerer.ts";
 import { selfSignedCertificate } from "./certificate.ts";
-import { hexOf } from "./chain-name.ts";
+import { chainTitle, hexOf } from "./chain-name.ts";
 import { operatorSocketPath, type CollectorConfig } from "./config.ts";
 import { EvidenceRoom } from "./evidence.ts";
 import { ActivityBook } from "./fleet/activity.ts";
@@ -26,6 +26,7 @@ import { startOperatorServer, type OperatorServer } from "./operator/operator-se
 import { loadToken } from "./operator/token.ts";
 import { KeptReceipts } from "./proof/kept-receipts.ts";
 import { GatewayRegistry } from "./registry/gateway-registry.ts";
+import { Scrub } from "./scrub.ts";
 import { makeDirectory } from "./set-aside.ts";
 
 export interface Collector {
@@ -57,6 +58,8 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
     arrivalLog: true,
     outOfOrder: true,
     clock,
+    onDamage: ({ chain, ...found }) =>
+      log.error("ledger-damaged", { chain: chain === undefined ? null : chainTitle(chain), ...found }),
   });
   for (const note of ledger.recovery) log.warn("ledger-repaired", { ...note });
   const closing = new Shutdown();
@@ -78,6 +81,8 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
     const receipts = new Receipts(identity, clock);
     const keptReceipts = await KeptReceipts.open({ ledger, registry, identity, clock, log });
     closing.add(() => keptReceipts.close());
+    const scrub = new Scrub(ledger, clock, log);
+    closing.add(() => scrub.close());
     let server: IngestServer | undefined;
     const follow = { count: noFollowers };
     const metrics = collectorMetrics({
@@ -91,6 +96,8 @@ export async function startCollector(config: CollectorConfig, clock: Clock, log:
       logEnd: () => ledger.logEnd(),
       missingBatches: () => [...ledger.chains()].reduce((total, chain) => total + countOf(neverReceived(chain)), 0),
       evidence: () => evidence.all().filter(({ closed }) => closed === null).length,
+      ledgerDamage: () => ledger.damage().length,
+      scrub: () => scrub.progress,
       bfd: () => bfd?.report(),
     });
     const failure = Promise.withResolvers<never>();

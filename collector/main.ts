@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   remove: async () => (await import("./commands/decide.ts")).remove,
   evidence: async () => (await import("./commands/evidence.ts")).evidence,
   log: async () => (await import("./commands/log.ts")).log,
+  ledger: async () => (await import("./commands/ledger.ts")).ledger,
   consumers: async () => (await import("./commands/consumers.ts")).consumers,
   "export-proof": async () => (await import("./commands/export-proof.ts")).exportProof,
   verify: async () => (await import("./commands/verify.ts")).verify,

@@ -31,6 +31,10 @@ export interface MetricSources {
   readonly logEnd: () => number;
   readonly missingBatches: () => number;
   readonly evidence: () => number;
+  /** Damaged places of the ledger that came to light since the start. */
+  readonly ledgerDamage: () => number;
+  /** How far the slow look through the log has come. */
+  readonly scrub: () => { readonly offset: number; readonly rounds: number };
   /** Undefined when the collector answers no BFD. */
   readonly bfd: () => ReflectorReport | undefined;
 }
@@ -66,6 +70,9 @@ export function collectorMetrics(sources: MetricSources): CollectorMetrics {
   gauge("log_end", "Offset behind the newest record of the log.", sources.logEnd);
   gauge("missing_batches", "Batches below the head of their chain that never arrived.", sources.missingBatches);
   gauge("evidence_items", "Forks and wrong links kept as evidence.", sources.evidence);
+  gauge("ledger_damage", "Damaged places of the ledger that came to light since the start.", sources.ledgerDamage);
+  gauge("scrub_offset", "Log offset that the slow look for damage has come to.", () => sources.scrub().offset);
+  gauge("scrub_rounds", "Times that it went through the whole log since the start.", () => sources.scrub().rounds);
   gauge("bfd_reflected_packets", "Seamless BFD packets answered since the start.", () => sources.bfd()?.reflected ?? 0);
   gauge("bfd_refused_packets", "Seamless BFD packets refused since the start.", () => {
     return Object.values(sources.bfd()?.refused ?? {}).reduce((sum, count) => sum + count, 0);

@@ -16,6 +16,7 @@ import { buildProof } from "../proof/build-proof.ts";
 import type { KeptReceipts } from "../proof/kept-receipts.ts";
 import type { Gateway, GatewayRegistry } from "../registry/gateway-registry.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
+import { verifyLedger } from "../verify-ledger.ts";
 import { refuseForeignPage, refuseWithoutToken } from "./guard.ts";
 import { LogReaders } from "./log-readers.ts";
 import { readConsumerPlace, readLogQuery, readOffset, readReason, type LogQuery } from "./queries.ts";
@@ -67,6 +68,11 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
         });
       case "GET /v1/gaps":
         return answerGaps(context, url.searchParams.get("gateway"));
+      case "GET /v1/ledger/verify":
+        return jsonAnswer(
+          200,
+          await verifyLedger(context.ledger, ({ gateway }) => context.registry.get(hexOf(gateway))?.key),
+        );
       case "GET /v1/evidence":
         return jsonAnswer(200, context.evidence.all());
       case "GET /v1/consumers":

@@ -33,6 +33,7 @@ const ALERTS: Readonly<Record<string, string>> = {
   paddock_collector_delay_seconds: "p99: how late the fleet's readings are",
   paddock_collector_evidence: "any: a gateway contradicts itself",
   paddock_collector_evidence_items: "above 0: `paddock collector fleet`",
+  paddock_collector_ledger_damage: "above 0: `paddock collector ledger verify`",
   paddock_collector_missing_batches: "above 0 for a day: `paddock collector gaps`",
   paddock_collector_gateways: "`pending` above 0: somebody waits for a yes",
   paddock_collector_ledger_bytes: "above 0.8 of `store.maxBytes`",
@@ -73,6 +74,8 @@ export async function collectorMetricRows(): Promise<Row[]> {
     logEnd: () => 0,
     missingBatches: () => 0,
     evidence: () => 0,
+    ledgerDamage: () => 0,
+    scrub: () => ({ offset: 0, rounds: 0 }),
     bfd: () => undefined,
   });
   return metricRows(await metrics.render());
