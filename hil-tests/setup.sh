@@ -10,6 +10,7 @@ keepalived:keepalived
 nftables:nft
 tshark:tshark
 libcoap3-bin:coap-client-notls
+python3-minimal:python3
 iproute2:ip
 iputils-ping:ping
 procps:sysctl
