@@ -159,6 +159,41 @@ describe("a new epoch after a roll-back", () => {
   });
 });
 
+describe("the payload of the newest batch is damaged", () => {
+  async function loseByte(gateway: Buffer, seq: number): Promise<void> {
+    const database = disk();
+    await database.open();
+    const key = seqKey(KEY_SPACES.payload, chainBytes({ gateway, lane: 1, epoch: 0 }), seq);
+    const value = Buffer.from((await database.get(key))!);
+    value[value.length - 1]! ^= 1;
+    await database.batch([{ type: "put", key, value }], { sync: true });
+    await database.close();
+  }
+
+  test.each([
+    { after: 0, applied: false },
+    { after: 0, applied: true },
+    { after: 1, applied: false },
+    { after: 1, applied: true },
+  ])(
+    "its loss is told once and the chain goes on, whatever write a start was cut at: $after, $applied",
+    async (fault) => {
+      const gateway = await storeFrames(3);
+      await loseByte(gateway, 2);
+      await tryToStart(faultyDatabase(disk(), fault));
+      expect(await startWell()).toMatchObject({ code: CODE_CHANGED, epoch: 0, broken: 0 });
+      const store = await openStore();
+      const chain = { gateway, lane: 1, epoch: 0 } as const;
+      const batches = await store.read(chain, 0, { maxBytes: 1 << 20 });
+      expect(batches.flatMap(({ payload }) => ownOf(recordsOf(payload)))).toMatchObject([
+        { kind: "loss", reason: "quarantined", epoch: 0, ranges: [[2, 2]], records: 1 },
+      ]);
+      expect(store.chain(chain)).toMatchObject({ evicted: [[2, 2]], held: [[0, 4]] });
+      await store.close();
+    },
+  );
+});
+
 describe("a lane whose tail is damaged, on a disk that does not write", () => {
   test.each([true, false])("the start ends with the failure instead of waiting (applied: %s)", async (applied) => {
     await loseHeader(await storeFrames(3), 2);
