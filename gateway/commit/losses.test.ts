@@ -103,9 +103,9 @@ test("whatever is evicted, received and started anew: a loss record that can sti
         expect(subtract(subtract(evicted, acknowledged), await told(world.store, arrived))).toEqual([]);
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 12 },
   );
-});
+}, 60_000);
 
 test("a long outage in a small store: the newest loss records name all that the older ones did, in few ranges", async () => {
   const clock = new VirtualClock();

@@ -31,6 +31,8 @@ export class OpenBatch {
   readonly #side = new Map<string, SideEntry>();
   /** What the frames noted, as pairs of halves: RECORDS_MAX of them at most. */
   readonly #notes = new Map<NoteBook, number[]>();
+  #book: NoteBook | undefined;
+  #bookNotes: number[] = [];
   readonly committed: Committed[] = [];
   /** CLOCK_MONOTONIC in µs from which record offsets count. */
   monotonicUs = 0;
@@ -89,7 +91,8 @@ export class OpenBatch {
     this.#count++;
     this.#frames++;
     if (frame.side !== undefined) this.#side.set(frame.side.key, frame.side);
-    if (frame.note !== undefined) this.#noteOf(frame.note.book).push(frame.note.low, frame.note.high);
+    const { note } = frame;
+    if (note !== undefined) this.#notesFor(note.book).push(note.low, note.high);
     if (committed !== undefined) this.committed.push(committed);
     return true;
   }
@@ -111,9 +114,13 @@ export class OpenBatch {
     for (const record of records) this.addOwn(record);
   }
 
-  #noteOf(book: NoteBook): number[] {
+  /** There is one book, as a rule. */
+  #notesFor(book: NoteBook): number[] {
+    if (book === this.#book) return this.#bookNotes;
     let notes = this.#notes.get(book);
     if (notes === undefined) this.#notes.set(book, (notes = []));
+    this.#book = book;
+    this.#bookNotes = notes;
     return notes;
   }
 
