@@ -159,17 +159,18 @@ describe("a new epoch after a roll-back", () => {
   });
 });
 
-describe("the payload of the newest batch is damaged", () => {
-  async function loseByte(gateway: Buffer, seq: number): Promise<void> {
-    const database = disk();
-    await database.open();
-    const key = seqKey(KEY_SPACES.payload, chainBytes({ gateway, lane: 1, epoch: 0 }), seq);
-    const value = Buffer.from((await database.get(key))!);
-    value[value.length - 1]! ^= 1;
-    await database.batch([{ type: "put", key, value }], { sync: true });
-    await database.close();
-  }
+/** The disk alters a payload that it had confirmed. */
+async function loseByte(gateway: Buffer, seq: number): Promise<void> {
+  const database = disk();
+  await database.open();
+  const key = seqKey(KEY_SPACES.payload, chainBytes({ gateway, lane: 1, epoch: 0 }), seq);
+  const value = Buffer.from((await database.get(key))!);
+  value[value.length - 1]! ^= 1;
+  await database.batch([{ type: "put", key, value }], { sync: true });
+  await database.close();
+}
 
+describe("the payload of the newest batch is damaged", () => {
   test.each([
     { after: 0, applied: false },
     { after: 0, applied: true },
