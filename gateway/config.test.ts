@@ -140,11 +140,6 @@ describe("gateway configuration", () => {
       { ...forwarding, paths: [{ name: "a", source: "fe80::1", endpoint: "https://[::1]:8443" }] },
       /paths: .*link-local/,
     ],
-    [
-      "a link-local listener without interface",
-      { ...minimal, listen: [{ address: "fe80::1" }] },
-      /listen: .*%interface/,
-    ],
     ["a socket path that Unix refuses", { dataDir: `/${"d".repeat(120)}` }, /status\.socket: .*107 bytes/],
   ])("refuses %s and names the field", (_what, document, fault) => {
     expect(faultOf(document)).toMatch(fault);
