@@ -10,12 +10,18 @@ export interface IpProcess {
 export type StartIp = (args: readonly string[]) => IpProcess;
 
 /**
- * The real one. A monitor that outlives a killed gateway ends with its next message, which it cannot write any more; a
- * service manager ends it at once.
+ * Becomes `ip` and leaves somebody behind who waits for a line or the end of its input. The end without a line means
+ * that whoever started it was killed: then `ip` goes as well, which would otherwise live until the next change.
  */
+const WITH_PARENT = 'exec 3<&0; (read -r _ <&3 || kill -KILL $$) >/dev/null 2>&1 & exec ip "$@" </dev/null 3<&-';
+
+/** The real one. It ends with this process, however that ends. */
 export function startIp(args: readonly string[]): IpProcess {
-  const child = spawn("ip", args, { stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn("sh", ["-c", WITH_PARENT, "ip", ...args], { stdio: ["pipe", "pipe", "ignore"] });
   child.stdout.setEncoding("utf8");
+  // Nobody reads the line when both have ended already.
+  child.stdin.on("error", () => {});
+  child.once("exit", () => child.stdin.end("\n"));
   return {
     onOutput: (listener) => void child.stdout.on("data", listener),
     onExit(listener) {
