@@ -6,10 +6,26 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { startIp } from "./ip-process.ts";
 
 let directory: string;
+const { PATH } = process.env;
+
+/** In place of iproute2, which a machine that runs these tests need not have. */
+const FAKE_IP = `#!/bin/sh
+case "$1" in
+  -V) echo "ip utility" ;;
+  -6) exec sleep 600 ;;
+  *) exit 255 ;;
+esac
+`;
+
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "paddock-ip-"));
+  writeFileSync(join(directory, "ip"), FAKE_IP, { mode: 0o755 });
+  process.env["PATH"] = `${directory}:${PATH}`;
 });
-afterEach(() => rmSync(directory, { recursive: true }));
+afterEach(() => {
+  process.env["PATH"] = PATH;
+  rmSync(directory, { recursive: true });
+});
 
 /** Command lines of the processes that inherited this test's mark. */
 function marked(mark: string): string[] {
@@ -39,7 +55,7 @@ test("what it prints and how it ends is told", async () => {
   });
   expect(problem).toBeUndefined();
   expect(output).toMatch(/^ip utility/);
-  expect(await new Promise((resolve) => startIp(["no-such-object"]).onExit(resolve))).toMatch(/^exit \d/);
+  expect(await new Promise((resolve) => startIp(["no-such-object"]).onExit(resolve))).toMatch(/^exit 255/);
 });
 
 test("a monitor that is killed is told, and nobody stays behind", async () => {
@@ -47,7 +63,7 @@ test("a monitor that is killed is told, and nobody stays behind", async () => {
   process.env["IP_MARK"] = mark;
   const ip = startIp(["-6", "monitor", "address"]);
   delete process.env["IP_MARK"];
-  await until(() => marked(mark).includes("ip -6 monitor address"));
+  await until(() => marked(mark).includes("sleep 600"));
   const ended = new Promise((resolve) => ip.onExit(resolve));
   ip.kill();
   expect(await ended).toBe("exit SIGKILL");
@@ -63,7 +79,7 @@ test("a monitor ends with the process that started it, however that ends", async
   );
   const mark = `${process.pid}-orphan`;
   const starter = spawn(process.execPath, [program], { env: { ...process.env, IP_MARK: mark }, stdio: "ignore" });
-  await until(() => marked(mark).includes("ip -6 monitor address"));
+  await until(() => marked(mark).includes("sleep 600"));
   starter.kill("SIGKILL");
   await until(() => marked(mark).length === 0);
 });
