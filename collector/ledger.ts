@@ -9,6 +9,7 @@ export type Ledger = Pick<
   | "damage"
   | "duties"
   | "logEnd"
+  | "logIncarnation"
   | "logOffsetAt"
   | "onLog"
   | "read"

@@ -20,7 +20,9 @@ export const consumers: Command = {
   --offset N      move it to log offset N, or make it
   --rewind        allow moving it back
   --remove        forget it
-${CONNECT_HELP}`,
+${CONNECT_HELP}
+
+Ends with 1 when a place is none of this log any more: the ledger was made anew or put back in time.`,
   async run(argv) {
     const options = {
       ...CONNECT_OPTIONS,
@@ -35,9 +37,10 @@ ${CONNECT_HELP}`,
       throw new PaddockError("USAGE", "--offset needs a consumer's NAME.");
     if (parsed.values["remove"] === true) return remove(await socketOf(parsed), name, offset);
     const answer = await ask(await socketOf(parsed), name, offset, parsed.values["rewind"] === true);
+    const shown = Array.isArray(answer) ? answer : [answer];
     if (parsed.values["json"] === true) printJson(answer);
-    else print(renderConsumers(Array.isArray(answer) ? answer : [answer]));
-    return 0;
+    else print(renderConsumers(shown));
+    return shown.some(({ problem }) => problem !== undefined) ? 1 : 0;
   },
 };
 
@@ -49,15 +52,21 @@ async function remove(socket: string, name: string | undefined, offset: number |
 }
 
 function ask(socket: string, name: string | undefined, offset: number | undefined, rewind: boolean) {
-  if (name === undefined) return askJson<Consumer[]>(socket, { path: "/v1/consumers" });
+  if (name === undefined) return askJson<ShownConsumer[]>(socket, { path: "/v1/consumers" });
   const path = `/v1/consumers/${encodeURIComponent(name)}`;
-  if (offset === undefined) return askJson<Consumer>(socket, { path });
-  return askJson<Consumer>(socket, { method: "PUT", path, body: { offset, rewind } });
+  if (offset === undefined) return askJson<ShownConsumer>(socket, { path });
+  return askJson<ShownConsumer>(socket, { method: "PUT", path, body: { offset, rewind } });
 }
 
-function renderConsumers(found: readonly Consumer[]): string {
+/** `problem` where its place is none of this log any more. */
+type ShownConsumer = Consumer & { readonly problem?: string };
+
+function renderConsumers(found: readonly ShownConsumer[]): string {
   if (found.length === 0) return "No consumer has a place yet.";
   return found
-    .map((one) => `${one.name}: offset ${one.offset}, since ${new Date(one.updated).toISOString()}`)
+    .map(({ name, offset, updated, problem }) => {
+      const line = `${name}: offset ${offset}, since ${new Date(updated).toISOString()}`;
+      return problem === undefined ? line : `${line}\n  ${problem}`;
+    })
     .join("\n");
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { createInterface } from "node:readline/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { PaddockError } from "@paddock/base/errors.ts";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { LOG_CONTENT_TYPES } from "../log/log-line.ts";
 import { senmlLines, type LogLine } from "../log/senml-lines.ts";
 import { ask, askStream, refuseErrorStream } from "../operator/operator-client.ts";
@@ -13,12 +13,14 @@ type Format = (typeof FORMATS)[number];
 
 export const log: Command = {
   name: "log",
-  usage: "[--config FILE] [--from OFFSET|TIME | --consumer NAME] [--follow] [--format ndjson|cbor|senml] [--limit N]",
+  usage:
+    "[--config FILE] [--from OFFSET|TIME | --consumer NAME] [--log ID] [--follow] [--format ndjson|cbor|senml] [--limit N]",
   summary: "replay what arrived, in the order it arrived",
   help: `  --config FILE   the collector's configuration, to find its operator socket
   --socket PATH   the operator socket itself
   --from WHERE    a log offset, or a time such as 2026-01-31T12:00:00Z; from the start when absent
   --consumer NAME from the place of this consumer, which moves along behind what was written out
+  --log ID        only when the log has this name (header paddock-log, "log" in fleet --json): offsets mean nothing in another
   --follow        go on with what arrives
   --format F      ndjson: a JSON line per record, frames in base64url (default)
                   cbor: the same as a CBOR sequence, frames as bytes
@@ -29,6 +31,7 @@ export const log: Command = {
       ...CONNECT_OPTIONS,
       from: { type: "string" },
       consumer: { type: "string" },
+      log: { type: "string" },
       follow: { type: "boolean" },
       format: { type: "string" },
       limit: { type: "string" },
@@ -45,6 +48,8 @@ export const log: Command = {
       throw new PaddockError("USAGE", "--consumer goes with --format ndjson or senml.");
     }
     if (consumer !== undefined) query.set("consumer", consumer);
+    const name = textOption(parsed, "log");
+    if (name !== undefined) query.set("log", name);
     const limit = wholeOption(parsed, "limit");
     if (limit !== undefined) query.set("limit", String(limit));
     if (parsed.values["follow"] === true) query.set("follow", "1");
@@ -57,6 +62,22 @@ export const log: Command = {
     return 0;
   },
 };
+
+/** The answer as it comes. Throws STATUS_UNREACHABLE when the collector goes before its end. */
+async function* whole(answer: IncomingMessage): AsyncGenerator<Buffer> {
+  try {
+    yield* answer as AsyncIterable<Buffer>;
+  } catch (error) {
+    throw new PaddockError("STATUS_UNREACHABLE", `The collector's answer was cut off: ${messageOf(error)}.`, {
+      cause: error,
+      remedy: "What came so far is right; go on behind its last line with --from, or read with --consumer.",
+    });
+  }
+}
+
+function linesOf(answer: IncomingMessage): AsyncIterable<string> {
+  return createInterface({ input: Readable.from(whole(answer)), crlfDelay: Number.POSITIVE_INFINITY });
+}
 
 /** Moves the consumer at most this often while lines keep coming. */
 const ADVANCE_MS = 1000;
@@ -73,7 +94,7 @@ async function consume(socket: string, consumer: string, answer: IncomingMessage
   let failure: unknown;
   const timer = setInterval(() => void advance().catch((error: unknown) => (failure ??= error)), ADVANCE_MS);
   try {
-    for await (const text of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
+    for await (const text of linesOf(answer)) {
       const line = JSON.parse(text) as LogLine;
       const out = format === "senml" ? senmlLines(line).text : `${text}\n`;
       if (out !== "" && !(await wroteOut(out))) break;
@@ -83,8 +104,9 @@ async function consume(socket: string, consumer: string, answer: IncomingMessage
   } finally {
     clearInterval(timer);
     answer.destroy();
+    // Also behind a cut: what was written out is not read again.
+    await advance();
   }
-  await advance();
 }
 
 /** Whether the text went to standard output; not when its reader has gone. */
@@ -103,7 +125,7 @@ function wroteOut(text: string): Promise<boolean> {
 /** To standard output at the pace of whoever reads it; a reader that has enough and closes is no failure. */
 async function writeOut(answer: IncomingMessage, format: Format): Promise<void> {
   try {
-    const source = format === "senml" ? Readable.from(readings(answer)) : answer;
+    const source = format === "senml" ? Readable.from(readings(answer)) : Readable.from(whole(answer));
     await pipeline(source, process.stdout, { end: false });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -115,7 +137,7 @@ async function writeOut(answer: IncomingMessage, format: Format): Promise<void> 
 async function* readings(answer: IncomingMessage): AsyncGenerator<string> {
   let problems = 0;
   let first = "";
-  for await (const raw of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const raw of linesOf(answer)) {
     const line = JSON.parse(raw) as LogLine;
     const { text, problem } = senmlLines(line);
     if (problem !== undefined && problems++ === 0) first = `offset ${line.offset}: ${problem}`;

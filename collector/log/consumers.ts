@@ -5,15 +5,19 @@ import type { Log } from "@paddock/base/log.ts";
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import { replaceFile, syncDirectory } from "@paddock/base/durable-file.ts";
 import { ownDirectory, setAside } from "../set-aside.ts";
+import type { LogMark, LogPlace } from "./log-place.ts";
 
 const ConsumerFile = v.strictObject({
   /** The next log offset that the consumer wants. */
   offset: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   /** Unix ms. */
   updated: v.number(),
+  /** How the log is known again in which this is a place; absent in files of an older version. */
+  log: v.optional(v.string()),
+  behind: v.optional(v.nullable(v.string())),
 });
 
-export interface Consumer extends Readonly<v.InferOutput<typeof ConsumerFile>> {
+export interface Consumer extends LogPlace {
   readonly name: string;
 }
 
@@ -25,6 +29,14 @@ export type ConsumerProblem =
   /** Behind the end of the log. */
   | "beyond-end"
   | "too-many";
+
+interface PutOptions {
+  readonly rewind: boolean;
+  readonly logEnd: number;
+  /** Of the new offset. */
+  readonly mark: LogMark;
+  readonly nowMs: number;
+}
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/u;
 const CONSUMERS_MAX = 1024;
@@ -80,11 +92,7 @@ export class Consumers {
   }
 
   /** Moves a consumer, or makes one. When this resolves with its new place, that place is durable. */
-  put(
-    name: string,
-    offset: number,
-    options: { rewind: boolean; logEnd: number; nowMs: number },
-  ): Promise<Outcome<Consumer, ConsumerProblem>> {
+  put(name: string, offset: number, options: PutOptions): Promise<Outcome<Consumer, ConsumerProblem>> {
     const result = this.#turn.then(() => this.#put(name, offset, options));
     this.#turn = result.catch(() => {});
     return result;
@@ -93,7 +101,7 @@ export class Consumers {
   async #put(
     name: string,
     offset: number,
-    { rewind, logEnd, nowMs }: { rewind: boolean; logEnd: number; nowMs: number },
+    { rewind, logEnd, mark, nowMs }: PutOptions,
   ): Promise<Outcome<Consumer, ConsumerProblem>> {
     if (!NAME.test(name)) return refuse("name", "A consumer's name is 1 to 64 of a-z, 0-9, '.', '_' and '-'.");
     if (offset > logEnd) return refuse("beyond-end", `Offset ${offset} is beyond the end of the log, ${logEnd}.`);
@@ -104,7 +112,7 @@ export class Consumers {
     if (known !== undefined && offset < known.offset && !rewind) {
       return refuse("backwards", `${name} is at ${known.offset}; going back to ${offset} takes "rewind": true.`);
     }
-    const place = { offset, updated: nowMs };
+    const place = { offset, updated: nowMs, ...mark };
     await this.#keepBefore(name);
     await replaceFile(this.#path(name), `${JSON.stringify(place)}\n`);
     const consumer = { name, ...place };
@@ -144,5 +152,6 @@ export class Consumers {
 }
 
 async function readConsumer(path: string, name: string): Promise<Consumer> {
-  return { name, ...v.parse(ConsumerFile, JSON.parse(await readFile(path, "utf8"))) };
+  const { log, behind, ...place } = v.parse(ConsumerFile, JSON.parse(await readFile(path, "utf8")));
+  return { name, ...place, ...(log === undefined ? {} : { log }), ...(behind === undefined ? {} : { behind }) };
 }

@@ -1,7 +1,8 @@
 import { decode } from "cbor-x";
 import { describe, expect, test } from "vitest";
 import type { BatchHeader } from "@paddock/wire/batch-header.ts";
-import { renderBatch, type LoggedBatch } from "./log-line.ts";
+import { renderBatch, renderLoss, type LoggedBatch } from "./log-line.ts";
+import { senmlLines, type LogLine } from "./senml-lines.ts";
 
 function logged(payload: Uint8Array | null): LoggedBatch {
   const position = { wall: 1000, clock: 1 } as BatchHeader["position"];
@@ -26,5 +27,33 @@ describe("a batch without readable records", () => {
     expect(map).toMatchObject({ offset: 10, seq: 4, [word]: 3, received: 2000 });
     expect(Object.keys(map)).toHaveLength(9);
     expect(map).not.toHaveProperty(other);
+  });
+});
+
+function cbor(bytes: Uint8Array): Record<string, unknown> {
+  return decode(bytes) as Record<string, unknown>;
+}
+
+describe("records that are lost", () => {
+  const chain = { gateway: Buffer.alloc(32, 7), lane: 1, epoch: 2 } as const;
+  const whose = { lane: "telemetry", epoch: 2, seq: 4 };
+
+  test.each(["header", "rolled-back", "trimmed"] as const)("(%s) are one line, in every format", (lost) => {
+    const loss = { offset: 10, count: 3, lost, chain, seq: 4 } as const;
+    const text = renderLoss(loss, 11, "ndjson");
+    // From inside the loss it is the rest of it.
+    expect(text).toMatchObject({ lines: 1, nextOffset: 13 });
+    const line = JSON.parse(text.bytes.toString("utf8")) as LogLine;
+    const said = { offset: 11, lost: 2, why: lost };
+    expect(line).toEqual({ ...said, ...whose, gateway: "07".repeat(32) });
+    expect(cbor(renderLoss(loss, 11, "cbor").bytes)).toEqual({ ...said, ...whose, gateway: Buffer.alloc(32, 7) });
+    expect(JSON.parse(senmlLines(line).text)).toEqual(line);
+  });
+
+  test("of which nothing is known (entry) are one, too", () => {
+    const loss = { offset: 10, count: 3, lost: "entry" } as const;
+    const said = { offset: 10, lost: 3, why: "entry" };
+    expect(JSON.parse(renderLoss(loss, 3, "ndjson").bytes.toString("utf8"))).toEqual(said);
+    expect(cbor(renderLoss(loss, 3, "cbor").bytes)).toEqual(said);
   });
 });

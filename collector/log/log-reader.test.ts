@@ -76,3 +76,10 @@ test("from any offset with any limit the log gives the same lines", async () => 
   }
   await ledger.close();
 });
+
+test("beyond the end nothing passes for the end of the log", async () => {
+  const { ledger } = await ledgerWith(3);
+  const lines = readLogLines(ledger, { ...request, from: 4 }, new AbortController().signal);
+  await expect(lines.next()).rejects.toThrow(/4 is beyond the end of the log, 3/u);
+  await ledger.close();
+});

@@ -19,15 +19,16 @@ const PAGE_BYTES = 512 * 1024;
 
 /**
  * The log in arrival order, one piece per batch; what is damaged or lost is a line that says so, so that the lines take
- * every offset. The reader pulls: nothing is read ahead of it, so that a slow one
- * costs a page and a stopped one costs nothing more. Ends at the end of the log, at the limit, or when `signal` aborts.
+ * every offset. The reader pulls: nothing is read ahead of it, so that a slow one costs a page and a stopped one costs
+ * nothing more. Ends at the end of the log, at the limit, or when `signal` aborts. Throws RangeError beyond the log's end.
  */
 export async function* readLogLines(ledger: Ledger, request: LogRequest, signal: AbortSignal): AsyncGenerator<Buffer> {
   let next = request.from;
   let left = request.limit ?? Number.POSITIVE_INFINITY;
   while (left > 0 && !signal.aborted) {
     const read = await ledger.readLog(next, { maxBatches: PAGE_BATCHES, maxBytes: PAGE_BYTES });
-    if (!read.ok) return;
+    // Whoever asks looks first; a log does not get shorter. To end here would pass for the end of the log.
+    if (!read.ok) throw new RangeError(read.detail);
     for (const item of read.value) {
       const rendered =
         item.lost === undefined

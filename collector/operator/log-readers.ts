@@ -52,7 +52,9 @@ export class LogReaders {
         await once(response, "drain", { signal });
         reader.stalledSince = undefined;
       }
-      response.end();
+      // What ends before its end must not look like a whole answer.
+      if (signal.aborted) response.destroy();
+      else response.end();
     } catch (error) {
       response.destroy();
       if (!signal.aborted) throw error;

@@ -7,9 +7,10 @@ import type { CollectorLimits } from "../config.ts";
 import { fleetReport, gapReport, type FleetSources } from "../fleet/fleet-report.ts";
 import { errorAnswer, jsonAnswer, sendAnswer, type Answer } from "../ingest/http-answer.ts";
 import type { Ledger } from "../ledger.ts";
-import type { Consumers } from "../log/consumers.ts";
+import type { Consumer, Consumers } from "../log/consumers.ts";
 import type { EvidenceRoom } from "../evidence.ts";
 import { LOG_CONTENT_TYPES } from "../log/log-line.ts";
+import { driftOf, logName, markAt, type LogDrift } from "../log/log-place.ts";
 import { readLogLines } from "../log/log-reader.ts";
 import type { CollectorMetrics } from "../metrics.ts";
 import { buildProof } from "../proof/build-proof.ts";
@@ -76,7 +77,7 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
       case "GET /v1/evidence":
         return jsonAnswer(200, context.evidence.all());
       case "GET /v1/consumers":
-        return jsonAnswer(200, context.consumers.all());
+        return jsonAnswer(200, await Promise.all(context.consumers.all().map((one) => withProblem(context, one))));
       case "GET /v1/log":
         return streamLog(request, response, url.searchParams);
       case "GET /v1/proof":
@@ -99,7 +100,11 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
       return errorAnswer(503, "busy", `${readers.count} readers of the log are connected.`, { retryAfterS: 1 });
     }
     const { follow, format, limit } = query.value;
-    response.writeHead(200, { "content-type": LOG_CONTENT_TYPES[format], "cache-control": "no-store" });
+    response.writeHead(200, {
+      "content-type": LOG_CONTENT_TYPES[format],
+      "cache-control": "no-store",
+      "paddock-log": logName(context.ledger),
+    });
     response.flushHeaders();
     await readers.send(response, (signal) => readLogLines(context.ledger, { from, limit, follow, format }, signal));
     return undefined;
@@ -124,20 +129,30 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
 }
 
 /** Where a reader of the log begins, or why it cannot. */
-async function beginning({ ledger, consumers }: OperatorContext, query: LogQuery): Promise<number | Answer> {
-  const { since, consumer } = query;
-  if (since !== undefined) return ledger.logOffsetAt(since);
-  const place = consumer === undefined ? undefined : consumers.get(consumer);
-  if (consumer !== undefined && place === undefined) return noConsumer(consumer);
-  const from = place?.offset ?? query.from;
-  const end = ledger.logEnd();
-  if (from <= end) return from;
-  const whose = consumer === undefined ? "" : `${consumer} is at `;
-  return errorAnswer(
-    416,
-    "out-of-range",
-    `${whose}${whose === "" ? "Offset" : "offset"} ${from} lies beyond the end of the log, ${end}: it is of another log, or this ledger was put back in time.`,
-  );
+async function beginning({ ledger, consumers, clock }: OperatorContext, query: LogQuery): Promise<number | Answer> {
+  const { since, consumer, log } = query;
+  const from = since === undefined ? query.from : await ledger.logOffsetAt(since);
+  const kept = consumer === undefined ? undefined : consumers.get(consumer);
+  if (consumer !== undefined && kept === undefined) return noConsumer(consumer);
+  const asked = await driftOf(ledger, {
+    offset: kept?.offset ?? from,
+    updated: clock.wallMs(),
+    ...(log === undefined ? {} : { log }),
+  });
+  const drift = (kept && (await driftOf(ledger, kept))) ?? asked;
+  return drift === undefined ? (kept?.offset ?? from) : driftAnswer(drift, kept);
+}
+
+/** A place that is none of this log: going on there would pass over records, or read others as if nothing had been. */
+function driftAnswer({ reason, detail, goOnAt }: LogDrift, consumer?: Consumer): Answer {
+  if (consumer === undefined) return errorAnswer(416, reason, `The place is ${detail}`);
+  const remedy = `To go on there: paddock collector consumers ${consumer.name} --offset ${goOnAt} --rewind`;
+  return errorAnswer(416, reason, `${consumer.name} is at ${detail} ${remedy}`);
+}
+
+async function withProblem({ ledger }: OperatorContext, consumer: Consumer): Promise<Consumer & { problem?: string }> {
+  const drift = await driftOf(ledger, consumer);
+  return drift === undefined ? consumer : { ...consumer, problem: `It is at ${drift.detail}` };
 }
 
 function noConsumer(name: string): Answer {
@@ -148,7 +163,7 @@ async function routeByName(context: OperatorContext, request: IncomingMessage, p
   const consumer = /^\/v1\/consumers\/([^/]+)$/u.exec(path)?.[1];
   if (consumer !== undefined && request.method === "GET") {
     const known = context.consumers.get(consumer);
-    return known === undefined ? noConsumer(consumer) : jsonAnswer(200, known);
+    return known === undefined ? noConsumer(consumer) : jsonAnswer(200, await withProblem(context, known));
   }
   if (consumer !== undefined && request.method === "DELETE") {
     return (await context.consumers.remove(consumer)) ? jsonAnswer(200, { removed: consumer }) : noConsumer(consumer);
@@ -168,9 +183,18 @@ async function routeByName(context: OperatorContext, request: IncomingMessage, p
 async function putConsumer(context: OperatorContext, request: IncomingMessage, name: string): Promise<Answer> {
   const place = await readConsumerPlace(request);
   if (!place.ok) return errorAnswer(400, place.reason, place.detail);
-  const { offset, rewind } = place.value;
-  const logEnd = context.ledger.logEnd();
-  const put = await context.consumers.put(name, offset, { rewind, logEnd, nowMs: context.clock.wallMs() });
+  const { ledger, consumers, clock } = context;
+  const { offset, rewind, log } = place.value;
+  const nowMs = clock.wallMs();
+  const isOther = log !== undefined && log !== logName(ledger);
+  const meant = isOther ? await driftOf(ledger, { offset, updated: nowMs, log }) : undefined;
+  if (meant !== undefined) return driftAnswer(meant);
+  const kept = consumers.get(name);
+  // Moving on from a place of another log would hide that there was one.
+  const drift = kept === undefined || rewind ? undefined : await driftOf(ledger, kept);
+  if (drift !== undefined) return driftAnswer(drift, kept);
+  const logEnd = ledger.logEnd();
+  const put = await consumers.put(name, offset, { rewind, logEnd, mark: await markAt(ledger, offset), nowMs });
   if (!put.ok) return errorAnswer(put.reason === "backwards" ? 409 : 400, put.reason, put.detail);
   return jsonAnswer(200, put.value);
 }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { request, type IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
-import { readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Decoder, type Options } from "cbor-x";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -162,13 +162,6 @@ describe("consumers", () => {
     await collector.restart();
     expect(await json<Consumer[]>("/v1/consumers")).toEqual([]);
     expect(await refusal({ method: "DELETE", path: "/v1/consumers/lake" })).toMatch(/404/u);
-  });
-
-  test("whose place lies beyond the log, as after a ledger was put back in time, are told", async () => {
-    await client.upload(sealer.chain, sealer.sealMany(5));
-    await json<Consumer>(put({ offset: 5 }));
-    await collector.whileStopped((directory) => rm(join(directory, "ledger"), { recursive: true }));
-    expect(await refusal({ path: "/v1/log?consumer=lake" })).toMatch(/416.*lake is at offset 5.*end of the log, 0/u);
   });
 
   test("have names that are fit for a file", async () => {

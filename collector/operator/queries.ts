@@ -11,12 +11,15 @@ export interface LogQuery {
   readonly since: number | undefined;
   /** A consumer from whose place to read; when given it decides. */
   readonly consumer: string | undefined;
+  /** The name of the log that the reader means, 32 hex digits. */
+  readonly log: string | undefined;
   readonly limit: number | undefined;
   readonly follow: boolean;
   readonly format: LogFormat;
 }
 
-const LOG_KEYS = ["from", "since", "consumer", "limit", "follow"];
+const LOG_KEYS = ["from", "since", "consumer", "log", "limit", "follow"];
+const LOG_NAME = /^[0-9a-f]{32}$/u;
 const PLACE_KEYS = ["from", "since", "consumer"];
 
 /** Reads the query of `GET /v1/log`. */
@@ -37,7 +40,10 @@ export function readLogQuery(search: URLSearchParams, acceptHeader: string | und
   const format = acceptedFormat(acceptHeader ?? "*/*");
   if (format === undefined) return refuse("query", "Accept application/x-ndjson or application/cbor-seq.");
   const consumer = search.get("consumer") ?? undefined;
-  return accept({ from: from.value, since: since.value, consumer, limit: limit.value, follow: follow === "1", format });
+  const log = search.get("log") ?? undefined;
+  if (log !== undefined && !LOG_NAME.test(log)) return refuse("query", "log is the name of a log, 32 hex digits.");
+  const begin = { from: from.value, since: since.value, consumer, log };
+  return accept({ ...begin, limit: limit.value, follow: follow === "1", format });
 }
 
 /** A whole number that is not negative, in the query under `name`. */
@@ -66,11 +72,12 @@ export function readTime(text: string): Outcome<number, "query"> {
 const Place = v.strictObject({
   offset: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   rewind: v.optional(v.boolean(), false),
+  log: v.optional(v.pipe(v.string(), v.regex(LOG_NAME))),
 });
 
 /** Reads the body of `PUT /v1/consumers/{name}`. */
 export function readConsumerPlace(request: IncomingMessage): Promise<Outcome<v.InferOutput<typeof Place>, "body">> {
-  return readJson(request, Place, '{"offset": N, "rewind": false}');
+  return readJson(request, Place, '{"offset": N, "rewind": false, "log": "32 hex digits, or absent"}');
 }
 
 const Reason = v.strictObject({ why: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(512)) });
