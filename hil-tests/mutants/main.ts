@@ -1,0 +1,123 @@
+import { execFileSync } from "node:child_process";
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { parseArgs } from "node:util";
+import { DATA_PATH, DEAD_PART_MIN, filesOf } from "./data-path.ts";
+import { HostProcess, type Outcome } from "./host-process.ts";
+import { judge, type FileResult, type Verdict } from "./judge.ts";
+import { mutantsOf, sampleOf, type Mutant } from "./mutants-of.ts";
+import { importGraph, testsOf, type ImportGraph } from "./test-order.ts";
+
+const USAGE = `usage: npm run mutants -- [FILE|FOLDER/]... [--sample N] [--seed TEXT] [--tests TEXT] [--out FILE]
+Puts one small fault after the other into the code of the data path and asks whether a test of the room notices.
+Without names the whole data path. --sample: mutants a file (10; "all": every one). The same seed chooses the same ones.
+--tests: only test files with this in their path, for who writes one.
+--out: a line of JSON for each mutant, hil-tests/results/mutants.jsonl without it.
+Exit code 1: too few died, none was tried, or a test fails without any.`;
+/** A mutant that hangs is one that is noticed; the floor is wide, because a busy machine is not a mutant. */
+const LIMIT_MS = 60_000;
+
+const root = join(import.meta.dirname, "../..");
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    sample: { type: "string", default: "10" },
+    seed: { type: "string", default: "paddock" },
+    tests: { type: "string", default: "" },
+    out: { type: "string", default: join(root, "hil-tests/results/mutants.jsonl") },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+const size = values.sample === "all" ? Infinity : Number(values.sample);
+if (values.help || !(size >= 0)) {
+  console.error(USAGE);
+  process.exit(values.help ? 0 : 2);
+}
+
+const host = new HostProcess(root);
+process.once("exit", () => host.stop());
+process.once("SIGINT", () => process.exit(130));
+process.once("SIGTERM", () => process.exit(143));
+
+const all = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "*.ts"], { cwd: root, encoding: "utf8" })
+  .trim()
+  .split("\n");
+const files = filesOf(positionals.length === 0 ? DATA_PATH : positionals, all);
+const graph = importGraph(root, all);
+/** How long each test file took without a mutant, in ms: they need to be green once, whoever asks. */
+const green = new Map<string, number>();
+const began = Date.now();
+mkdirSync(dirname(values.out), { recursive: true });
+writeFileSync(values.out, "");
+
+const results: FileResult[] = [];
+for (const file of files) {
+  const result = await tryFile(file, graph);
+  results.push(result);
+  print(result);
+}
+host.stop();
+
+const { tried, dead, faults } = judge(results, DEAD_PART_MIN);
+const minutes = ((Date.now() - began) / 60_000).toFixed(0);
+const part = tried === 0 ? "" : ` (${((100 * dead) / tried).toFixed(1)} %)`;
+console.log(
+  `\n${dead} of ${tried} mutants died${part}, seed ${values.seed}, ${values.sample} a file, ${files.length} files, ${minutes} min`,
+);
+for (const fault of faults) console.error(fault);
+process.exitCode = faults.length === 0 ? 0 : 1;
+
+async function tryFile(file: string, imports: ImportGraph): Promise<FileResult> {
+  const mutants = mutantsOf(file, readFileSync(join(root, file), "utf8"));
+  const sample = sampleOf(mutants, size, values.seed);
+  const tests = testsOf(imports, file).filter((test) => test.includes(values.tests));
+  const result = { file, mutants: mutants.length };
+  if (sample.length === 0) return { ...result, verdicts: [] };
+  const red = tests.length === 0 ? "no test of its room reaches it" : await firstRed(tests);
+  if (red !== undefined) return { ...result, verdicts: [], red };
+  const verdicts: Verdict[] = [];
+  for (const mutant of sample) {
+    const verdict = await tryMutant(mutant, tests);
+    verdicts.push(verdict);
+    appendFileSync(values.out, `${JSON.stringify(verdict)}\n`);
+  }
+  return { ...result, verdicts };
+}
+
+async function tryMutant(mutant: Mutant, tests: readonly string[]): Promise<Verdict> {
+  const whole = tests.reduce((sum, test) => sum + (green.get(test) ?? 0), 0);
+  const begin = Date.now();
+  const outcome = await host.ask({ mutant, tests }, LIMIT_MS + 3 * whole);
+  const tookMs = Date.now() - begin;
+  if (outcome === "timeout") return { mutant, end: "timeout", tookMs };
+  if (outcome === "crash") return { mutant, end: "killed", by: "the test process ended", tookMs };
+  if (outcome.passed) return { mutant, end: "survived", tookMs };
+  return { mutant, end: "killed", by: outcome.failure ?? "", tookMs };
+}
+
+/** The first test that fails without a mutant, twice: once alone is the load of the machine. */
+async function firstRed(tests: readonly string[]): Promise<string | undefined> {
+  for (const test of tests) {
+    if (green.has(test)) continue;
+    const begin = Date.now();
+    const question = { mutant: undefined, tests: [test] };
+    let outcome: Outcome = await host.ask(question, 5 * LIMIT_MS);
+    if (typeof outcome === "string" || !outcome.passed) outcome = await host.ask(question, 5 * LIMIT_MS);
+    if (typeof outcome === "string") return `${test}: ${outcome}`;
+    if (!outcome.passed) return outcome.failure ?? test;
+    green.set(test, Date.now() - begin);
+  }
+  return undefined;
+}
+
+function print({ file, mutants, verdicts, red }: FileResult): void {
+  const survivors = verdicts.filter((verdict) => verdict.end === "survived");
+  const figure =
+    red === undefined ? `${verdicts.length - survivors.length} of ${verdicts.length} died` : "RED without a mutant";
+  console.log(`${file}: ${figure} (${mutants} in the file)`);
+  for (const { mutant } of survivors) {
+    console.log(
+      `  survived: ${mutant.file}:${mutant.line} ${mutant.operator}: ${mutant.original} -> ${mutant.text.slice(0, 60)}`,
+    );
+  }
+}
