@@ -10,7 +10,8 @@ keepalived:keepalived
 nftables:nft
 tshark:tshark
 libcoap3-bin:coap-client-notls
-python3-minimal:python3
+python3:python3
+build-essential:cc
 iproute2:ip
 iputils-ping:ping
 procps:sysctl
