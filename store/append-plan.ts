@@ -196,7 +196,7 @@ class AppendPlanning {
     const stored = witness ?? (await this.#header(seq));
     return {
       ...refused("fork", `Another header is stored at seq ${seq}.`),
-      evidence: { seq, stored, offered: batch.header },
+      evidence: { chain: this.#write.chain, seq, stored, offered: batch.header },
     };
   }
 
@@ -224,7 +224,7 @@ class AppendPlanning {
     const stored = await this.#header(neighbour);
     return {
       ...refused("link", `Batch ${seq} and the stored batch ${neighbour} do not link.`),
-      evidence: { seq: neighbour, stored, offered: batch.header },
+      evidence: { chain: this.#write.chain, seq: neighbour, stored, offered: batch.header },
     };
   }
 
@@ -239,18 +239,17 @@ class AppendPlanning {
       return refused("link", `Epoch ${position.epoch} says that it follows epoch ${named.epoch}.`);
     }
     const earlier = this.#ports.entry({ gateway, lane, epoch: named?.epoch ?? position.epoch - 1 });
-    let known: Uint8Array | undefined;
-    if (named !== undefined) {
-      if (named.lastSeq !== null && contains(earlier.working.held, named.lastSeq)) {
-        known = (await this.#ports.facts(earlier, named.lastSeq)).hash;
-      }
-    } else if (!this.#ports.outOfOrder) {
-      known = earlier.working.head?.hash;
-    }
-    if (known === undefined || (position.previous !== null && Buffer.compare(known, position.previous) === 0)) {
-      return undefined;
-    }
-    return refused("link", `Epoch ${position.epoch} does not link to the head of the epoch that it names.`);
+    const { held, head } = earlier.working;
+    let last = named?.lastSeq ?? undefined;
+    if (named === undefined && !this.#ports.outOfOrder) last = head?.seq;
+    if (last === undefined || !contains(held, last)) return undefined;
+    const known = (await this.#ports.facts(earlier, last)).hash;
+    if (position.previous !== null && Buffer.compare(known, position.previous) === 0) return undefined;
+    const stored = await this.#ports.header(earlier, last);
+    return {
+      ...refused("link", `Epoch ${position.epoch} does not link to the head of the epoch that it names.`),
+      evidence: { chain: earlier.working.id, seq: last, stored, offered: batch.header },
+    };
   }
 
   async #advanceLinked(seq: number): Promise<void> {

@@ -150,7 +150,10 @@ export type Shortage =
   /** This one chain has more runs of seqs than may be kept; the others have room. */
   | { readonly cause: "chain"; readonly runs: number; readonly maxRuns: number };
 
+/** Two signed headers that contradict each other. */
 export interface ForkEvidence {
+  /** Where the stored one stands: in the written chain, or in an earlier epoch that the offered one says it follows. */
+  readonly chain: ChainId;
   readonly seq: number;
   readonly stored: Uint8Array;
   readonly offered: Uint8Array;

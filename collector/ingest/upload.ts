@@ -200,11 +200,11 @@ async function keepEvidence(
   batches: readonly CheckedBatch[],
   kind: "fork" | "link",
   detail: string,
-  { seq: storedSeq, stored }: ForkEvidence,
+  { chain: storedChain, seq: storedSeq, stored }: ForkEvidence,
   offered: CheckedBatch,
 ): Promise<void> {
   // The other side is in the ledger, or came in the same upload.
-  const known = [...(await ledger.read(chain, storedSeq, { last: storedSeq, maxBytes: 1 })), ...batches];
+  const known = [...(await ledger.read(storedChain, storedSeq, { last: storedSeq, maxBytes: 1 })), ...batches];
   const storedPayload = known.find((batch) => sameBytes(batch.header, stored))?.payload ?? null;
   const { seq } = offered.decoded.position;
   const isNew = await room.keep(
