@@ -1,7 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "@paddock/base/clock.ts";
-import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { messageOf } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { countOf } from "@paddock/base/ranges.ts";
 import { Shutdown } from "@paddock/base/shutdown.ts";
@@ -25,9 +24,10 @@ import { operatorHandler } from "./operator/operator-routes.ts";
 import { startOperatorServer, type OperatorServer } from "./operator/operator-server.ts";
 import { loadToken } from "./operator/token.ts";
 import { KeptReceipts } from "./proof/kept-receipts.ts";
+import { readTlsFiles, type TlsFiles } from "./named-files.ts";
 import { GatewayRegistry } from "./registry/gateway-registry.ts";
 import { Scrub } from "./scrub.ts";
-import { makeDirectory } from "./set-aside.ts";
+import { dataDirProblem, makeDirectory } from "./set-aside.ts";
 
 export interface Collector {
   readonly identity: SigningIdentity;
@@ -48,6 +48,14 @@ export interface Collector {
  * directory in use, a damaged ledger, an identity that is unreadable or not the ledger's, or an address that cannot be bound.
  */
 export async function startCollector(config: CollectorConfig, clock: Clock, log: Log): Promise<Collector> {
+  try {
+    return await openCollector(config, clock, log);
+  } catch (error) {
+    throw dataDirProblem(config.dataDir, error) ?? error;
+  }
+}
+
+async function openCollector(config: CollectorConfig, clock: Clock, log: Log): Promise<Collector> {
   const { dataDir, limits } = config;
   await makeDirectory(dataDir);
   const identity = await loadIdentity(dataDir);
@@ -170,17 +178,8 @@ function noFollowers(): number {
 /** Time for peers to take their last answers and leave once every upload is answered. */
 const CLOSE_CONNECTIONS_MS = 1000;
 
-async function tlsFiles(config: CollectorConfig, identity: SigningIdentity): Promise<{ cert: string; key: string }> {
-  if (config.tls === null) return { cert: selfSignedCertificate(identity), key: identityToPem(identity) };
-  return { cert: await readPem(config.tls.cert), key: await readPem(config.tls.key) };
-}
-
-async function readPem(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    throw new PaddockError("CONFIG_INVALID", `tls: ${path} cannot be read: ${messageOf(error)}.`, { cause: error });
-  }
+async function tlsFiles({ tls }: CollectorConfig, identity: SigningIdentity): Promise<TlsFiles> {
+  return tls === null ? { cert: selfSignedCertificate(identity), key: identityToPem(identity) } : readTlsFiles(tls);
 }
 
 function countStates(registry: GatewayRegistry): Record<"approved" | "pending" | "denied", number> {

@@ -1,7 +1,8 @@
 import { runMain } from "@paddock/base/cli.ts";
 import { PaddockError } from "@paddock/base/errors.ts";
 import { nearestName } from "@paddock/base/nearest.ts";
-import { print, type Command } from "./commands/command.ts";
+import { print } from "@paddock/base/printable.ts";
+import type { Command } from "./commands/command.ts";
 
 /** Commands are loaded when they are called for, so that asking the time of day does not load the TLS server. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {

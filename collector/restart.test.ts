@@ -128,6 +128,17 @@ test("SIGTERM lets the upload in flight finish, and ends with 0", async () => {
   else expect(answer?.status ?? 503).toBe(503);
 });
 
+test("a signal and its echo, as timeout(1) and service managers send it, are one: the end is a clean one", async () => {
+  await start();
+  const lines = createInterface({ input: child!.stderr! });
+  const exited = once(child!, "exit");
+  child!.kill("SIGTERM");
+  for await (const line of lines) if (line.includes('"stopping"')) break;
+  child!.kill("SIGTERM");
+  expect(await exited).toEqual([0, null]);
+  child = undefined;
+});
+
 test("a second collector on the same data directory is refused", async () => {
   await start();
   const second = spawn(process.execPath, [MAIN, "run", "--config", join(directory, "collector.json")], {

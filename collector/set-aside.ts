@@ -1,4 +1,4 @@
-import { lstat, mkdir, rename } from "node:fs/promises";
+import { access, constants, lstat, mkdir, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { syncDirectory } from "@paddock/base/durable-file.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
@@ -46,10 +46,29 @@ export async function ownDirectory(path: string, log: Log): Promise<void> {
 export async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new PaddockError("DATA_DIR_UNUSABLE", `${path} cannot be made: ${messageOf(error)}.`, {
-      cause: error,
-      remedy: `Make it for the user who runs this: install -d -m 700 -o USER ${path}`,
-    });
+    throw dataDirProblem(path, error) ?? error;
   }
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  EEXIST: "Something that is no directory has this name: move it away, or name another dataDir.",
+  ENOTDIR: "Something that is no directory stands in its path: move it away, or name another dataDir.",
+  ENOSPC: "The disk is full: make room on it.",
+  EROFS: "Its file system is mounted read-only: look into the kernel's log for why, or name another dataDir.",
+};
+
+/** What the operating system refuses below `path`, as a person needs it; undefined for any other error. */
+export function dataDirProblem(path: string, error: unknown): PaddockError | undefined {
+  const { code, path: at, syscall } = error as NodeJS.ErrnoException;
+  if (error instanceof PaddockError || code === undefined || syscall === undefined || at === undefined)
+    return undefined;
+  if (at !== path && !at.startsWith(`${path}/`)) return undefined;
+  return new PaddockError("DATA_DIR_UNUSABLE", `${at} cannot be used: ${messageOf(error)}.`, {
+    cause: error,
+    remedy:
+      REMEDIES[code] ??
+      `It belongs to the user who runs this, with all below it: install -d -m 700 -o USER ${path}, or chown -R USER ${path}.`,
+  });
 }

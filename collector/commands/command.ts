@@ -94,13 +94,3 @@ export async function configOf(parsed: Parsed): Promise<{ readonly path: string;
     throw new PaddockError(error.code, error.message, { cause: error, remedy });
   }
 }
-
-/** To standard output, without what could steer a terminal: labels, sources and reasons come from gateways. */
-export function print(text: string): void {
-  const harmless = text.replaceAll(/[^\P{Cc}\n]|\p{Cf}/gu, "\uFFFD");
-  process.stdout.write(harmless.endsWith("\n") ? harmless : `${harmless}\n`);
-}
-
-export function printJson(value: unknown): void {
-  print(JSON.stringify(value, null, 2));
-}

@@ -1,16 +1,8 @@
 import { PaddockError } from "@paddock/base/errors.ts";
+import { print, printJson } from "@paddock/base/printable.ts";
 import type { Consumer } from "../log/consumers.ts";
 import { askJson } from "../operator/operator-client.ts";
-import {
-  CONNECT_HELP,
-  CONNECT_OPTIONS,
-  parseCommandLine,
-  print,
-  printJson,
-  socketOf,
-  wholeOption,
-  type Command,
-} from "./command.ts";
+import { CONNECT_HELP, CONNECT_OPTIONS, parseCommandLine, socketOf, wholeOption, type Command } from "./command.ts";
 
 export const consumers: Command = {
   name: "consumers",

@@ -1,14 +1,7 @@
 import { PaddockError } from "@paddock/base/errors.ts";
+import { print, printJson } from "@paddock/base/printable.ts";
 import { askJson, type OperatorRequest } from "../operator/operator-client.ts";
-import {
-  CONNECT_HELP,
-  CONNECT_OPTIONS,
-  parseCommandLine,
-  print,
-  printJson,
-  socketOf,
-  type Command,
-} from "./command.ts";
+import { CONNECT_HELP, CONNECT_OPTIONS, parseCommandLine, socketOf, type Command } from "./command.ts";
 
 interface Decided {
   readonly id: string;

@@ -1,16 +1,8 @@
 import { PaddockError } from "@paddock/base/errors.ts";
+import { print, printJson } from "@paddock/base/printable.ts";
 import type { Evidence } from "../evidence.ts";
 import { askJson } from "../operator/operator-client.ts";
-import {
-  CONNECT_HELP,
-  CONNECT_OPTIONS,
-  parseCommandLine,
-  print,
-  printJson,
-  socketOf,
-  textOption,
-  type Command,
-} from "./command.ts";
+import { CONNECT_HELP, CONNECT_OPTIONS, parseCommandLine, socketOf, textOption, type Command } from "./command.ts";
 
 export const evidence: Command = {
   name: "evidence",

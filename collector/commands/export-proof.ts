@@ -1,18 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { print, printJson } from "@paddock/base/printable.ts";
 import { verifyProof } from "@paddock/wire/proof.ts";
 import { ask } from "../operator/operator-client.ts";
 import { writeProofParts } from "../proof/proof-parts.ts";
-import {
-  CONNECT_OPTIONS,
-  parseCommandLine,
-  print,
-  printJson,
-  socketOf,
-  textOption,
-  wholeOption,
-  type Command,
-} from "./command.ts";
+import { CONNECT_OPTIONS, parseCommandLine, socketOf, textOption, wholeOption, type Command } from "./command.ts";
 
 export const exportProof: Command = {
   name: "export-proof",

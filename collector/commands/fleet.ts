@@ -1,15 +1,8 @@
 import { formatDuration } from "@paddock/base/duration.ts";
+import { print, printJson } from "@paddock/base/printable.ts";
 import type { ChainReport, GatewayReport } from "../fleet/fleet-report.ts";
 import { askJson } from "../operator/operator-client.ts";
-import {
-  CONNECT_HELP,
-  CONNECT_OPTIONS,
-  parseCommandLine,
-  print,
-  printJson,
-  socketOf,
-  type Command,
-} from "./command.ts";
+import { CONNECT_HELP, CONNECT_OPTIONS, parseCommandLine, socketOf, type Command } from "./command.ts";
 
 interface FleetAnswer {
   readonly collector: string;

@@ -1,16 +1,8 @@
+import { print, printJson } from "@paddock/base/printable.ts";
 import { formatRanges } from "@paddock/base/ranges.ts";
 import type { Gap, GapCause } from "../fleet/missing.ts";
 import { askJson } from "../operator/operator-client.ts";
-import {
-  CONNECT_HELP,
-  CONNECT_OPTIONS,
-  parseCommandLine,
-  print,
-  printJson,
-  socketOf,
-  textOption,
-  type Command,
-} from "./command.ts";
+import { CONNECT_HELP, CONNECT_OPTIONS, parseCommandLine, socketOf, textOption, type Command } from "./command.ts";
 
 const CAUSES: Readonly<Record<GapCause, string>> = {
   "never-received": "never received; the gateway may still have them",

@@ -1,6 +1,7 @@
+import { print, printJson } from "@paddock/base/printable.ts";
 import { hexOf } from "../chain-name.ts";
 import { loadIdentity } from "../identity-file.ts";
-import { configOf, parseCommandLine, print, printJson, type Command } from "./command.ts";
+import { configOf, parseCommandLine, type Command } from "./command.ts";
 
 export const id: Command = {
   name: "id",

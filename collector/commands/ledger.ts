@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "@paddock/base/clock.ts";
 import { PaddockError } from "@paddock/base/errors.ts";
+import { print, printJson } from "@paddock/base/printable.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
 import { partyId, publicKeyFromRaw } from "@paddock/wire/identity.ts";
 import { hexOf } from "../chain-name.ts";
@@ -14,8 +15,6 @@ import {
   CONNECT_HELP,
   CONNECT_OPTIONS,
   parseCommandLine,
-  print,
-  printJson,
   socketOf,
   textOption,
   type Command,

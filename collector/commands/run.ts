@@ -2,20 +2,23 @@ import { writeSync } from "node:fs";
 import { systemClock } from "@paddock/base/clock.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
+import { print, printJson } from "@paddock/base/printable.ts";
+import { endSignals } from "@paddock/base/signals.ts";
 import { startCollector } from "../collector.ts";
+import { problemsOfNamedFiles } from "../named-files.ts";
 import { pinoLog } from "../pino-log.ts";
-import { configOf, parseCommandLine, print, printJson, type Command } from "./command.ts";
+import { configOf, parseCommandLine, type Command } from "./command.ts";
 
 export const run: Command = {
   name: "run",
   usage: "[--config FILE] [--check-config | --print-config]",
   summary: "run the collector",
   help: `  --config FILE     its configuration (collector/config.schema.json); /etc/paddock/collector.json when absent
-  --check-config    say whether the configuration is valid, and end
+  --check-config    say whether the configuration and the files that it names are valid, and end; nothing is changed
   --print-config    print it with every default filled in, and end
 
 Prints one JSON line per event on standard error; "ready" says that it serves, with its public key and addresses.
-SIGTERM or SIGINT: finishes the uploads in flight and ends with 0. What it cannot survive is an event "failed", and it ends
+SIGTERM or SIGINT: finishes the uploads in flight and ends with 0; another one, a second or more later: ends at once, with 1. What it cannot survive is an event "failed", and it ends
 with 1, so that the service manager starts it again; with 2 for a configuration that has to be changed first.`,
   async run(argv) {
     const options = {
@@ -30,10 +33,11 @@ with 1, so that the service manager starts it again; with 2 for a configuration 
       return 0;
     }
     if (parsed.values["check-config"] === true) {
-      print(`${path} is valid.`);
-      return 0;
+      const problems = await problemsOfNamedFiles(config);
+      print([`${path} is valid.`, ...problems.map((problem) => problem.explain())].join("\n"));
+      return problems.length === 0 ? 0 : 2;
     }
-    const stopped = signalled();
+    const { first: stopped } = endSignals(process, systemClock, () => process.exit(1));
     const log = pinoLog(config.log.level);
     try {
       const collector = await startCollector(config, systemClock, log);
@@ -59,11 +63,4 @@ function fail(log: Log, error: unknown): never {
   log.error("failed", { message: messageOf(error) });
   writeSync(2, `${(error as Error)?.stack ?? String(error)}\n`);
   process.exit(1);
-}
-
-function signalled(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    process.once("SIGTERM", resolve);
-    process.once("SIGINT", resolve);
-  });
 }

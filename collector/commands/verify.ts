@@ -1,12 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { print, printJson } from "@paddock/base/printable.ts";
 import { partyId } from "@paddock/wire/identity.ts";
 import { laneName } from "@paddock/wire/lanes.ts";
 import { verifyProof, type VerifiedProof } from "@paddock/wire/proof.ts";
 import { formatSource } from "@paddock/wire/record.ts";
 import { hexOf } from "../chain-name.ts";
 import { clockName } from "../log/log-line.ts";
-import { parseCommandLine, print, printJson, textOption, type Command, type Parsed } from "./command.ts";
+import { parseCommandLine, textOption, type Command, type Parsed } from "./command.ts";
 
 export const verify: Command = {
   name: "verify",
