@@ -115,6 +115,11 @@ export class LaneWriter {
     return this.#refusingUntilUs !== undefined && this.#options.clock.monotonicUs() < this.#refusingUntilUs;
   }
 
+  /** Whether a batch has to be written though no frame waits. */
+  get #mustSay(): boolean {
+    return this.room.asked || (this.room.owing && !this.#owedWaits);
+  }
+
   submit(frame: IncomingFrame, committed: Committed | undefined): Pressure | undefined {
     if (this.#refuses) {
       this.counters.refusedStoreFull++;
@@ -221,13 +226,15 @@ export class LaneWriter {
 
   #pump(): void {
     if (this.#writing || this.#failure !== undefined) return;
-    // While an epoch is due and there is no room for it, nothing is accepted, so nothing waits.
-    if (this.#due !== undefined && (!this.#refuses || this.room.asked)) {
+    const due = this.#due;
+    // While an epoch is due and there is no room for it, nothing is accepted and nothing at all goes on the old one.
+    const held = due !== undefined && this.#refuses && !this.#mustSay;
+    if (due !== undefined && !held) {
       this.#writing = true;
-      void this.#run(this.#firstBatch(this.#due.start), this.#due);
+      void this.#run(this.#firstBatch(due.start), due);
       return;
     }
-    const batch = this.#nextBatch();
+    const batch = held ? undefined : this.#nextBatch();
     if (batch === undefined) {
       if (this.#open.empty) for (const { resolve } of this.#idle.splice(0)) resolve();
       return;
@@ -239,8 +246,7 @@ export class LaneWriter {
   #nextBatch(): OpenBatch | undefined {
     const closed = this.#closed.shift();
     if (closed !== undefined) return closed;
-    const asked = this.room.asked || (this.room.owing && !this.#owedWaits);
-    if (!asked && (this.#open.empty || !this.#open.due)) return undefined;
+    if (!this.#mustSay && (this.#open.empty || !this.#open.due)) return undefined;
     if (this.#open.empty) this.#begin(this.#options.clock.monotonicUs());
     return this.#takeOpen();
   }
