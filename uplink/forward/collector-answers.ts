@@ -50,13 +50,14 @@ export function isBlocked(draft: Draft, chain: ChainName): boolean {
   return draft.input.nowMs < chainOf(draft, chain).blockedUntilMs;
 }
 
-/** A failure that is not about a chain. */
+/** A failure that is not about a chain; `sentMs` is when what failed left, by default now. */
 export function applyFailure(
   draft: Draft,
   path: string,
   failure: LinkFailure,
   detail: string,
   retryAfterMs: number | undefined,
+  sentMs = draft.input.nowMs,
 ): void {
   const { nowMs, settings, random } = draft.input;
   const session = draft.sessions.get(path)!;
@@ -75,8 +76,9 @@ export function applyFailure(
       return;
     }
     case "not-processed": {
-      // Nothing is held against a path on which the collector only asks to come again, unless it goes on asking.
-      if (nowMs < session.sendAfterMs) return;
+      // Nothing is held against a path on which the collector only asks to come again, unless it goes on asking: what
+      // was on its way when it first did is no further word.
+      if (sentMs < session.sendAfterMs) return;
       const sendRetry = afterFailure(session.sendRetry, settings.sendRetry, random);
       const sendAfterMs = sendRetry.attempts === 1 ? nowMs : nowMs + sendRetry.delayMs;
       patchSession(draft, path, { sendRetry, sendAfterMs });

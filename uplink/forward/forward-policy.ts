@@ -122,7 +122,7 @@ function apply(draft: Draft, event: ForwardEvent): void {
         draft.flights.delete(flight.id);
         if (isAnswer(event.failure)) endSilence(draft, flight.path);
         if (isChainFault(event.failure)) refuseChain(draft, flight, flight.path, event.failure, event.detail);
-        else applyFailure(draft, flight.path, event.failure, event.detail, event.retryAfterMs);
+        else applyFailure(draft, flight.path, event.failure, event.detail, event.retryAfterMs, flight.sentMs);
       });
     case "answered":
       patchChain(draft, event, { resume: "done" });

@@ -291,7 +291,11 @@ export class Forwarder {
     const { whole, ...size } = load;
     this.#dispatch({ kind: "read", flight, last, ...size });
     const link = this.#sessions.get(path)?.link;
-    if (signal.aborted || link === undefined) return;
+    if (signal.aborted) return;
+    if (link === undefined) {
+      // Its session ended in order during the read, and the next one is not open yet.
+      return this.#dispatch({ kind: "failed", flight, failure: "not-processed", detail: "the session was replaced" });
+    }
     const outcome = await link.upload({ lane, epoch }, encodeBatches(batches), signal);
     if (!outcome.ok) {
       const { reason: failure, detail, retryAfterMs } = outcome;
@@ -367,7 +371,7 @@ type Failed = Extract<Awaited<ReturnType<CollectorLink["upload"]>>, { ok: false 
 function refusalFields(
   outcome: Failed | undefined,
 ): Pick<Extract<ForwardEvent, { kind: "failed" }>, "failure" | "detail" | "retryAfterMs"> {
-  if (outcome === undefined) return { failure: "unreachable", detail: "the session was closed" };
+  if (outcome === undefined) return { failure: "not-processed", detail: "the session was closed" };
   const { reason: failure, detail, retryAfterMs } = outcome;
   return { failure, detail, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }
