@@ -6,9 +6,9 @@
 #           size". The client takes any answer that names its block for a yes: it adopts the size and goes on at byte 128. With
 #           a server that counts from what it gets first the exchange ends in 2.04 without the first 128 bytes.
 # Surprise: an error class 4 is not expected to move a transfer forward, and the application sees nothing but 2.04.
-# Paddock:  answers 4.13 without a Block1 hint, so that this client stops with the 4.13, and takes no transfer that begins
-#           behind block 0 (4.08): gateway/ingest/blocks.test.ts ("too large: by Size1 at once, else when the limit is passed",
-#           "a missing block is 4.08 and the transfer goes on with the right one"), docs/sensors.md, "What goes wrong".
+# Paddock:  answers 4.13 without a Block1 hint, so that this client stops there, and takes no transfer that begins behind
+#           block 0 (4.08): gateway/ingest/blocks.test.ts ("too large: by Size1 at once, else when the limit is passed; 60 KiB
+#           fit"), gateway/ingest/answers.test.ts ("a block out of nothing"), docs/sensors.md, "What goes wrong".
 # Exit:     0 as recorded, 1 something changed, 2 could not be tried.
 set -eu
 work=$(mktemp -d)
