@@ -89,7 +89,7 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
     const receipts = new Receipts(identity, clock);
     const keptReceipts = await KeptReceipts.open({ ledger, registry, identity, clock, log });
     closing.add(() => keptReceipts.close());
-    const scrub = new Scrub(ledger, clock, log);
+    const scrub = await Scrub.open(ledger, dataDir, clock, log);
     closing.add(() => scrub.close());
     let server: IngestServer | undefined;
     const follow = { count: noFollowers };
@@ -120,6 +120,7 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
       admission,
       receipts,
       keptReceipts,
+      scrub,
       metrics,
       limits,
       clock,

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { silentLog } from "@paddock/base/log.ts";
 import { levelDatabase } from "@paddock/store/database.ts";
 import { chainBytes, KEY_SPACES, logKey, seqKey } from "@paddock/store/keyspace.ts";
@@ -10,6 +10,7 @@ import { Sealer, testIdentity } from "@paddock/store/testing/sealer.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
 import { verifyProof } from "@paddock/wire/proof.ts";
 import type { GatewayReport } from "./fleet/fleet-report.ts";
+import type { LedgerReport } from "./fleet/ledger-report.ts";
 import type { Gap } from "./fleet/missing.ts";
 import type { LogLine } from "./log/senml-lines.ts";
 import { ask, askJson } from "./operator/operator-client.ts";
@@ -88,7 +89,10 @@ test("damage is told as the collector's own, not as its gateway's doing", async 
       ],
     ],
   ]);
-  const { gateways } = await askJson<{ gateways: GatewayReport[] }>(collector.socket, { path: "/v1/fleet" });
+  const { gateways, ledger } = await askJson<{ gateways: GatewayReport[]; ledger: LedgerReport }>(collector.socket, {
+    path: "/v1/fleet",
+  });
+  expect(ledger).toMatchObject({ end: 12, lostRecords: 1, damagedPlaces: 1, damage: [{ what: "log", offset: 8 }] });
   expect(gateways[0]).toMatchObject({ severity: "attention", verdict: /2 batches are damaged here/u });
   expect((await ask(collector.socket, { path: "/metrics" })).toString()).toMatch(/paddock_collector_ledger_damage 3/u);
 });
@@ -125,3 +129,18 @@ test("ledger verify finds it, on a running collector and on one that is stopped,
   await collector.whileStopped(check);
   await check();
 }, 60_000);
+
+test("damage comes to light without anybody who reads, is known again after a restart, and fleet has it", async () => {
+  const seen = async (): Promise<void> => {
+    const text = (await ask(collector.socket, { path: "/metrics" })).toString();
+    expect(text).toMatch(/paddock_collector_ledger_damage 3/u);
+  };
+  await vi.waitFor(seen, 10_000);
+  await collector.restart();
+  await vi.waitFor(seen, 10_000);
+  const shown = await run("fleet", "--socket", collector.socket);
+  expect(shown).toMatchObject({
+    code: 1,
+    stdout: /ATTENTION ledger: 12 records[\s\S]*1 records of the log lost[\s\S]*offsets 8 to 8/u,
+  });
+});

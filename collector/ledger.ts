@@ -18,4 +18,5 @@ export type Ledger = Pick<
   | "side"
   | "usage"
   | "verify"
+  | "verifyLog"
 >;

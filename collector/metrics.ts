@@ -34,7 +34,7 @@ export interface MetricSources {
   /** Damaged places of the ledger that came to light since the start. */
   readonly ledgerDamage: () => number;
   /** How far the slow look through the log has come. */
-  readonly scrub: () => { readonly offset: number; readonly rounds: number };
+  readonly scrub: () => { readonly share: number; readonly rounds: number };
   /** Undefined when the collector answers no BFD. */
   readonly bfd: () => ReflectorReport | undefined;
 }
@@ -71,8 +71,12 @@ export function collectorMetrics(sources: MetricSources): CollectorMetrics {
   gauge("missing_batches", "Batches below the head of their chain that never arrived.", sources.missingBatches);
   gauge("evidence_items", "Forks and wrong links kept as evidence.", sources.evidence);
   gauge("ledger_damage", "Damaged places of the ledger that came to light since the start.", sources.ledgerDamage);
-  gauge("scrub_offset", "Log offset that the slow look for damage has come to.", () => sources.scrub().offset);
-  gauge("scrub_rounds", "Times that it went through the whole log since the start.", () => sources.scrub().rounds);
+  gauge(
+    "scrub_share",
+    "Of the ledger that the slow look for damage is through with, 0 to 1.",
+    () => sources.scrub().share,
+  );
+  gauge("scrub_rounds", "Times that it went through the whole ledger.", () => sources.scrub().rounds);
   gauge("bfd_reflected_packets", "Seamless BFD packets answered since the start.", () => sources.bfd()?.reflected ?? 0);
   gauge("bfd_refused_packets", "Seamless BFD packets refused since the start.", () => {
     return Object.values(sources.bfd()?.refused ?? {}).reduce((sum, count) => sum + count, 0);

@@ -34,6 +34,8 @@ export interface StoreVerification {
   readonly complete: boolean;
 }
 
+type VerifiedStore = Pick<ChainStore, "chain" | "chains" | "logEnd" | "verify" | "verifyLog">;
+
 const BATCHES_PER_STEP = 32;
 const LOG_ENTRIES_PER_STEP = 4096;
 /** About what a log entry takes on disk. */
@@ -43,7 +45,7 @@ const LOG_ENTRY_BYTES = 90;
  * Looks over all that a store holds, slowly: every batch against its hashes and its neighbour, then whether the arrival
  * log has an entry for every offset. A disk forgets in silence; this finds it while others may still have the data.
  */
-export async function verifyStore(store: ChainStore, options: VerifyStoreOptions): Promise<StoreVerification> {
+export async function verifyStore(store: VerifiedStore, options: VerifyStoreOptions): Promise<StoreVerification> {
   const { clock, signal, from, bytesPerSecond } = options;
   const totals = { chains: 0, batches: 0, bytes: 0, damaged: 0 };
   const step = async (position: VerifyPosition, bytes: number): Promise<void> => {
@@ -80,12 +82,12 @@ export async function verifyStore(store: ChainStore, options: VerifyStoreOptions
   return { ...totals, complete: true };
 }
 
-function lastOf(store: ChainStore, id: ChainId): number {
+function lastOf(store: Pick<ChainStore, "chain">, id: ChainId): number {
   return store.chain(id)?.held.at(-1)?.[1] ?? -1;
 }
 
 /** The first held seq from `seq` on: a trimmed chain is not walked from 0. */
-function firstFrom(store: ChainStore, id: ChainId, seq: number): number {
+function firstFrom(store: Pick<ChainStore, "chain">, id: ChainId, seq: number): number {
   const range = store.chain(id)?.held.find(([, last]) => last >= seq);
   return range === undefined ? seq : Math.max(range[0], seq);
 }

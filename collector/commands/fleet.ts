@@ -1,12 +1,14 @@
 import { formatDuration } from "@paddock/base/duration.ts";
 import { print, printJson } from "@paddock/base/printable.ts";
 import type { ChainReport, GatewayReport } from "../fleet/fleet-report.ts";
+import type { LedgerReport } from "../fleet/ledger-report.ts";
 import { askJson } from "../operator/operator-client.ts";
 import { CONNECT_HELP, CONNECT_OPTIONS, parseCommandLine, socketOf, type Command } from "./command.ts";
 
 interface FleetAnswer {
   readonly collector: string;
   readonly gateways: readonly GatewayReport[];
+  readonly ledger: LedgerReport;
 }
 
 export const fleet: Command = {
@@ -20,9 +22,10 @@ Ends with 0 when nothing wants attention, 1 when something does, 2 when a gatewa
     const parsed = parseCommandLine(argv, CONNECT_OPTIONS);
     const answer = await askJson<FleetAnswer>(await socketOf(parsed), { path: "/v1/fleet" });
     if (parsed.values["json"] === true) printJson(answer);
-    else print(renderFleet(answer.gateways, Date.now()));
+    else print(`${renderFleet(answer.gateways, Date.now())}\n\n${renderLedger(answer.ledger, Date.now())}`);
     if (answer.gateways.some(({ severity }) => severity === "broken")) return 2;
-    return answer.gateways.some(({ severity }) => severity !== "ok") ? 1 : 0;
+    const isFine = answer.ledger.damagedPlaces === 0 && answer.gateways.every(({ severity }) => severity === "ok");
+    return isFine ? 0 : 1;
   },
 };
 
@@ -31,6 +34,22 @@ export function renderFleet(gateways: readonly GatewayReport[], nowMs: number): 
   if (gateways.length === 0) return "No gateway has enrolled yet.";
   return gateways.map((gateway) => renderGateway(gateway, nowMs)).join("\n\n");
 }
+
+function renderLedger({ end, lostRecords, damage, damagedPlaces, scrub }: LedgerReport, nowMs: number): string {
+  const last = scrub.completed === null ? "" : `, the last time ${formatDuration(nowMs - scrub.completed)} ago`;
+  const looked = `looked through ${scrub.rounds} times${last}; now at ${Math.floor(scrub.share * 100)} %`;
+  const lines = [`${damagedPlaces === 0 ? "OK" : "ATTENTION"}`.padEnd(9) + ` ledger: ${end} records, ${looked}`];
+  if (damagedPlaces > 0) {
+    lines.push(
+      `  ${damagedPlaces} damaged places that are no gateway's batch, ${lostRecords} records of the log lost: \`paddock collector ledger verify\``,
+      ...damage.slice(0, SHOWN_MAX).map(({ detail }) => `  ${detail}`),
+    );
+  }
+  return lines.join("\n");
+}
+
+/** Damaged places that are spelled out. */
+const SHOWN_MAX = 10;
 
 function renderGateway(gateway: GatewayReport, nowMs: number): string {
   const name = gateway.label === "" ? gateway.id.slice(0, 12) : `${gateway.label} (${gateway.id.slice(0, 12)})`;

@@ -5,6 +5,7 @@ import type { Log } from "@paddock/base/log.ts";
 import { hexOf } from "../chain-name.ts";
 import type { CollectorLimits } from "../config.ts";
 import { fleetReport, gapReport, type FleetSources } from "../fleet/fleet-report.ts";
+import { ledgerReport } from "../fleet/ledger-report.ts";
 import { errorAnswer, jsonAnswer, sendAnswer, type Answer } from "../ingest/http-answer.ts";
 import type { Ledger } from "../ledger.ts";
 import type { Consumer, Consumers } from "../log/consumers.ts";
@@ -16,6 +17,7 @@ import type { CollectorMetrics } from "../metrics.ts";
 import { buildProof } from "../proof/build-proof.ts";
 import type { KeptReceipts } from "../proof/kept-receipts.ts";
 import type { Gateway, GatewayRegistry } from "../registry/gateway-registry.ts";
+import type { Scrub } from "../scrub.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { verifyLedger } from "../verify-ledger.ts";
 import { refuseForeignPage, refuseWithoutToken } from "./guard.ts";
@@ -29,6 +31,7 @@ export interface OperatorContext extends FleetSources {
   readonly consumers: Consumers;
   readonly evidence: EvidenceRoom;
   readonly keptReceipts: KeptReceipts;
+  readonly scrub: Pick<Scrub, "progress">;
   readonly metrics: CollectorMetrics;
   readonly limits: CollectorLimits;
   readonly clock: Clock;
@@ -66,6 +69,7 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
         return jsonAnswer(200, {
           collector: hexOf(context.identity.publicKeyRaw),
           gateways: fleetReport(context, context.clock.wallMs()),
+          ledger: ledgerReport(context.ledger, context.scrub.progress),
         });
       case "GET /v1/gaps":
         return answerGaps(context, url.searchParams.get("gateway"));

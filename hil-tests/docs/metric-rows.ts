@@ -75,7 +75,7 @@ export async function collectorMetricRows(): Promise<Row[]> {
     missingBatches: () => 0,
     evidence: () => 0,
     ledgerDamage: () => 0,
-    scrub: () => ({ offset: 0, rounds: 0 }),
+    scrub: () => ({ share: 0, rounds: 0 }),
     bfd: () => undefined,
   });
   return metricRows(await metrics.render());

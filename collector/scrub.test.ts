@@ -1,0 +1,109 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { VirtualClock } from "@paddock/base/clock.ts";
+import { silentLog } from "@paddock/base/log.ts";
+import type { Damage } from "@paddock/store/damage.ts";
+import type { VerifyOptions } from "@paddock/store/verify.ts";
+import type { ChainId, ChainSummary } from "@paddock/store/types.ts";
+import { chainText } from "./chain-name.ts";
+import { Scrub } from "./scrub.ts";
+import { SCRUB_FILE, type ScrubNotes } from "./scrub-notes.ts";
+
+const CHAIN: ChainId = { gateway: Buffer.alloc(32, 1), lane: 1, epoch: 0 };
+const LOG_END = 100;
+
+let directory: string;
+let clock: VirtualClock;
+/** What was looked at, in order. */
+let looked: string[];
+let damage: Damage[];
+
+/** One chain of 64 batches, two steps, and a log of 100 records; batch 40 is damaged. */
+const ledger = {
+  chains: () => [summary],
+  chain: () => summary,
+  damage: () => damage,
+  logEnd: () => LOG_END,
+  verify: (chain: ChainId, { from, to }: VerifyOptions = {}) => {
+    looked.push(`${from}-${to}`);
+    if (from! <= 40 && to! >= 40 && damage.length === 0) {
+      damage.push(
+        { chain, seq: 40, what: "payload", detail: "" },
+        { chain: undefined, offset: 7, what: "log", detail: "" },
+      );
+    }
+    return Promise.resolve({ chain, batches: 32, records: 32, bytes: 1 << 20, evicted: 0, breaks: [], broken: 0 });
+  },
+  verifyLog: (from: number, limit: number) => {
+    looked.push(`log ${from} ${limit}`);
+    return Promise.resolve({ next: LOG_END, lost: 0 });
+  },
+};
+const summary = {
+  id: CHAIN,
+  held: [[0, 63]],
+  head: { seq: 63, hash: CHAIN.gateway },
+  bytes: 64,
+} as unknown as ChainSummary;
+
+const open = (): Promise<Scrub> => Scrub.open(ledger, directory, clock, silentLog);
+const notes = async (): Promise<ScrubNotes> =>
+  JSON.parse(await readFile(join(directory, SCRUB_FILE), "utf8")) as ScrubNotes;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "paddock-scrub-"));
+  clock = new VirtualClock();
+  looked = [];
+  damage = [];
+});
+
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+test("looks through all there is at its pace, notes damage at once, and goes on after a restart where it was", async () => {
+  const scrub = await open();
+  await vi.waitFor(() => expect(looked).toEqual(["0-31"]));
+  expect(scrub.progress).toMatchObject({ rounds: 0, completed: null, share: 0.5 });
+  clock.advance(1999);
+  await new Promise((resolve) => void setImmediate(resolve));
+  expect(looked).toHaveLength(1);
+  clock.advance(1);
+  await vi.waitFor(() => expect(looked).toEqual(["0-31", "31-63"]));
+  await vi.waitFor(async () => expect((await notes()).batches).toEqual([{ chain: chainText(CHAIN), seq: 40 }]));
+  await scrub.close();
+  expect((await notes()).offsets).toEqual([7]);
+
+  // Known damage is looked at first: the disk says whether it is still there. Then the log, where it was.
+  [looked, damage] = [[], []];
+  const again = await open();
+  await vi.waitFor(() => expect(looked).toEqual(["40-40", "log 7 1", "log 0 4096"]));
+  expect(damage).toHaveLength(2);
+  clock.advance(1000);
+  await vi.waitFor(() => expect(again.progress).toEqual({ rounds: 1, completed: clock.wallMs(), share: 0 }));
+  await again.close();
+  expect(await notes()).toMatchObject({ rounds: 1, position: null, batches: [{ seq: 40 }] });
+});
+
+test("begins the next round an hour later", async () => {
+  await writeFile(
+    join(directory, SCRUB_FILE),
+    JSON.stringify({ rounds: 4, completed: 5, position: { seq: 0, offset: LOG_END }, batches: [], offsets: [] }),
+  );
+  const scrub = await open();
+  await vi.waitFor(() => expect(scrub.progress.rounds).toBe(5));
+  expect(looked).toEqual([]);
+  await vi.waitFor(() => {
+    clock.advance(3_600_000);
+    expect(looked).toContain("0-31");
+  });
+  await scrub.close();
+});
+
+test.each(["", "{}", '{"rounds":-1}', "[]"])("a damaged file (%j) is set aside and costs a round", async (text) => {
+  await writeFile(join(directory, SCRUB_FILE), text);
+  const scrub = await open();
+  await vi.waitFor(() => expect(looked).toEqual(["0-31"]));
+  await scrub.close();
+  expect(await readdir(directory)).toContain(`${SCRUB_FILE}.damaged`);
+});
