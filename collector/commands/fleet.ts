@@ -38,7 +38,8 @@ export function renderFleet(gateways: readonly GatewayReport[], nowMs: number): 
 function renderLedger({ end, lostRecords, damage, damagedPlaces, scrub }: LedgerReport, nowMs: number): string {
   const last = scrub.completed === null ? "" : `, the last time ${formatDuration(nowMs - scrub.completed)} ago`;
   const looked = `looked through ${scrub.rounds} times${last}; now at ${Math.floor(scrub.share * 100)} %`;
-  const lines = [`${damagedPlaces === 0 ? "OK" : "ATTENTION"}`.padEnd(9) + ` ledger: ${end} records, ${looked}`];
+  const severity = damagedPlaces === 0 ? "OK" : "ATTENTION";
+  const lines = [`${severity.padEnd(9)} ledger: ${end} records, ${looked}`];
   if (damagedPlaces > 0) {
     lines.push(
       `  ${damagedPlaces} damaged places that are no gateway's batch, ${lostRecords} records of the log lost: \`paddock collector ledger verify\``,

@@ -12,7 +12,13 @@ export interface LedgerReport {
   /** Records of the log that its own entries lost: whose they were is not known. */
   readonly lostRecords: number;
   /** Damage that is no gateway's batch, the first of it. */
-  readonly damage: readonly Pick<Damage, "what" | "offset" | "count" | "detail">[];
+  readonly damage: readonly {
+    readonly what: Damage["what"];
+    /** In the log, and how many records from there, where it is of the log. */
+    readonly offset: number | null;
+    readonly count: number | null;
+    readonly detail: string;
+  }[];
   readonly damagedPlaces: number;
   readonly scrub: ScrubProgress;
 }
@@ -29,12 +35,9 @@ export function ledgerReport(
     log: logName(ledger),
     end: ledger.logEnd(),
     lostRecords: ofLog.reduce((total, { count = 0 }) => total + count, 0),
-    damage: elsewhere.slice(0, LISTED_MAX).map(({ what, offset, count, detail }) => ({
-      what,
-      ...(offset === undefined ? {} : { offset }),
-      ...(count === undefined ? {} : { count }),
-      detail,
-    })),
+    damage: elsewhere
+      .slice(0, LISTED_MAX)
+      .map(({ what, offset = null, count = null, detail }) => ({ what, offset, count, detail })),
     damagedPlaces: elsewhere.length,
     scrub,
   };
