@@ -53,8 +53,14 @@ export class SessionDirectory {
     return this.#byPeer.get(arrivalKey(arrival));
   }
 
-  /** Throws BFD_INVALID when the peer is watched already: its first packets could not be told apart. */
+  /**
+   * Throws BFD_INVALID when the peer is watched already, as its first packets could not be told apart, and when the name
+   * is taken, as the session that has it would go on unseen.
+   */
   checkFree(spec: SessionSpec): void {
+    if (this.find(spec.owner, spec.name) !== undefined) {
+      throw new PaddockError("BFD_INVALID", `session "${spec.name}": there is one of this name already.`);
+    }
     const other = this.#byPeer.get(this.peerKey(spec));
     if (other === undefined) return;
     const whose = other.spec.owner === spec.owner ? "" : ` of owner "${other.spec.owner}"`;

@@ -181,4 +181,25 @@ describe("a peer that speaks from another address, RFC 5880 6.3", () => {
     left.receive({ ...at, remote: MOVED }, bytes);
     expect(reportOf(left, `${A} ${B}`)).toMatchObject({ remote: B, refused: { "wrong-peer": 1 } });
   });
+
+  test("who comes to the address that a passive peer has left gets a session beside it, and all of them end", () => {
+    left.acceptPeers("multihop", A, { allows: () => true });
+    const REMOTES = [B, MOVED, "2001:db8::c", "2001:db8::d"];
+    for (const [index, home] of REMOTES.slice(1).entries()) {
+      clock.advance(1500);
+      const myDiscriminator = 100 + index;
+      const before = sentTo(B).length;
+      left.receive({ ...at, remote: B }, words({ myDiscriminator }));
+      const yourDiscriminator = sentTo(B).slice(before)[0]!.myDiscriminator;
+      left.receive({ ...at, remote: B }, words({ myDiscriminator, yourDiscriminator, state: "init" }));
+      left.receive({ ...at, remote: home }, words({ myDiscriminator, yourDiscriminator, state: "up" }));
+      expect(left.sessionCount).toBe(index + 1);
+    }
+    expect(left.report().sessions.map(({ remote }) => remote)).toEqual(REMOTES.slice(1));
+    for (const { name } of left.report().sessions) left.remove(name);
+    clock.advance(5000);
+    const sent = network.sent.length;
+    clock.advance(60_000);
+    expect(network.sent).toHaveLength(sent);
+  });
 });

@@ -226,12 +226,18 @@ export class Speaker {
       return countUp(this.#refused, (isFirst ? "no-session" : "unknown-session") satisfies RefusalCause);
     }
     try {
-      this.#admit(this.#start(parseSession(next), packet.yourDiscriminator), packet, datagram);
+      const spec = parseSession({ ...next, name: this.#freeName(next.name, packet.yourDiscriminator) });
+      this.#admit(this.#start(spec, packet.yourDiscriminator), packet, datagram);
     } catch (error) {
       // Whom a peer claims to be is outside input: an impossible session is one more packet refused.
       if (!(error instanceof PaddockError)) throw error;
       countUp(this.#refused, "no-session" satisfies RefusalCause);
     }
+  }
+
+  /** The name of a passive session: another may still have it, whose peer began at this address and has moved on. */
+  #freeName(name: string, discriminator: number): string {
+    return this.has("", name) ? `${name} ${discriminator}` : name;
   }
 
   /** RFC 5880 §6.3: once our discriminator is echoed, the source address may change. Not over one hop: docs/bfd.md. */
