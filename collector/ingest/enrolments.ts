@@ -47,6 +47,8 @@ export class Enrolments {
   readonly #newcomers = new TokenBucket(BURST_S);
   readonly #budget = new BodyBudget(AT_ONCE_MAX * ENROLMENT_BYTES_MAX);
   readonly #perConnection = new WeakMap<object, number>();
+  /** Of requests whose body is not here yet, the slowest first. */
+  readonly #arriving = new Set<Place>();
   #atOnce = 0;
 
   constructor(context: EnrolmentContext) {
@@ -56,19 +58,44 @@ export class Enrolments {
   async answer(request: AnyRequest): Promise<Answer> {
     const connection = connectionOf(request);
     const here = this.#perConnection.get(connection) ?? 0;
-    if (this.#atOnce >= AT_ONCE_MAX || here >= AT_ONCE_PER_CONNECTION_MAX) return tooMany();
-    this.#atOnce++;
-    this.#perConnection.set(connection, here + 1);
+    if (here >= AT_ONCE_PER_CONNECTION_MAX) return tooMany();
+    // An honest request is here whole with its head: who lets us wait longest is the one to go.
+    if (this.#atOnce >= AT_ONCE_MAX) first(this.#arriving)?.giveUp();
+    if (this.#atOnce >= AT_ONCE_MAX) return tooMany();
+    const place = this.#take(connection);
     const lease = this.#budget.open();
     try {
       const limits = { maxBytes: ENROLMENT_BYTES_MAX, idleMs: ENROLMENT_MS, totalMs: ENROLMENT_MS, bytesPerS: 0 };
-      const body = await readBody(request, limits, lease, this.#context.clock);
+      const body = await readBody(request, limits, lease, this.#context.clock, place.others);
+      this.#arriving.delete(place);
       return body.ok ? await this.#enrol(body.value, connection) : bodyRefusal(body.reason, body.detail);
     } finally {
       lease.close();
-      this.#atOnce--;
-      this.#perConnection.set(connection, (this.#perConnection.get(connection) ?? 1) - 1);
+      place.leave();
     }
+  }
+
+  /** Call `leave` when the request is answered; calling it again is harmless. */
+  #take(connection: object): Place {
+    const change = (by: number): void => {
+      this.#atOnce += by;
+      this.#perConnection.set(connection, (this.#perConnection.get(connection) ?? 0) + by);
+    };
+    const forOthers = new AbortController();
+    let left = false;
+    const leave = (): void => {
+      if (!left) change(-1);
+      left = true;
+      this.#arriving.delete(place);
+    };
+    const giveUp = (): void => {
+      leave();
+      forOthers.abort();
+    };
+    const place: Place = { others: forOthers.signal, leave, giveUp };
+    change(1);
+    this.#arriving.add(place);
+    return place;
   }
 
   async #enrol(body: Uint8Array, connection: object): Promise<Answer> {
@@ -102,6 +129,18 @@ export class Enrolments {
     const claim = claimProblem === undefined ? {} : { claim: "not-taken" };
     return jsonAnswer(status, { state: gateway.state, ...claim }, challenge);
   }
+}
+
+/** Of a request that is not answered yet. */
+interface Place {
+  /** Aborted when the place is given to somebody else. */
+  readonly others: AbortSignal;
+  readonly leave: () => void;
+  readonly giveUp: () => void;
+}
+
+function first<Item>(set: ReadonlySet<Item>): Item | undefined {
+  return set.values().next().value;
 }
 
 function tooMany(): Answer {

@@ -76,6 +76,26 @@ test("slow enrolments take no place of an upload, and a connection has few of th
   expect((await collector.enrol(testIdentity(9))).status).toBe(202);
 });
 
+test("strangers who fill every place of enrolment with slow requests keep nobody out", async () => {
+  await start({});
+  const strangers = Array.from({ length: 33 }, () => collector.client());
+  const refused: number[] = [];
+  for (const { session } of strangers) {
+    for (let count = 0; count < 8; count++) {
+      const stream = session.request({ ":method": "POST", ":path": "/v1/enrolments" });
+      stream.on("error", () => {});
+      stream.on("response", (headers) => refused.push(headers[":status"] ?? 0));
+      stream.write(Buffer.alloc(1));
+    }
+  }
+  // 264 ask for 256 places: who is turned away makes room for the next.
+  await expect.poll(() => refused.length, { timeout: 5000 }).toBe(8);
+  expect(new Set(refused)).toEqual(new Set([503]));
+  expect((await collector.enrol(testIdentity(1), { claim: CLAIM })).status).toBe(200);
+  expect((await collector.enrol(testIdentity(9))).status).toBe(202);
+  for (const { session } of strangers) session.destroy();
+});
+
 test("more uploads than the collector takes are answered 503", async () => {
   const { client, sealer } = await start({ maxUploads: 1 });
   openUpload(client, sealer).stream.write(Buffer.alloc(1));

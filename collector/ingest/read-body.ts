@@ -25,12 +25,16 @@ export interface BodyLimits {
   readonly totalMs: number;
 }
 
-/** Collects a request body within bounds. Never rejects; on a refusal the rest of the body is left unread. */
+/**
+ * Collects a request body within bounds. Never rejects; on a refusal the rest of the body is left unread. `others` takes
+ * its room away for requests that are here already: `busy`.
+ */
 export function readBody(
   source: Readable,
   limits: BodyLimits,
   lease: BodyLease,
   clock: Clock,
+  others?: AbortSignal,
 ): Promise<Outcome<Buffer, BodyProblem>> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
@@ -41,6 +45,7 @@ export function readBody(
       idle.cancel();
       total.cancel();
       source.off("data", onData).off("end", onEnd).off("close", onGone).off("aborted", onGone);
+      others?.removeEventListener("abort", onOthers);
       if (!outcome.ok) source.pause();
       resolve(outcome);
     };
@@ -48,6 +53,7 @@ export function readBody(
       finish(refuse("timeout", `The body did not arrive in time: ${length} bytes and no more.`));
     const onEnd = (): void => finish(accept(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)));
     const onGone = (): void => finish(refuse("aborted", `The sender went away after ${length} bytes.`));
+    const onOthers = (): void => finish(refuse("busy", "Others wait, and this body was not here in time."));
     const onData = (chunk: Buffer): void => {
       length += chunk.length;
       if (length > limits.maxBytes) {
@@ -66,6 +72,7 @@ export function readBody(
     const total: Timer = clock.after(limits.totalMs, tooSlow);
     let idle: Timer = clock.after(limits.idleMs, tooSlow);
     source.on("data", onData).on("end", onEnd).on("close", onGone).on("aborted", onGone);
+    others?.addEventListener("abort", onOthers);
     // Errors of a request are followed by its close, which decides; unheard they would end the process.
     source.on("error", () => {});
   });
