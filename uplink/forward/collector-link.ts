@@ -256,6 +256,9 @@ function refusalOf(response: ExchangeResponse): LinkRefusal {
       const retryAfterMs = parseRetryAfter(response.retryAfter);
       return { ok: false, reason: "busy", detail, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
     }
+    case 408:
+      // The path was too slow for what was asked of it: that says nothing about the chain.
+      return refuse("unreachable", detail);
     case 502:
     case 504:
       // An ingress that cannot reach the collector: to the gateway the collector is not there.

@@ -354,6 +354,16 @@ describe("the collector", () => {
     if (retryAfter !== undefined) expect(busy[0]!.retryInMs).toBe(1000);
   });
 
+  test("answers 408 to a body that a slow path did not bring in time: no chain stops for it", async () => {
+    const collector = await startCollector();
+    let refusals = 0;
+    collector.mood = () => (++refusals > 1 ? undefined : { status: 408 });
+    const source = newSource(20);
+    const { reports } = startForwarder(source, collector, [fibre(collector.endpoint)]);
+    await until(() => source.pendingCount() === 0, "all is acknowledged");
+    expect(reports.filter((report) => report.event === "chain-stopped")).toEqual([]);
+  });
+
   test("with another key is no collector of ours: nothing is sent, and the path says why", async () => {
     const collector = await startCollector();
     const source = newSource(5);
