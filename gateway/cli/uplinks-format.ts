@@ -100,6 +100,10 @@ function formatStates(report: SessionReport): string {
     report.remoteState === null ? "" : `, remote ${report.remoteState} (${report.remoteDiagnostic ?? "no diagnostic"})`;
   const heard =
     report.sinceLastPacketMs === null ? "no packet yet" : `last packet ${formatDuration(report.sinceLastPacketMs)} ago`;
+  const never =
+    report.neverUpForMs === null ? "" : `; was never up, asked for since ${formatDuration(report.neverUpForMs)}`;
+  const stranger =
+    report.strangerAddress === null ? "" : `; packets come from ${report.strangerAddress}, not from ${report.remote}`;
   const troubles = [
     ["refused", report.refused],
     ["socket", report.socketErrors],
@@ -108,7 +112,7 @@ function formatStates(report: SessionReport): string {
     const list = Object.entries(counts).map(([cause, count]) => `${cause} ${formatCount(count)}`);
     return list.length === 0 ? "" : `; ${what}: ${list.join(", ")}`;
   });
-  return `local ${report.state} (${report.diagnostic})${remote}; ${heard}${told.join("")}`;
+  return `local ${report.state} (${report.diagnostic})${remote}; ${heard}${never}${stranger}${told.join("")}`;
 }
 
 function formatPace(report: SessionReport): string {

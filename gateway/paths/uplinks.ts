@@ -11,7 +11,7 @@ import { FOREVER_S, type LocalAddress } from "@paddock/uplink/paths/source-addre
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import type { UplinksConfig } from "./configured-paths.ts";
-import { endpointAddress } from "./bfd-config.ts";
+import { endpointAddress, watchedSessions } from "./bfd-config.ts";
 import { makeForwarder } from "./make-forwarder.ts";
 import { PathEndpoints } from "./path-endpoints.ts";
 import type { PathFacts, SourceStatus } from "./path-facts.ts";
@@ -20,6 +20,7 @@ import { PathRoutes, type RouteFinding } from "./path-routes.ts";
 import { PathSources, type SourceSink } from "./path-sources.ts";
 import { PathUsageFile } from "./path-usage.ts";
 import { PathWatch, type WatchSink } from "./path-watch.ts";
+import { NOT_SEEN } from "./watched-path.ts";
 import { StandbyPace } from "./standby-pace.ts";
 
 export interface UplinksOptions {
@@ -115,6 +116,10 @@ export class Uplinks implements PathFacts {
         routes.consider();
       },
     };
+    // Until BFD says something, the path would else read like one that has none.
+    for (const path of config.paths) {
+      if (watchedSessions(path).length > 0) forwarder.setLiveness(path.name, "unknown", { why: NOT_SEEN });
+    }
     const watch = await PathWatch.start({ config, sink, sources, clock, log });
     endpoints.onMoved = (path, endpoint) => {
       watch?.setEndpoint(path, endpoint);

@@ -15,7 +15,13 @@ const session = (mode: WatchedSession["config"]["mode"]): WatchedSession => {
   const [first] = watchedSessions(PATH);
   return { ...first!, config: Object.assign({}, first!.config, { mode }) };
 };
-const facts = { session: session("seamless"), local: "2001:db8::2", askedSinceMs: 1000, wasUp: false };
+const facts = {
+  session: session("seamless"),
+  local: "2001:db8::2",
+  askedSinceMs: 1000,
+  wasUp: false,
+  report: undefined,
+};
 
 test("a session that was never up for a minute is a trouble, with the place to look at", () => {
   expect(watchTrouble([facts], 60_999)).toBeUndefined();
@@ -39,4 +45,10 @@ test("one that was up is none, whatever it is now; and the other session of the 
     why: "BFD end to end has no address to send from",
   });
   expect(watchTrouble([], 1e9)).toBeUndefined();
+});
+
+test("packets that come from another address are named, for they are the answer", () => {
+  const report = { strangerAddress: "fe80::2", remote: "fe80::1" };
+  expect(watchTrouble([{ ...facts, report: { ...report, strangerAddress: null } }], 61_000)!.remedy).toContain("7784");
+  expect(watchTrouble([{ ...facts, report }], 61_000)!.remedy).toContain("from fe80::2, not from fe80::1");
 });

@@ -1,3 +1,4 @@
+import type { SessionReport } from "@paddock/uplink/bfd/speaker-events.ts";
 import type { PathTrouble } from "@paddock/uplink/paths/path-trouble.ts";
 import type { WatchedSession } from "./bfd-config.ts";
 
@@ -10,6 +11,8 @@ export interface WatchedSessionFacts {
   readonly askedSinceMs: number;
   /** Whether it was up at any time since then. */
   readonly wasUp: boolean;
+  /** What the speaker last told of it. */
+  readonly report: Pick<SessionReport, "strangerAddress" | "remote"> | undefined;
 }
 
 /** A session that was not up by then does not only start. */
@@ -27,7 +30,7 @@ const REMEDIES: Readonly<Record<Mode, string>> = {
 
 /** The first session of a path that has never been up for a minute; undefined when there is none. Pure. */
 export function watchTrouble(sessions: readonly WatchedSessionFacts[], nowMs: number): PathTrouble | undefined {
-  for (const { session, local, askedSinceMs, wasUp } of sessions) {
+  for (const { session, local, askedSinceMs, wasUp, report } of sessions) {
     const forMs = nowMs - askedSinceMs;
     if (wasUp || forMs < NEVER_UP_MS) continue;
     const { scope, config } = session;
@@ -36,7 +39,12 @@ export function watchTrouble(sessions: readonly WatchedSessionFacts[], nowMs: nu
       const why = `BFD ${where} has no address to send from`;
       return { why, remedy: "check the source of the path and the route to the other end", forMs };
     }
-    return { why: `BFD ${where} was never up`, remedy: REMEDIES[config.mode], forMs };
+    const stranger = report?.strangerAddress ?? null;
+    const remedy =
+      stranger === null
+        ? REMEDIES[config.mode]
+        : `packets come from ${stranger}, not from ${report?.remote}: let both ends name the address that the other sends from`;
+    return { why: `BFD ${where} was never up`, remedy, forMs };
   }
   return undefined;
 }

@@ -3,6 +3,9 @@ import type { SessionReport, StateEvent } from "@paddock/uplink/bfd/speaker-even
 import type { SessionFinding } from "@paddock/uplink/paths/combined-liveness.ts";
 import { localOrigin, sessionLocal, type WatchedSession } from "./bfd-config.ts";
 
+/** Of a session, or a path, that has been asked about and has not answered. */
+export const NOT_SEEN = "not seen by BFD yet";
+
 /** One session and what is known of it. */
 export interface Watcher {
   readonly session: WatchedSession;
@@ -45,7 +48,13 @@ export function watchedPath(
   const watchers = sessions.map((session): Watcher => ({
     session,
     local: localOrigin(session) === "path" ? source : sessionLocal(session),
-    finding: { scope: session.scope, liveness: "unknown", why: "not seen yet", sinceMs, detectionTimeMs: undefined },
+    finding: {
+      scope: session.scope,
+      liveness: "unknown",
+      why: NOT_SEEN,
+      sinceMs,
+      detectionTimeMs: undefined,
+    },
     detectedInMs: null,
     report: undefined,
     // What a speaker of somebody else's counted before us has been counted then.
@@ -58,7 +67,7 @@ export function watchedPath(
     name,
     watchers,
     liveness: "unknown",
-    why: "not seen yet",
+    why: NOT_SEEN,
     detectedInMs: null,
     sinceWallMs: null,
     downs: 0,

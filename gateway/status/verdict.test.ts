@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { gatewayStatus, laneStatus } from "../testing/status-fixture.ts";
+import type { PathStatus } from "./status.ts";
 import { judge, type VerdictLevel } from "./verdict.ts";
 
 const buffered = { pendingRecords: 41_220, pendingBytes: 12_000_000 };
@@ -152,4 +153,54 @@ test("a claim code that was not taken is named beside the wait", () => {
   expect(problems.map(({ text }) => text)).toContain(
     "The collector waits for its operator to approve this gateway. It did not take the claim code (collector.claim).",
   );
+});
+
+describe("a path that is not usable, or not watched as configured", () => {
+  const refused = { why: "nothing listens at [::1]:443", remedy: "correct the endpoint", forS: 120 };
+  const unwatched = {
+    why: "BFD end to end was never up",
+    remedy: "check the discriminator and UDP port 7784",
+    forS: 80,
+  };
+  const judgePath = (patch: Partial<PathStatus>) => {
+    const [fibre] = gatewayStatus().uplinks.paths;
+    const { level, sentence, problems } = judge(
+      gatewayStatus({ uplinks: { paths: [fibre!, { ...fibre!, name: "b", role: "standby", ...patch }] } }),
+    );
+    return { level, sentence, problems: problems.map(({ text }) => text) };
+  };
+
+  test.each<[string, Partial<PathStatus>, string]>([
+    [
+      "one that nobody answers on",
+      { liveness: "unknown", standing: "unusable", trouble: refused },
+      "Path b: nothing listens at [::1]:443, for 2 min 0 s: correct the endpoint.",
+    ],
+    [
+      "one whose BFD was never up, although its session is open",
+      { liveness: "unknown", trouble: unwatched },
+      "Path b: BFD end to end was never up, for 1 min 20 s: check the discriminator and UDP port 7784.",
+    ],
+    [
+      "a first hop that was never up, although the other end answers",
+      { liveness: "up", trouble: { ...unwatched, why: "BFD to the first hop was never up" } },
+      "Path b: BFD to the first hop was never up, for 1 min 20 s: check the discriminator and UDP port 7784.",
+    ],
+    [
+      "one that BFD calls down says so at once, whatever follows from it",
+      { liveness: "down", why: "no answer", trouble: refused },
+      "Path b: no answer.",
+    ],
+  ])("%s", (_what, patch, text) => {
+    expect(judgePath(patch)).toEqual({
+      level: "attention",
+      sentence: "Forwarding live on fibre; backlog 0.",
+      problems: [text],
+    });
+  });
+
+  test("has fifteen seconds to come back by itself", () => {
+    expect(judgePath({ trouble: { ...refused, forS: 14.9 } })).toMatchObject({ level: "ok", problems: [] });
+    expect(judgePath({ trouble: { ...refused, forS: 15 } }).level).toBe("attention");
+  });
 });

@@ -1,6 +1,6 @@
 import { formatDuration } from "@paddock/base/duration.ts";
 import { formatBytes, plural } from "../cli/format.ts";
-import type { BufferStatus, GatewayStatus, LaneStatus, UplinksStatus } from "./status.ts";
+import type { BufferStatus, GatewayStatus, LaneStatus, PathStatus, UplinksStatus } from "./status.ts";
 
 /** ok: nothing to do. attention: somebody should look. broken: readings are refused or cannot arrive. */
 export type VerdictLevel = "ok" | "attention" | "broken";
@@ -28,6 +28,8 @@ export function exitCodeOf(level: VerdictLevel): number {
 
 /** A path that is missing for less than this is a switch on its way. */
 const NO_PATH_GRACE_S = 5;
+/** A path that does not work for less than this comes back by itself, as when the collector starts again. */
+const TROUBLE_GRACE_S = 15;
 /** A backlog that clears within this is none: frames are always on their way. */
 const BACKLOG_S = 2;
 /** No receipt for this long while frames wait: the uplink is up and gets nowhere. */
@@ -141,8 +143,9 @@ function* attention(status: GatewayStatus): Iterable<Problem> {
     const text = "The BFD speaker cannot be reached: nobody watches the paths, and receipts alone decide.";
     yield { level: "attention", text, next: "paddock gateway uplinks" };
   }
-  for (const { name, why } of uplinks.paths.filter(({ liveness }) => liveness === "down")) {
-    yield { level: "attention", text: `Path ${name}: ${why}.`, next: "paddock gateway uplinks" };
+  for (const path of uplinks.paths) {
+    const text = troubleOf(path);
+    if (text !== undefined) yield { level: "attention", text, next: "paddock gateway uplinks" };
   }
   for (const { name, route } of uplinks.paths) {
     if (typeof route?.problem !== "string") continue;
@@ -161,6 +164,15 @@ function* attention(status: GatewayStatus): Iterable<Problem> {
       next: "timedatectl",
     };
   }
+}
+
+/** Why a path is not usable or not watched as configured, since when, and what to do; undefined while all is well. */
+function troubleOf({ name, liveness, why, trouble }: PathStatus): string | undefined {
+  const longEnough = trouble !== null && trouble.forS >= TROUBLE_GRACE_S;
+  // What BFD says of a path that is down is as good a reason, and comes sooner.
+  if (liveness === "down" && !(longEnough && trouble.why.startsWith("BFD"))) return `Path ${name}: ${why}.`;
+  if (!longEnough) return undefined;
+  return `Path ${name}: ${trouble.why}, for ${formatDuration(trouble.forS * 1000)}: ${trouble.remedy}.`;
 }
 
 function dropped({ kernelDrops, receiveBufferBytes, receiveBufferWantedBytes }: GatewayStatus["ingest"]): Problem {

@@ -276,8 +276,9 @@ function describe(path: PathState, standing: Standing, now: PathsNow, settings: 
     case "healthy": {
       if (path.liveness === "up") return "up";
       const age = path.lastReceiptMs === undefined ? undefined : now.nowMs - path.lastReceiptMs;
-      const receipts = age !== undefined && age <= settings.receiptFreshMs ? "receipts arrive" : "no receipt lately";
-      return `not watched (${path.livenessWhy}), session open, ${receipts}`;
+      const session =
+        age !== undefined && age <= settings.receiptFreshMs ? "receipts arrive" : "session open and ready";
+      return `${session} (${path.livenessWhy})`;
     }
   }
 }
