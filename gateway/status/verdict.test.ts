@@ -155,19 +155,21 @@ test("a claim code that was not taken is named beside the wait", () => {
   );
 });
 
+/** With a second path that is like this. */
+function judgePath(patch: Partial<PathStatus>) {
+  const [fibre] = gatewayStatus().uplinks.paths;
+  const { level, sentence, problems } = judge(
+    gatewayStatus({ uplinks: { paths: [fibre!, { ...fibre!, name: "b", role: "standby", ...patch }] } }),
+  );
+  return { level, sentence, problems: problems.map(({ text }) => text) };
+}
+
 describe("a path that is not usable, or not watched as configured", () => {
   const refused = { why: "nothing listens at [::1]:443", remedy: "correct the endpoint", forS: 120 };
   const unwatched = {
     why: "BFD end to end was never up",
     remedy: "check the discriminator and UDP port 7784",
     forS: 80,
-  };
-  const judgePath = (patch: Partial<PathStatus>) => {
-    const [fibre] = gatewayStatus().uplinks.paths;
-    const { level, sentence, problems } = judge(
-      gatewayStatus({ uplinks: { paths: [fibre!, { ...fibre!, name: "b", role: "standby", ...patch }] } }),
-    );
-    return { level, sentence, problems: problems.map(({ text }) => text) };
   };
 
   test.each<[string, Partial<PathStatus>, string]>([

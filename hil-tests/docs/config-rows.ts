@@ -1,4 +1,4 @@
-/** Rows of the configuration tables in docs/operations.md, made from the programs' JSON Schemas. */
+/** Rows of the tables of configurations and scenarios, made from the programs' JSON Schemas. */
 
 /** The part of JSON Schema that the configuration schemas use. */
 export interface Schema {
@@ -6,6 +6,7 @@ export interface Schema {
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
   readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
   readonly items?: Schema;
@@ -41,7 +42,7 @@ function childrenOf(schema: Schema): { readonly schema: Schema; readonly joint: 
   if (schema.properties !== undefined) return [{ schema, joint: "." }];
   if (schema.type === "array" && schema.items?.properties !== undefined)
     return [{ schema: schema.items, joint: "[]." }];
-  return (schema.anyOf ?? []).flatMap(childrenOf);
+  return (schema.anyOf ?? schema.oneOf ?? []).flatMap(childrenOf);
 }
 
 function isEmptyObject(value: unknown): boolean {
@@ -54,6 +55,7 @@ function defaultOf(schema: Schema): string {
 
 function allowed(schema: Schema): string {
   if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(allowed))].join(" or ");
+  if (schema.oneOf !== undefined) return "one of these objects, by `kind`";
   if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
   if (schema.enum !== undefined) return schema.enum.map((value) => `\`${String(value)}\``).join(", ");
   switch (schema.type) {

@@ -5,10 +5,11 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ALERTED } from "./metric-rows.ts";
-import { generatedTables, ROOT, tableIn, withTable, type GeneratedTable } from "./generated-tables.ts";
+import { generatedTables, ROOT, scenarioTable, tableIn, withTable, type GeneratedTable } from "./generated-tables.ts";
 
 const root = fileURLToPath(ROOT);
 const OPERATIONS = join(root, "docs/operations.md");
+const SIMULATOR = join(root, "sensor-sim/README.md");
 const PROGRAMS = { gateway: "gateway", collector: "collector", sim: "sensor-sim", bfd: "uplink/bfd" } as const;
 
 const documents = new Map<string, string>();
@@ -20,6 +21,8 @@ beforeAll(async () => {
     let text = await readFile(OPERATIONS, "utf8");
     for (const [name, table] of Object.entries(tables)) text = withTable(text, name, table);
     await writeFile(OPERATIONS, text);
+    const readme = await readFile(SIMULATOR, "utf8");
+    await writeFile(SIMULATOR, withTable(readme, "scenario", await scenarioTable()));
   }
   const found = glob("**/*.md", { cwd: root, exclude: (path) => /node_modules|^dist$|^\.git$/u.test(path) });
   for await (const path of found) documents.set(path, await readFile(join(root, path), "utf8"));
@@ -30,6 +33,13 @@ describe("docs/operations.md has the tables that the code decides (WRITE_TABLES=
     const { head, rows } = tables[name]!;
     expect(rows.length).toBeGreaterThan(10);
     expect(tableIn(documents.get("docs/operations.md")!, name)).toEqual([head, ...rows]);
+  });
+
+  test("so has sensor-sim/README.md the keys of a scenario, each with its meaning", async () => {
+    const { head, rows } = await scenarioTable();
+    expect(rows.length).toBeGreaterThan(60);
+    expect(rows.filter((row) => row.includes(""))).toEqual([]);
+    expect(tableIn(documents.get("sensor-sim/README.md")!, "scenario")).toEqual([head, ...rows]);
   });
 
   test("each row says something, and each alert has its metric", () => {

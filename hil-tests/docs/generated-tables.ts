@@ -42,6 +42,12 @@ export interface GeneratedTable {
   readonly rows: readonly Row[];
 }
 
+/** The keys of a scenario, for sensor-sim/README.md. */
+export async function scenarioTable(): Promise<GeneratedTable> {
+  const schema = JSON.parse(await readFile(new URL("sensor-sim/scenario.schema.json", ROOT), "utf8")) as Schema;
+  return { head: ["key", "may be", "default", "meaning"], rows: configRows(schema, {}) };
+}
+
 /** The tables of docs/operations.md that the code decides, by the name in their markers. */
 export async function generatedTables(): Promise<Readonly<Record<string, GeneratedTable>>> {
   const config = ["key", "may be", "default", "meaning"];

@@ -1,9 +1,11 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { isIPv6 } from "node:net";
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { parseDurationMs } from "@paddock/base/duration.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { nearestName } from "@paddock/base/nearest.ts";
 import type { Target } from "../send/endpoint-pool.ts";
 
 /** Reads options and positionals; unknown options and missing values are USAGE errors. */
@@ -61,5 +63,11 @@ export function scenarioPath(positionals: readonly string[]): string {
   if (name === undefined || rest.length > 0) throw usage("name one scenario: a file, or for example steady.");
   if (/[./]/.test(name) || existsSync(name)) return name;
   const shipped = fileURLToPath(new URL(`../scenarios/${name}.json`, import.meta.url));
-  return existsSync(shipped) ? shipped : name;
+  if (existsSync(shipped)) return shipped;
+  const names = readdirSync(new URL("../scenarios/", import.meta.url)).map((file) => basename(file, ".json"));
+  const nearest = nearestName(name, names);
+  const hint = nearest === undefined ? "" : ` Did you mean ${nearest}?`;
+  throw usage(
+    `there is no file ${name} and no scenario of that name.${hint} Those that come along: ${names.join(", ")}.`,
+  );
 }

@@ -82,6 +82,14 @@ describe("a refused scenario", () => {
     );
   });
 
+  test("an entry of the timeline that begins when the run is over", () => {
+    const phase = { for: "1s", rate: 0 };
+    expect(refusal({ ...scenario, timeline: [{ ...phase, at: "1s" }] }).message).toMatch(
+      /timeline: .* would never happen/u,
+    );
+    expect(parseScenario({ ...scenario, timeline: [{ ...phase, at: "999ms" }] }, "x.json").timeline).toHaveLength(1);
+  });
+
   test("a scenario that is fine gets its defaults", () => {
     expect(scenarioOf({}).fleets[0]).toMatchObject({ message: "con", format: 112, lane: "telemetry", sources: ["::"] });
     expect(scenarioOf({}).coap).toMatchObject({ ackTimeout: 2000, maxRetransmit: 4, nstart: 1 });

@@ -171,8 +171,10 @@ function markSealed(draft: Draft, chain: ChainName, seq: number): void {
 function applyLiveness(draft: Draft, event: Extract<ForwardEvent, { kind: "liveness" }>): void {
   const { nowMs } = draft.input;
   const before = draft.paths.paths.find((path) => path.config.name === event.path)?.liveness;
-  if (before === undefined || before === event.liveness) return;
+  if (before === undefined) return;
+  // Also when only the reason is another one: it is what people read.
   decide(draft, event);
+  if (before === event.liveness) return;
   const { status } = draft.sessions.get(event.path)!;
   const active = draft.paths.active === event.path;
   if (event.liveness === "down" && !active && status === "open") {

@@ -11,6 +11,7 @@ const PATH: PathConfig = {
 
 test.each([
   ["connect ECONNREFUSED 2001:db8::1:8443", {}, "nothing listens at [2001:db8::1]:8443", "start the collector"],
+  ["connect ECONNREFUSED", { endpoint: "https://[::1]" }, "nothing listens at [::1]:443", "correct the endpoint"],
   ["bind EADDRNOTAVAIL 2001:db8:a::2", {}, "the source 2001:db8:a::2 is on no interface", "give the machine"],
   ["bind EINVAL 192.0.2.1", { source: "192.0.2.1" }, "different IP versions", "same version"],
   ["getaddrinfo ENOTFOUND c.example", { endpoint: "https://c.example" }, "the name c.example is not found", "DNS"],

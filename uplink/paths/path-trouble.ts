@@ -14,7 +14,9 @@ export interface PathTrouble {
 /** What a failure on a path means. `detail` is what the connection or the collector said of it. Pure. */
 export function explainFailure(path: PathConfig, detail: string): Omit<PathTrouble, "forMs"> {
   const { source, endpoint } = path;
-  const { hostname, host, pathname } = new URL(endpoint);
+  const { hostname, port, pathname } = new URL(endpoint);
+  // A forgotten port is the commonest mistake, and the URL leaves out the one that is assumed then.
+  const host = `${hostname}:${port || "443"}`;
   const address = hostname.replace(/^\[|\]$/g, "");
   if (source !== undefined && isIP(address) !== 0 && isIPv6(source) !== isIPv6(address)) {
     const why = `the source ${source} and the endpoint ${address} are of different IP versions`;
