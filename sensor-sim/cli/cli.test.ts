@@ -162,11 +162,10 @@ test.each([
   [["run", "steady"], "--seed is missing"],
   [["run", "steady", "--seed", "1"], "--out is missing"],
   [["run", "steady", "--seed", "-1", "--out", "x"], "--seed"],
-  [["run", "stedy", "--seed", "1", "--out", "x"], "stedy cannot be read"],
+  [["run", "stedy", "--seed", "1", "--out", "x"], "Did you mean steady? Those that come along: churn, hostile,"],
   [["verify", "--sent", "nowhere.ndjson", "--log", "-"], "nowhere.ndjson cannot be read"],
   [["tell", "nowhere.sock", "{}"], "nowhere.sock cannot be reached"],
   [["link", "--listen", "[::1]:0"], "--target"],
-  [["run", "stedy", "--seed", "1", "--out", "x"], "Did you mean steady? Those that come along: churn, hostile,"],
   [["link", "--listen", "[::1]:0", "--target", "[::1]:1", "--loss", "2"], "--loss: write a probability"],
 ])("%j is refused with a reason", async (argv, reason) => {
   const { code, stderr } = await sim(...argv);

@@ -17,8 +17,12 @@ import {
 export const SCENARIO_VERSION = 1;
 
 /** The schema with words for whoever writes a scenario: they go into scenario.schema.json and the table of the README. */
-function said<Schema extends v.GenericSchema>(words: string, schema: Schema) {
-  return v.pipe(schema, v.description(words));
+function said<Schema extends v.GenericSchema>(words: string, schema: Schema): Schema {
+  const { pipe } = schema as unknown as { readonly pipe?: readonly [v.GenericSchema, ...unknown[]] };
+  if (pipe === undefined) return v.pipe(schema, v.description(words)) as unknown as Schema;
+  // In front of all: the JSON Schema of what is written takes nothing from behind the parsing of a duration.
+  const [first, ...rest] = pipe;
+  return v.pipe(said(words, first), ...(rest as [])) as unknown as Schema;
 }
 
 const measured = {
