@@ -18,8 +18,10 @@ procps:sysctl
 util-linux:chrt
 dbus-daemon:dbus-daemon
 avahi-daemon:avahi-daemon
-avahi-utils:avahi-browse'
-SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon'
+avahi-utils:avahi-browse
+nginx:nginx
+openssl:openssl'
+SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx'
 POLICY=/usr/sbin/policy-rc.d
 LOG=$(mktemp)
 PATH=$PATH:/usr/sbin:/sbin

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { askGateway } from "@paddock/gateway/status/status-client.ts";
 import { eventually } from "../namespaces.ts";
+import { Nginx } from "../peers/nginx.ts";
 import { Delays } from "./delays.ts";
 import { inflict, type Inflicted } from "./faults.ts";
 import * as field from "./field.ts";
@@ -13,11 +14,12 @@ import { keepPackets } from "./packets.ts";
 import { Program, PROGRAMS } from "./program.ts";
 import { FrrRival } from "./rival-frr.ts";
 import { UPLINKS, type Fault, type GatewayOptions, type GatewayReport, type LoggedEvent } from "./target.ts";
-import type { Rival, Simulator, Target, Uplink, Watch } from "./target.ts";
+import type { IngressOptions, Rival, Simulator, Target, Uplink, Watch } from "./target.ts";
 
 const run = promisify(execFile);
 const CLAIM = "lab-claim-code";
 const COLLECTOR_PORT = 8443;
+const INGRESS_PORT = 443;
 const REFLECTOR_DISCRIMINATOR = 900;
 const REFLECTOR_PORT = 7784;
 /** Of the reflector at real-time priority; the collector's own answers on the registered port. */
@@ -36,6 +38,7 @@ export class NamespaceTarget implements Target {
   readonly #numbering = new Map<Uplink, 0 | 1>();
   #gateway: Program | undefined;
   #collector: Program | undefined;
+  #ingress: Nginx | undefined;
   #speakerSocket: string | undefined;
   #endCaptures: (() => Promise<void>) | undefined;
 
@@ -61,6 +64,25 @@ export class NamespaceTarget implements Target {
     );
   }
 
+  async startIngress(options: IngressOptions): Promise<void> {
+    const listen = `[${COLLECTOR}]:${INGRESS_PORT}`;
+    const addresses = { listen, collector: `[${COLLECTOR}]:${COLLECTOR_PORT}` };
+    this.#ingress = new Nginx(this.#field.collector, join(this.directory, "nginx"), { ...addresses, ...options });
+    await this.#ingress.start();
+  }
+
+  async reloadIngress(): Promise<void> {
+    this.#ingress!.reload();
+  }
+
+  async ingressConnections(): Promise<number> {
+    return this.#ingress!.connections();
+  }
+
+  async restartIngress(): Promise<void> {
+    await this.#ingress!.restart();
+  }
+
   async startGateway(options: GatewayOptions): Promise<void> {
     if (options.watch === "fast") await this.#startRealtimeBfd();
     const ready = this.#collector!.events.find(({ event }) => event === "ready")!;
@@ -69,7 +91,12 @@ export class NamespaceTarget implements Target {
       listen: [{ address: GATEWAY, port: 5683 }],
       sensors: { file: options.sensorsFile ?? null },
       store: { minFreeBytes: 0 },
-      collector: { publicKey: ready.fields["publicKey"], claim: CLAIM, label: "lab" },
+      collector: {
+        publicKey: ready.fields["publicKey"],
+        claim: CLAIM,
+        label: "lab",
+        ca: this.#ingress?.authority ?? null,
+      },
       paths: UPLINKS.map((uplink, index) => this.#path(uplink, PREFERENCES[index]!, options)),
       ...(this.#speakerSocket === undefined ? {} : { bfd: { socket: this.#speakerSocket } }),
       forward: { alarmTwice: options.alarmTwice },
@@ -277,7 +304,7 @@ export class NamespaceTarget implements Target {
     return {
       name: uplink,
       ...source,
-      endpoint: `https://[${COLLECTOR}]:${COLLECTOR_PORT}`,
+      endpoint: `https://[${COLLECTOR}]:${this.#ingress === undefined ? COLLECTOR_PORT : INGRESS_PORT}`,
       preference,
       riskGroups: riskGroups.get(uplink) ?? [],
       ...(bytesPerMonth === undefined ? {} : { metered: { bytesPerMonth } }),

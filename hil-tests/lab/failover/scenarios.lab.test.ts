@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import { glob } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { before, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { missingForLab } from "../namespaces.ts";
 import { StoryTeller } from "../story.ts";
 import { perform } from "./gherkin/plan.ts";
@@ -17,7 +18,9 @@ import { readScenarios } from "./read-scenarios.ts";
 import { CAPTURE_VARIABLE, FEATURES_VARIABLE } from "./variables.ts";
 import { World } from "./world.ts";
 
-const LIMIT = { timeout: 300_000 };
+const LIMIT_MS = 300_000;
+/** The runner does not wait for a test that it gave up, whose namespaces the next one would meet: it gives up later. */
+const RUNNER_LIMIT = { timeout: LIMIT_MS + 60_000 };
 /** Of 255 bytes, some are for the uplink and the ending. */
 const FILE_NAME_MAX = 200;
 const CAPTURES = process.env[CAPTURE_VARIABLE];
@@ -30,14 +33,14 @@ assert.ok(scenarios.length > 0, "there is no scenario");
 
 for (const planned of scenarios) {
   const { name, file, line, text } = planned.scenario;
-  void test(name, LIMIT, async (t) => {
+  void test(name, RUNNER_LIMIT, async (t) => {
     const story = new StoryTeller(name, { file, line, text });
     const target = new NamespaceTarget();
     const world = new World(target, story);
     let failure: unknown;
     try {
       if (CAPTURES !== undefined) await target.capture(join(CAPTURES, slugOf(name)));
-      await perform(planned, world, (step) => story.at(`${step.keyword} ${step.text}`));
+      await withinLimit(perform(planned, world, (step) => story.at(`${step.keyword} ${step.text}`)));
       assert.ok(world.proof !== undefined, `${file}:${line}: no step looks at the ledger, so nothing is proven`);
     } catch (error) {
       failure = error;
@@ -52,6 +55,20 @@ for (const planned of scenarios) {
     });
     if (failure !== undefined) throw failure;
   });
+}
+
+/** What is late goes on until its next look at the target finds nothing there, and nobody hears of it. */
+async function withinLimit(scenario: Promise<void>): Promise<void> {
+  const timer = new AbortController();
+  const late = setTimeout(LIMIT_MS, undefined, { signal: timer.signal }).then(
+    () => Promise.reject(new Error(`the scenario was not over within ${LIMIT_MS / 1000} s`)),
+    () => {},
+  );
+  try {
+    await Promise.race([scenario, late]);
+  } finally {
+    timer.abort();
+  }
 }
 
 async function featureFiles(): Promise<string[]> {

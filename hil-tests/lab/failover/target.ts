@@ -43,6 +43,14 @@ export interface GatewayOptions {
   readonly alarmTwice: boolean;
 }
 
+/** Who ends TLS in front of the collector. */
+export interface IngressOptions {
+  /** Toward gateways; HTTP/1.1 otherwise. */
+  readonly http2: boolean;
+  /** A session ends in order after this many. */
+  readonly requestsPerSession: number;
+}
+
 /** What the gateway says of its paths and of what it still holds. */
 export interface GatewayReport {
   readonly uplinks: UplinksStatus;
@@ -61,6 +69,13 @@ export interface Target {
   /** Where the sensors find the gateway, `[address]:port`. */
   readonly coapTarget: string;
   startCollector(): Promise<void>;
+  /** Puts nginx in front of the collector, which runs; paths of gateways that start later lead to it. */
+  startIngress(options: IngressOptions): Promise<void>;
+  reloadIngress(): Promise<void>;
+  /** How many connections have brought it a request. */
+  ingressConnections(): Promise<number>;
+  /** Ends it with every connection, and starts it again. */
+  restartIngress(): Promise<void>;
   startGateway(options: GatewayOptions): Promise<void>;
   /** Pulls the plug: nothing is flushed, nothing is said. */
   killGateway(): Promise<void>;

@@ -4,7 +4,7 @@ import { eventually } from "../namespaces.ts";
 import type { StoryTeller } from "../story.ts";
 import { Load, type LoadOptions, type SimulatorSummary } from "./load.ts";
 import { UPLINKS, type Fault, type GatewayOptions, type LoggedEvent, type Rival } from "./target.ts";
-import type { SourceBy, Target, Uplink, Watch } from "./target.ts";
+import type { IngressOptions, SourceBy, Target, Uplink, Watch } from "./target.ts";
 
 /** Generous: a busy machine is slow, and only a broken program never gets there. */
 export const LIMIT_MS = 60_000;
@@ -46,6 +46,7 @@ export class World {
   delayable = false;
   rivalWanted = false;
   keyed = false;
+  ingress: IngressOptions | undefined;
   alarmTwice = false;
   readonly budgets = new Map<Uplink, number>();
   readonly riskGroups = new Map<Uplink, string[]>();
@@ -82,6 +83,7 @@ export class World {
     this.#sensorsFile = await this.load.prepare();
     if (this.delayable) await target.makeDelayable();
     await target.startCollector();
+    if (this.ingress !== undefined) await target.startIngress(this.ingress);
     await this.startGateway();
     if (this.rivalWanted) {
       assert.ok(this.watch !== "none", "nothing is watched that FRR could watch as well");

@@ -3,6 +3,7 @@ import type { World } from "../world.ts";
 import { ADDRESS_STEPS } from "./addresses.ts";
 import { CUT_STEPS } from "./cuts.ts";
 import { FAULT_STEPS } from "./faults.ts";
+import { INGRESS_STEPS } from "./ingress.ts";
 import { LEDGER_STEPS } from "./ledger.ts";
 import { PARAMETERS } from "./parameters.ts";
 import { PROGRAM_STEPS } from "./programs.ts";
@@ -16,6 +17,7 @@ export const ALL_STEPS: readonly StepDefinition<World>[] = [
   ...FAULT_STEPS,
   ...ADDRESS_STEPS,
   ...PROGRAM_STEPS,
+  ...INGRESS_STEPS,
   ...CUT_STEPS,
   ...TRAFFIC_STEPS,
   ...WATCHING_STEPS,

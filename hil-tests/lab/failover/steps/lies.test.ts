@@ -18,6 +18,7 @@ class FakeTarget {
   /** What a heal says the fault has touched. */
   touched = 5;
   pending = 0;
+  flapPenalty = 0;
   readonly #broken = new Set<Uplink>();
 
   gatewayEvents(name?: string): readonly LoggedEvent[] {
@@ -25,7 +26,9 @@ class FakeTarget {
   }
 
   async gatewayReport() {
-    const paths = UPLINKS.map((name) => ({ name, sentRecords: 0, lastReceiptS: 0 }) as unknown as PathStatus);
+    const paths = UPLINKS.map(
+      (name) => ({ name, sentRecords: 0, lastReceiptS: 0, flapPenalty: this.flapPenalty }) as unknown as PathStatus,
+    );
     return { uplinks: { active: "fibre", standby: "lte", paths }, pendingRecords: this.pending, pendingAlarms: 0 };
   }
 
@@ -109,6 +112,13 @@ test.each(["session-lost", "session-failed"])("a %s under load is seen", async (
   await step(world, "no session has ended");
   target.events = [event(name)];
   await expect(step(world, "no session has ended")).rejects.toThrow(name);
+});
+
+test("a penalty of an uplink is seen", async () => {
+  const { world, target } = worldOf();
+  await step(world, "no uplink has a penalty");
+  target.flapPenalty = 900;
+  await expect(step(world, "no uplink has a penalty")).rejects.toThrow(/900/);
 });
 
 const PROVEN = "every frame answered 2.04 is in the ledger exactly once";

@@ -27,6 +27,18 @@ export const PARAMETERS: readonly Parameter[] = [
     read: (text) => text,
   },
   {
+    name: "http",
+    pattern: /HTTP\/2|HTTP\/1\.1/,
+    does: "`HTTP/2` or `HTTP/1.1`, which the ingress speaks to gateways",
+    read: (text) => text,
+  },
+  {
+    name: "again",
+    pattern: /is reloaded|is restarted/,
+    does: "`is reloaded` (`nginx -s reload`) or `is restarted` (SIGTERM, and a new start)",
+    read: (text) => (text === "is reloaded" ? "reload" : "restart"),
+  },
+  {
     name: "end",
     pattern: /stops in good order|is killed/,
     does: "`stops in good order` (SIGTERM) or `is killed` (SIGKILL)",
