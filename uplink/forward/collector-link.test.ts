@@ -1,0 +1,139 @@
+import { generateIdentity } from "@paddock/wire/identity.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { collectorLinks } from "./collector-link.ts";
+import type { CollectorLink, LinkOutcome, VerifiedReceipt } from "./ports.ts";
+import { FakeCollector, type Mood } from "./testing/fake-collector.ts";
+
+const gateway = generateIdentity();
+const chain = { lane: 1, epoch: 0 } as const;
+const never = new AbortController().signal;
+
+let collector: FakeCollector;
+let link: CollectorLink;
+beforeEach(async () => {
+  collector = new FakeCollector();
+  await collector.listen();
+  link = await linkTo(collector);
+});
+afterEach(async () => {
+  link.close();
+  await collector.stop();
+});
+
+async function linkTo(to: FakeCollector): Promise<CollectorLink> {
+  const open = collectorLinks({ publicKey: to.identity.publicKeyRaw, identity: gateway });
+  const opened = await open({ name: "fibre", endpoint: to.endpoint, preference: 1 }, never);
+  if (!opened.ok) throw new Error(opened.detail);
+  return opened.value.link;
+}
+
+function answered(mood: Mood): Promise<LinkOutcome<VerifiedReceipt>> {
+  collector.mood = () => mood;
+  return link.upload(chain, Buffer.alloc(0), never);
+}
+
+describe("what an answer to an upload means", () => {
+  // Whether a path is left, a chain is stopped or the batch just goes out again hangs on these words.
+  test.each([
+    [400, "refused"],
+    [401, "refused"],
+    [403, "not-enrolled"],
+    [404, "unreachable"],
+    [409, "fork"],
+    [413, "refused"],
+    [422, "refused"],
+    [429, "busy"],
+    [499, "refused"],
+    [500, "busy"],
+    [502, "unreachable"],
+    [503, "busy"],
+    [504, "unreachable"],
+    [507, "busy"],
+    [201, "refused"],
+  ])("%i: %s", async (status, reason) => {
+    const outcome = await answered({ status, error: "why" });
+    expect(outcome).toEqual({ ok: false, reason, detail: `${status}: why, ` });
+  });
+
+  test.each([
+    ["0", 0],
+    ["7", 7000],
+    ["3600", 3_600_000],
+    ["3601", 3_600_000],
+    ["999999999", 3_600_000],
+    ["1234567890", undefined],
+    ["1.5", undefined],
+    ["-1", undefined],
+    ["Wed, 21 Oct 2026 07:28:00 GMT", undefined],
+  ])("Retry-After: %s", async (value, retryAfterMs) => {
+    const outcome = await answered({ status: 503, headers: { "retry-after": value } });
+    expect(outcome).toMatchObject({ ok: false, reason: "busy" });
+    expect(outcome.ok ? undefined : outcome.retryAfterMs).toBe(retryAfterMs);
+  });
+
+  test("no chain there is an answer where the receipt is asked for, not a stranger on the way", async () => {
+    const elsewhere = collectorLinks({ publicKey: collector.identity.publicKeyRaw, identity: gateway });
+    const opened = await elsewhere({ name: "fibre", endpoint: `${collector.endpoint}/no/such/`, preference: 1 }, never);
+    if (!opened.ok) throw new Error(opened.detail);
+    expect(await opened.value.link.receipt(chain, never)).toMatchObject({ ok: false, reason: "refused" });
+    expect(await opened.value.link.upload(chain, Buffer.alloc(0), never)).toMatchObject({ reason: "unreachable" });
+    opened.value.link.close();
+  });
+});
+
+describe("a receipt counts only when it is", () => {
+  const other = generateIdentity();
+
+  test("of the collector, this gateway, this lane and this epoch", async () => {
+    expect(await link.receipt(chain, never)).toMatchObject({ ok: true, value: { receipt: { lane: 1, epoch: 0 } } });
+  });
+
+  test("signed by the collector's key", async () => {
+    collector.signer = other;
+    expect(await link.receipt(chain, never)).toMatchObject({ ok: false, reason: "identity" });
+  });
+
+  test.each<[string, FakeCollector["forge"], string]>([
+    ["this gateway", (receipt) => ({ ...receipt, gateway: other.id }), "is for gateway"],
+    ["this lane", (receipt) => ({ ...receipt, lane: 2 }), "is for bulk/0, not telemetry/0"],
+    ["this epoch", (receipt) => ({ ...receipt, epoch: 1 }), "is for telemetry/1, not telemetry/0"],
+  ])("for %s", async (_name, forge, why) => {
+    collector.forge = forge;
+    expect(await link.receipt(chain, never)).toMatchObject({
+      ok: false,
+      reason: "refused",
+      detail: expect.stringContaining(why),
+    });
+  });
+});
+
+test("a request that the collector did not look at may go out at once; one that was cut may have been kept", async () => {
+  collector.recycleAfter = 1;
+  collector.delayMs = 20;
+  const [first, second] = await Promise.all([link.receipt(chain, never), link.receipt(chain, never)]);
+  expect(first).toMatchObject({ ok: true });
+  expect(second).toMatchObject({ ok: false, reason: "not-processed" });
+
+  const cut = await linkTo(collector);
+  collector.recycleAfter = Number.POSITIVE_INFINITY;
+  collector.mood = () => ({ hang: true, keeps: false });
+  const outcome = cut.upload(chain, Buffer.alloc(0), never);
+  await collector.stop();
+  expect(await outcome).toMatchObject({ ok: false, reason: "unreachable" });
+  cut.close();
+});
+
+test("what the collector says of an enrolment", async () => {
+  const states = [];
+  for (const status of [200, 202, 403, 500]) {
+    collector.enrolmentStatus = status;
+    collector.claimNotTaken = status === 202;
+    states.push(await link.enrol(Buffer.alloc(0), never));
+  }
+  expect(states).toMatchObject([
+    { ok: true, value: { state: "approved", claimNotTaken: false } },
+    { ok: true, value: { state: "pending", claimNotTaken: true } },
+    { ok: true, value: { state: "denied", claimNotTaken: false } },
+    { ok: false, reason: "busy" },
+  ]);
+});
