@@ -54,6 +54,20 @@ describe("COSE_Mac0", () => {
     );
   });
 
+  test("with anything behind it, or cut short anywhere, is none", () => {
+    const encoded = encodeMac0(key, { algorithm: 4, sensor: "barn-1", sequence: 300 }, Buffer.from("reading"));
+    expect(decodeMac0(encoded)).toMatchObject({ ok: true });
+    for (const byte of [0x00, 0xf6, 0xff]) {
+      expect(decodeMac0(Buffer.concat([encoded, Buffer.from([byte])]))).toMatchObject({
+        ok: false,
+        reason: "cose-format",
+      });
+    }
+    for (let length = 0; length < encoded.length; length++) {
+      expect(decodeMac0(encoded.subarray(0, length))).toMatchObject({ ok: false, reason: "cose-format" });
+    }
+  });
+
   test("a changed byte anywhere is refused or does not verify", () => {
     const encoded = encodeMac0(key, { algorithm: 4, sensor: "barn-1", sequence: 300 }, Buffer.from("reading"));
     for (const [at] of encoded.entries()) {

@@ -58,6 +58,22 @@ describe("replay window", () => {
     expect(judgeSequence(window, 99)).toBe(age === 63 ? "old" : "new");
   });
 
+  test("the ends of what a window can say survive its encoding", () => {
+    const first = recordSequence(EMPTY_REPLAY_WINDOW, 100);
+    const steps = recordSequence(recordSequence(first, 132), 163);
+    expect(steps).toEqual({ highest: 163, low: 2 ** 31 + 1, high: 2 ** 31 });
+    const last = recordSequence(EMPTY_REPLAY_WINDOW, 2 ** 40 - 1);
+    for (const window of [
+      steps,
+      last,
+      recordSequence(first, 163),
+      recordSequence(first, 69),
+      recordSequence(first, 37),
+    ]) {
+      expect(decodeReplayWindow(encodeReplayWindow(window))).toEqual({ ok: true, value: window });
+    }
+  });
+
   test("an empty window takes 0, and survives its encoding", () => {
     expect(judgeSequence(EMPTY_REPLAY_WINDOW, 0)).toBe("new");
     expect(decodeReplayWindow(encodeReplayWindow(EMPTY_REPLAY_WINDOW))).toEqual({
@@ -69,6 +85,7 @@ describe("replay window", () => {
   test.each([
     ["15 bytes", "00".repeat(15)],
     ["a highest number that was not seen", "00000000000000050000000000000002"],
+    ["a highest number and nothing seen", "00000000000000050000000000000000"],
     ["numbers below zero", "00000000000000050000000000000041"],
     ["numbers below zero in the upper half", "00000000000000220000000800000001"],
     ["a number above 2^40-1", "00000100000000000000000000000001"],

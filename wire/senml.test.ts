@@ -547,6 +547,36 @@ describe("resolveSenml", () => {
     ).toBe(absolute);
   });
 
+  test.each([0, 1, 23, 24, 255, 256, 700, 1023])("a text and data of %i bytes come whole", (length) => {
+    const text = "x".repeat(length);
+    const pack = encodePack([
+      [
+        [0, "a"],
+        [3, text],
+      ],
+      [
+        [0, "b"],
+        [8, Buffer.alloc(length, 7)],
+      ],
+    ]);
+    const [first, second] = expectAccepted(resolveSenml(pack, { now: NOW }));
+    expect(first!.value).toBe(text);
+    expect(Buffer.from(second!.value as Uint8Array)).toEqual(Buffer.alloc(length, 7));
+  });
+
+  test("an overflow names the field that is beyond the doubles", () => {
+    const own = encodePack([
+      [
+        [0, "a"],
+        [2, 1.7e308],
+        [-5, 1.7e308],
+      ],
+    ]);
+    const base = Buffer.from("81a2006161" + "24c48219270f01", "hex");
+    expect(explainSenml(own, PLAIN)).toContain(", v (2): not finite");
+    expect(explainSenml(base, PLAIN)).toContain(", bv (-5): not finite");
+  });
+
   test("a sum that overflows is refused, not infinite", () => {
     const pack = encodePack([
       [

@@ -1,9 +1,9 @@
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { DATA_PATH, filesOf } from "./data-path.ts";
 import { judge, type FileResult } from "./judge.ts";
 import { mutantsOf } from "./mutants-of.ts";
+import { sourcesOf } from "./test-order.ts";
 
 const [mutant] = mutantsOf("a.ts", "const c = !a;");
 
@@ -38,8 +38,7 @@ test("a mutant that ran into its time limit is dead", () => {
 });
 
 test("every entry of the data path stands for code of this tree, and one that was renamed does not drop out", () => {
-  const root = join(import.meta.dirname, "../..");
-  const all = execFileSync("git", ["ls-files", "*.ts"], { cwd: root, encoding: "utf8" }).trim().split("\n");
+  const all = sourcesOf(join(import.meta.dirname, "../.."));
   expect(filesOf(DATA_PATH, all).length).toBeGreaterThan(50);
   expect(() => filesOf(["store/no-such.ts"], all)).toThrow("store/no-such.ts");
   expect(filesOf(["a/"], ["a/b.ts", "a/b.test.ts", "a/c/d.ts"])).toEqual(["a/b.ts"]);

@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
@@ -6,7 +5,7 @@ import { DATA_PATH, DEAD_PART_MIN, filesOf } from "./data-path.ts";
 import { HostProcess, type Outcome } from "./host-process.ts";
 import { judge, type FileResult, type Verdict } from "./judge.ts";
 import { mutantsOf, sampleOf, type Mutant } from "./mutants-of.ts";
-import { importGraph, testsOf, type ImportGraph } from "./test-order.ts";
+import { importGraph, sourcesOf, testsOf, type ImportGraph } from "./test-order.ts";
 
 const USAGE = `usage: npm run mutants -- [FILE|FOLDER/]... [--sample N] [--seed TEXT] [--tests TEXT] [--out FILE]
 Puts one small fault after the other into the code of the data path and asks whether a test of the room notices.
@@ -39,9 +38,7 @@ process.once("exit", () => host.stop());
 process.once("SIGINT", () => process.exit(130));
 process.once("SIGTERM", () => process.exit(143));
 
-const all = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "*.ts"], { cwd: root, encoding: "utf8" })
-  .trim()
-  .split("\n");
+const all = sourcesOf(root);
 const files = filesOf(positionals.length === 0 ? DATA_PATH : positionals, all);
 const graph = importGraph(root, all);
 /** How long each test file took without a mutant, in ms: they need to be green once, whoever asks. */

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { parseAst } from "rolldown/parseAst";
 
@@ -8,6 +8,11 @@ export interface ImportGraph {
   readonly importers: ReadonlyMap<string, readonly string[]>;
   /** Files that start processes themselves: a mutant lives in the tests' process and is not seen by any other. */
   readonly starters: ReadonlySet<string>;
+}
+
+/** Every `.ts` file of a tree, by its path from `root`. */
+export function sourcesOf(root: string): string[] {
+  return globSync("**/*.ts", { cwd: root, exclude: (name) => name === "node_modules" || name === "dist" }).toSorted();
 }
 
 /** Reads the imports of `files` (paths from `root`, with slashes). */

@@ -1,0 +1,116 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { ChainStore } from "./chain-store.ts";
+import { BATCH_OVERHEAD_BYTES } from "./space-guard.ts";
+import { placeInMemory } from "./testing/places.ts";
+import { Sealer, type SealedBatch } from "./testing/sealer.ts";
+
+const RECEIPT = Buffer.from("receipt");
+const NOTHING = { batches: 0, bytes: 0 };
+
+let store: ChainStore;
+beforeEach(async () => {
+  store = await placeInMemory().open();
+});
+afterEach(() => store.close());
+
+async function chainOf(
+  lane: 1 | 2,
+  batches: number,
+  frameBytes = 100,
+): Promise<{ sealer: Sealer; all: SealedBatch[] }> {
+  const sealer = new Sealer({ lane });
+  const all = sealer.sealMany(batches, frameBytes);
+  await store.append({ chain: sealer.chain, batches: all });
+  return { sealer, all };
+}
+
+function charged(batches: readonly SealedBatch[]): number {
+  return batches.reduce((sum, { header, payload }) => sum + header.length + payload.length + BATCH_OVERHEAD_BYTES, 0);
+}
+
+test("what a receipt names of batches that are not here counts neither now nor when they come", async () => {
+  const { sealer } = await chainOf(1, 3);
+  await store.acknowledge(sealer.chain, [[1, 9]], RECEIPT);
+  expect(store.chain(sealer.chain)).toMatchObject({ acknowledged: [[1, 2]], unacknowledgedRecords: 1 });
+  await store.append({ chain: sealer.chain, batches: sealer.sealMany(2) });
+  expect(store.chain(sealer.chain)).toMatchObject({ acknowledged: [[1, 2]], unacknowledgedRecords: 3 });
+});
+
+test("the same receipt again changes no figure, whole or in part, before a trim and after", async () => {
+  const { sealer, all } = await chainOf(1, 6);
+  await store.acknowledge(sealer.chain, [[0, 3]], RECEIPT);
+  const { unacknowledgedBytes } = store.chain(sealer.chain)!;
+  expect(unacknowledgedBytes).toBe(charged(all.slice(4)) - 2 * BATCH_OVERHEAD_BYTES);
+  const again = async () => {
+    for (const named of [[[0, 3]], [[1, 2]], [[3, 3]]] as const) {
+      await store.acknowledge(sealer.chain, named, RECEIPT);
+      expect(store.chain(sealer.chain)).toMatchObject({ unacknowledgedBytes, unacknowledgedRecords: 2 });
+    }
+  };
+  await again();
+  expect(await store.trim()).toEqual({ batches: 4, bytes: charged(all.slice(0, 4)) });
+  await again();
+  expect(await store.trim()).toEqual(NOTHING);
+});
+
+test("nothing goes without a receipt, and the oldest of what a receipt names goes first, no more than is asked for", async () => {
+  const { sealer, all } = await chainOf(1, 8);
+  expect(await store.trim()).toEqual(NOTHING);
+  await store.acknowledge(
+    sealer.chain,
+    [
+      [0, 1],
+      [3, 6],
+    ],
+    RECEIPT,
+  );
+  const keep = (...seqs: number[]) => store.trim({ keepBytes: charged(seqs.map((seq) => all[seq]!)) });
+  // 0, 1 and 3 to 6.
+  expect(await keep(0, 1, 3, 4, 5, 6)).toEqual(NOTHING);
+  expect(await keep(1, 3, 4, 5, 6)).toMatchObject({ batches: 1 });
+  expect(store.chain(sealer.chain)).toMatchObject({ trimmed: [[0, 0]], held: [[1, 7]] });
+  expect(await keep(5, 6)).toMatchObject({ batches: 3 });
+  expect(store.chain(sealer.chain)!.held).toEqual([
+    [2, 2],
+    [5, 7],
+  ]);
+  expect(await store.trim()).toMatchObject({ batches: 2 });
+  expect(store.chain(sealer.chain)!.held).toEqual([
+    [2, 2],
+    [7, 7],
+  ]);
+});
+
+test("more than one write may delete goes in several, and the figures are those of all", async () => {
+  const { sealer, all } = await chainOf(1, 600, 10);
+  await store.acknowledge(sealer.chain, [[0, 599]], RECEIPT);
+  const before = store.usage().bytes;
+  expect(await store.trim()).toEqual({ batches: 599, bytes: charged(all.slice(0, -1)) });
+  const usage = store.usage();
+  expect(before - usage.bytes).toBe(charged(all.slice(0, -1)));
+  expect(usage).toMatchObject({ trimmedBatches: 599, unacknowledgedRecords: 0 });
+  expect(usage.trimmedBytes).toBe(charged(all.slice(0, -1)) - 599 * BATCH_OVERHEAD_BYTES);
+  expect(await store.read(sealer.chain, 0, { maxBytes: 1 << 20 })).toEqual([]);
+});
+
+test("the chain with the most to trim is trimmed first", async () => {
+  const small = await chainOf(1, 10, 100);
+  const large = await chainOf(2, 10, 2000);
+  await store.acknowledge(small.sealer.chain, [[0, 8]], RECEIPT);
+  await store.acknowledge(large.sealer.chain, [[0, 8]], RECEIPT);
+  await store.trim({ keepBytes: charged(small.all.slice(0, 9)) + charged(large.all.slice(1, 9)) });
+  expect(store.chain(small.sealer.chain)!.trimmed).toEqual([]);
+  expect(store.chain(large.sealer.chain)!.trimmed).toEqual([[0, 0]]);
+});
+
+test("an evicted batch that is acknowledged is trimmed as what is left of it, its header", async () => {
+  const { sealer, all } = await chainOf(1, 4, 500);
+  const next = sealer.seal();
+  const evict = [{ chain: sealer.chain, seqs: [[0, 1]] as const }];
+  expect(await store.append({ chain: sealer.chain, batches: [next], evict })).toMatchObject({ ok: true });
+  await store.acknowledge(sealer.chain, [[0, 1]], RECEIPT);
+  expect(store.chain(sealer.chain)).toMatchObject({ records: 3, unacknowledgedRecords: 3 });
+  const headers = all[0]!.header.length + all[1]!.header.length;
+  expect(await store.trim()).toEqual({ batches: 2, bytes: headers + 2 * BATCH_OVERHEAD_BYTES });
+  expect(store.chain(sealer.chain)).toMatchObject({ records: 3, evicted: [], trimmed: [[0, 1]] });
+});
