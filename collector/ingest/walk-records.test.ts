@@ -8,6 +8,7 @@ import {
   writeRecord,
   type BatchRecord,
 } from "@paddock/wire/record.ts";
+import { FRAME_BYTES_MAX } from "@paddock/wire/limits.ts";
 import { walkRecords } from "./walk-records.ts";
 
 function encode(records: readonly BatchRecord[]): Buffer {
@@ -61,9 +62,33 @@ describe("walking a payload", () => {
     ["an empty id", Buffer.from("8400600040", "hex")],
     ["an id that is no UTF-8", Buffer.from("840062c3280040", "hex")],
     ["an id with half a surrogate pair", Buffer.from("840063eda0800040", "hex")],
+    ["an offset in a longer form", Buffer.from("84180061610040", "hex")],
+    ["an offset in a much longer form", Buffer.from("841b000000000000000061610040", "hex")],
+    ["an offset in a longer form that ends as an id begins", Buffer.from("84190061610040", "hex")],
+    ["an id's length in a longer form", Buffer.from("84007801610040", "hex")],
+    ["a format in a longer form", Buffer.from("84006161180040", "hex")],
+    ["a frame's length in a longer form", Buffer.from("84006161005800", "hex")],
+    ["an offset that is no exact number", Buffer.from("841b002000000000000061610040", "hex")],
+    ["an id of 65 bytes", Buffer.from(`84007841${"61".repeat(65)}0040`, "hex")],
+    ["a frame that is not all there", Buffer.from("8400616100426a", "hex")],
+    ["a record without its last head", Buffer.from("8400616100", "hex")],
   ])("refuses %s, as readers do", (_, payload) => {
     expect(decodeRecords(payload).ok).toBe(false);
     expect(walkRecords(payload, 1).ok).toBe(false);
+  });
+
+  test("takes the largest of everything, and not one more", () => {
+    const largest = {
+      offset: Number.MAX_SAFE_INTEGER,
+      source: "a".repeat(64),
+      format: 0xffff,
+      frame: new Uint8Array(),
+    };
+    const payload = (more: Partial<BatchRecord>) => encode([{ ...largest, ...more }]);
+    expect(walkRecords(payload({}), 1).ok).toBe(true);
+    expect(walkRecords(payload({ frame: new Uint8Array(FRAME_BYTES_MAX) }), 1).ok).toBe(true);
+    expect(walkRecords(payload({ frame: new Uint8Array(FRAME_BYTES_MAX + 1) }), 1).ok).toBe(false);
+    expect(walkRecords(payload({ format: 0x10000 }), 1).ok).toBe(false);
   });
 
   test("takes an id beyond ASCII", () => {
