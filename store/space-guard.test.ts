@@ -69,7 +69,7 @@ describe("the quota", () => {
 describe("the free space of the disk", () => {
   test("the floor is exact, and its lower half is for what makes room", () => {
     const free = { bytes: FLOOR + 1000 };
-    const { guard } = guardOver(free);
+    const { guard, clock } = guardOver(free);
     expect(guard.refusal(1, 1000, false)).toBeUndefined();
     expect(guard.refusal(1, 1001, false)?.shortage).toEqual({
       cause: "disk",
@@ -79,6 +79,9 @@ describe("the free space of the disk", () => {
     });
     expect(guard.refusal(1, FLOOR / 2 + 1000, true)).toBeUndefined();
     expect(guard.refusal(1, FLOOR / 2 + 1001, true)?.shortage.cause).toBe("disk");
+    free.bytes = 0;
+    clock.advance(1000);
+    expect(guard.refusal(0, 1, true)?.shortage.cause).toBe("disk");
     expect(guard.refusal(0, 0, false)).toBeUndefined();
   });
 

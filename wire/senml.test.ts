@@ -572,7 +572,7 @@ describe("resolveSenml", () => {
         [-5, 1.7e308],
       ],
     ]);
-    const base = Buffer.from("81a2006161" + "24c48219270f01", "hex");
+    const base = Buffer.from("81a200616124c48219270f01", "hex");
     expect(explainSenml(own, PLAIN)).toContain(", v (2): not finite");
     expect(explainSenml(base, PLAIN)).toContain(", bv (-5): not finite");
   });
