@@ -12,6 +12,7 @@ tshark:tshark
 libcoap3-bin:coap-client-notls
 python3:python3
 build-essential:cc
+systemd:systemd-analyze
 iproute2:ip
 iputils-ping:ping
 procps:sysctl
@@ -51,6 +52,7 @@ missing_packages() {
 missing=$(missing_packages | tr '\n' ' ')
 if [ -z "$missing" ]; then
   echo "All there: $(echo "$WANTED" | cut -d: -f1 | tr '\n' ' ')"
+  sh "$(dirname "$0")/setup-frr10.sh"
   exit 0
 fi
 
@@ -86,3 +88,4 @@ left=$(missing_packages | tr '\n' ' ')
 [ -z "$left" ] || fail "apt-get said yes, but the commands of these packages are not there: $left"
 echo "Installed: $missing"
 echo "No service was started; the tests start what they need inside network namespaces."
+sh "$(dirname "$0")/setup-frr10.sh"

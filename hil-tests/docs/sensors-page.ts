@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,11 +8,6 @@ import { Sensors } from "@paddock/gateway/ingest/sensors.ts";
 import { UdpListeners } from "@paddock/gateway/ingest/udp-listener.ts";
 import { resolveSenml } from "@paddock/wire/senml-read.ts";
 import { codeBlock } from "./code-block.ts";
-
-export interface Ran {
-  readonly status: number | string;
-  readonly output: string;
-}
 
 /** The examples of docs/sensors.md, as they stand there, and a real listener that they send to. */
 export class SensorsPage {
@@ -70,15 +64,6 @@ export class SensorsPage {
 
 export function pageText(): Promise<string> {
   return readFile(new URL("../../docs/sensors.md", import.meta.url), "utf8");
-}
-
-/** Runs a program to its end; a missing one has the status ENOENT. */
-export function run(command: string, ...args: string[]): Promise<Ran> {
-  return new Promise((resolve) => {
-    execFile(command, args, { timeout: 25_000 }, (error, stdout, stderr) => {
-      resolve({ status: error === null ? 0 : (error.code ?? "killed"), output: stdout + stderr });
-    });
-  });
 }
 
 /** What every example of the page sends. */

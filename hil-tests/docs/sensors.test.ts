@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { resolveSenml } from "@paddock/wire/senml-read.ts";
 import { codeBlock } from "./code-block.ts";
-import { FIRST_READING, pageText, run, SensorsPage } from "./sensors-page.ts";
+import { run } from "./run.ts";
+import { FIRST_READING, pageText, SensorsPage } from "./sensors-page.ts";
 
 /** Examples in other languages need their tools: hil-tests/interop/sensors-page.test.ts runs them. */
 

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { FIRST_READING, run, SensorsPage, type Ran } from "../docs/sensors-page.ts";
+import { run, type Ran } from "../docs/run.ts";
+import { FIRST_READING, SensorsPage } from "../docs/sensors-page.ts";
 
 /** The examples of docs/sensors.md that need a tool; hil-tests/setup.sh installs it. Node's is in `npm test`. */
 

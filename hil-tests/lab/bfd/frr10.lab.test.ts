@@ -1,42 +1,37 @@
-/* What FRR 10 does otherwise than the FRR of bookworm. Left out where hil-tests/setup-frr10.sh has not been run. */
+/* What FRR 10 does otherwise than the FRR of bookworm; hil-tests/setup.sh fetches it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SessionSpecInput } from "@paddock/uplink/bfd/session-spec.ts";
 import { eventually } from "../namespaces.ts";
-import { FRR10, FRR10_MISSING } from "../peers/frr10.ts";
+import { FRR10 } from "../peers/frr10.ts";
 import { FAST, FRR_FAST, frrLinkLocal, Stand } from "./stand.ts";
 import { DIRECT } from "./topology.ts";
 
 const stand = new Stand(["bfdd"]);
-const skip = FRR10_MISSING;
 
-void test(
-  "its seamless reflector, which copies our interval back: the configured pace all the same",
-  { skip },
-  async () => {
-    const peer = stand.frr(FRR10);
-    peer.start(` sbfd reflector source-address ${DIRECT.peer} discriminator 900`);
-    const seamless: SessionSpecInput = {
-      name: "one",
-      kind: "seamless",
-      local: DIRECT.us,
-      remote: DIRECT.peer,
-      remoteDiscriminator: 900,
-      profile: "fast",
-      adaptive: false,
-    };
-    stand.speaker.set(seamless, { ...seamless, name: "slow", profile: "slow" });
-    await stand.speaker.inState("up");
-    await stand.speaker.inState("up", "slow");
-    const { transmitIntervalMs, detectionTimeMs } = await stand.speaker.session();
-    assert.deepEqual({ transmitIntervalMs, detectionTimeMs }, { transmitIntervalMs: 50, detectionTimeMs: 150 });
-    assert.equal((await stand.speaker.session("slow")).transmitIntervalMs, 10_000);
-    await peer.stop();
-    assert.equal((await stand.speaker.inState("down")).liveness, "down");
-  },
-);
+void test("its seamless reflector, which copies our interval back: the configured pace all the same", async () => {
+  const peer = stand.frr(FRR10);
+  peer.start(` sbfd reflector source-address ${DIRECT.peer} discriminator 900`);
+  const seamless: SessionSpecInput = {
+    name: "one",
+    kind: "seamless",
+    local: DIRECT.us,
+    remote: DIRECT.peer,
+    remoteDiscriminator: 900,
+    profile: "fast",
+    adaptive: false,
+  };
+  stand.speaker.set(seamless, { ...seamless, name: "slow", profile: "slow" });
+  await stand.speaker.inState("up");
+  await stand.speaker.inState("up", "slow");
+  const { transmitIntervalMs, detectionTimeMs } = await stand.speaker.session();
+  assert.deepEqual({ transmitIntervalMs, detectionTimeMs }, { transmitIntervalMs: 50, detectionTimeMs: 150 });
+  assert.equal((await stand.speaker.session("slow")).transmitIntervalMs, 10_000);
+  await peer.stop();
+  assert.equal((await stand.speaker.inState("down")).liveness, "down");
+});
 
-void test("Up, switched off and on again: unknown meanwhile, and never called down", { skip }, async () => {
+void test("Up, switched off and on again: unknown meanwhile, and never called down", async () => {
   const peer = stand.frr(FRR10);
   peer.start(FRR_FAST);
   stand.speaker.set(FAST);
@@ -54,7 +49,7 @@ void test("Up, switched off and on again: unknown meanwhile, and never called do
   assert.ok(!livenesses.slice(before).includes("down"), livenesses.join(" "));
 });
 
-void test("stopped by SIGTERM it says nothing: down after the detection time", { skip }, async () => {
+void test("stopped by SIGTERM it says nothing: down after the detection time", async () => {
   const peer = stand.frr(FRR10);
   peer.start(FRR_FAST);
   stand.speaker.set(FAST);
@@ -64,23 +59,19 @@ void test("stopped by SIGTERM it says nothing: down after the detection time", {
   assert.equal(lastDown?.reason, "detection-expired");
 });
 
-void test(
-  "a link-local peer that was typed in speaks from its global address: the session names it",
-  { skip },
-  async () => {
-    const [here, there] = [stand.net.us.linkLocalOf("d0"), stand.net.peer.linkLocalOf("d1")];
-    const peer = stand.frr(FRR10);
-    peer.start("", { zebra: true });
-    await eventually("zebra has told it of d1", () => {
-      peer.configure(...frrLinkLocal(here, there).trim().split("\n"));
-      return true;
-    });
-    stand.speaker.set({ ...FAST, local: `${here}%d0`, remote: `${there}%d0` });
-    const session = await eventually("either is so", async () => {
-      const now = await stand.speaker.session();
-      return (now.state === "up" || now.strangerAddress !== null) && now;
-    });
-    // Seen with 10.3; should a later one speak from the right address, so much the better.
-    if (session.state !== "up") assert.equal(session.strangerAddress, DIRECT.peer);
-  },
-);
+void test("a link-local peer that was typed in speaks from its global address: the session names it", async () => {
+  const [here, there] = [stand.net.us.linkLocalOf("d0"), stand.net.peer.linkLocalOf("d1")];
+  const peer = stand.frr(FRR10);
+  peer.start("", { zebra: true });
+  await eventually("zebra has told it of d1", () => {
+    peer.configure(...frrLinkLocal(here, there).trim().split("\n"));
+    return true;
+  });
+  stand.speaker.set({ ...FAST, local: `${here}%d0`, remote: `${there}%d0` });
+  const session = await eventually("either is so", async () => {
+    const now = await stand.speaker.session();
+    return (now.state === "up" || now.strangerAddress !== null) && now;
+  });
+  // Seen with 10.3; should a later one speak from the right address, so much the better.
+  if (session.state !== "up") assert.equal(session.strangerAddress, DIRECT.peer);
+});

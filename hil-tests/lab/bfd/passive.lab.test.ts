@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { eventually } from "../namespaces.ts";
-import { FRR10, FRR10_MISSING } from "../peers/frr10.ts";
+import { FRR10 } from "../peers/frr10.ts";
 import { ReflectorProcess } from "./reflector-process.ts";
 import { FRR_MULTIHOP, Stand } from "./stand.ts";
 import { ROUTED } from "./topology.ts";
@@ -27,11 +27,11 @@ async function comesUp(from: ReflectorProcess): Promise<void> {
   assert.deepEqual([peers[0]!.remote, peers[0]!.ups, peers[0]!.downs], [ROUTED.peer, 1, 0]);
 }
 
-for (const [name, programs, skip] of [
-  ["FRR", undefined, false],
-  ["FRR 10", FRR10, FRR10_MISSING],
+for (const [name, programs] of [
+  ["FRR", undefined],
+  ["FRR 10", FRR10],
 ] as const) {
-  void test(`${name} is taken, and taken again after it was killed`, { skip }, async () => {
+  void test(`${name} is taken, and taken again after it was killed`, async () => {
     const ours = await takes("fd00:bfd:b::/64");
     const peer = stand.frr(programs);
     peer.start(FRR_MULTIHOP);

@@ -1,0 +1,31 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { run } from "../docs/run.ts";
+import { unitsFromSources } from "../docs/units.ts";
+
+let directory = "";
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "paddock-units-"));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+/** What systemd says of units, as far as it is about them. It ignores what it does not know, says so, and ends with 0. */
+async function told(units: ReadonlyMap<string, string>) {
+  const files = [...units.keys()].map((name) => join(directory, name));
+  for (const [name, unit] of units) await writeFile(join(directory, name), unit);
+  const { status, output } = await run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", ...files);
+  return { status, lines: output.split("\n").filter((line) => line.includes("paddock")) };
+}
+
+test("systemd understands every line of each unit", async () => {
+  const units = await unitsFromSources();
+  expect(units.size).toBe(3);
+  expect(await told(units)).toEqual({ status: 0, lines: [] });
+});
+
+test("a key with a slip would be seen", async () => {
+  const slip = new Map([...(await unitsFromSources())].map(([name, unit]) => [name, unit.replace("User=", "Usr=")]));
+  expect((await told(slip)).lines).toHaveLength(3);
+});
