@@ -110,7 +110,7 @@ void test(
     const byName = Object.fromEntries(found.map(({ name, address }) => [name, address]));
     assert.deepEqual(byName, { "north-fence": "fd00:5e::1", "north-fence-2": "fd00:5e::2" });
     assert.equal(new Set(found.map(({ host }) => host)).size, 2);
-    for (const { host } of found) assert.match(host, /^paddock-[0-9a-f]{12}\.local$/);
+    for (const { host } of found) assert.match(host, /^paddock-[0-9a-f]{12}(-2)?\.local$/);
     for (const program of programs) assert.equal(await program.end("SIGTERM"), 0);
     avahi.stop();
   },
