@@ -1,34 +1,69 @@
-import { mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { defineConfig, type Plugin } from "rolldown";
+import { licences } from "./nix/bundle/licences.ts";
+import { ARCHES, isBesideBundle, nativePart } from "./nix/bundle/native-part.ts";
 
 /**
  * The programs as images ship them: they start sooner and take less memory, as nothing has to be found and stripped of
- * types. LevelDB's native part stays outside and belongs into node_modules beside the bundle; here it is a link.
+ * types. The folder is closed: it can be copied anywhere and needs nothing but Node.
+ *
+ *     npm run bundle -- --dir DIRECTORY --environment ARCH:arm64,PROGRAM:collector
  */
-const nativeBeside: Plugin = {
-  name: "native-beside",
-  writeBundle({ dir = "dist" }) {
-    const fromStore = createRequire(join(import.meta.dirname, "store/package.json"));
-    const fromLevel = createRequire(fromStore.resolve("level"));
-    mkdirSync(join(dir, "node_modules"), { recursive: true });
-    const link = join(dir, "node_modules/classic-level");
-    rmSync(link, { force: true, recursive: true });
-    symlinkSync(dirname(fromLevel.resolve("classic-level/package.json")), link);
+
+/** What can be asked for, and the programs that it takes: the gateway starts its BFD speaker from beside itself. */
+const PROGRAMS = {
+  gateway: { "paddock-gateway": "gateway/main.ts", "paddock-bfd": "uplink/bfd/main.ts" },
+  collector: { "paddock-collector": "collector/main.ts" },
+} as const;
+
+function choose<Choice extends string>(variable: string, choices: readonly [Choice, ...Choice[]]): Choice {
+  const wanted = process.env[variable] ?? choices[0];
+  const choice = choices.find((one) => one === wanted);
+  if (choice === undefined) throw new Error(`${variable} is ${wanted}; a bundle is made for ${choices.join(" or ")}`);
+  return choice;
+}
+
+/** A module that is not found would only be missing once the program runs, and on another machine. */
+const closed: Plugin = {
+  name: "closed",
+  onLog(_level, { code, message }) {
+    if (code === "UNRESOLVED_IMPORT") throw new Error(message ?? "a module is not found");
+  },
+  generateBundle(_options, bundle) {
+    for (const output of Object.values(bundle)) {
+      if (output.type !== "chunk") continue;
+      for (const specifier of [...output.imports, ...output.dynamicImports])
+        if (!(specifier in bundle) && !isBesideBundle(specifier))
+          this.error(`${output.fileName} needs ${specifier}, which would not be in the bundle`);
+    }
   },
 };
 
+/** What an older bundle left in the folders that are all ours: a link there would be written through. */
+const swept: Plugin = {
+  name: "swept",
+  generateBundle({ dir }) {
+    for (const folder of ["node_modules", chunks])
+      rmSync(join(dir ?? "dist", folder), { recursive: true, force: true });
+  },
+};
+
+const arch = choose("ARCH", ARCHES);
+const program = choose("PROGRAM", ["gateway", "collector"]);
+const chunks = `paddock-${program}`;
+const level = dirname(createRequire(join(import.meta.dirname, "store/package.json")).resolve("level/package.json"));
+
 export default defineConfig({
-  input: { "paddock-gateway": "gateway/main.ts", "paddock-bfd": "uplink/bfd/main.ts" },
+  input: PROGRAMS[program],
   platform: "node",
-  external: ["classic-level"],
-  plugins: [nativeBeside],
+  plugins: [swept, nativePart(arch, level), licences(), closed],
   output: {
     dir: "dist",
     format: "esm",
     entryFileNames: "[name].mjs",
-    chunkFileNames: "paddock-gateway/[name].mjs",
+    chunkFileNames: `${chunks}/[name].mjs`,
     minify: "dce-only",
   },
 });
