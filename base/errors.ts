@@ -96,6 +96,21 @@ export const ERROR_TABLE = {
     meaning: "A proof file does not verify, or is not a proof file.",
     remedy: "Export it again from the collector; if it still fails, the evidence does not hold.",
   },
+  IMAGE_INVALID: {
+    disposition: "usage",
+    meaning: "An image, its block map, checksums or signature do not hold, or it is for another board.",
+    remedy: "Download it again with all files beside it.",
+  },
+  DEVICE_REFUSED: {
+    disposition: "usage",
+    meaning: "A disk is not written to: it is in use, built in, too small, or not there.",
+    remedy: "paddock flash --list shows the disks that can be written.",
+  },
+  FLASH_FAILED: {
+    disposition: "fatal",
+    meaning: "A disk failed while it was written or read back.",
+    remedy: "Plug it in again and flash it anew; take another one if it repeats.",
+  },
   BFD_INVALID: {
     disposition: "usage",
     meaning: "A BFD session or command has a value that RFC 5880 or this machine does not allow.",

@@ -12,9 +12,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   store: ["base", "wire"],
   uplink: ["base", "wire"],
   "sensor-sim": ["base", "wire"],
+  nix: ["base", "wire"],
   gateway: ["base", "wire", "store", "uplink"],
   collector: ["base", "wire", "store", "uplink"],
-  "hil-tests": ["base", "wire", "store", "uplink", "gateway", "collector", "sensor-sim"],
+  "hil-tests": ["base", "wire", "store", "uplink", "gateway", "collector", "sensor-sim", "nix"],
   bench: ["base", "wire", "store", "uplink", "gateway", "collector", "sensor-sim"],
 };
 

@@ -1,0 +1,148 @@
+import { createHash, generateKeyPairSync, sign, type KeyObject } from "node:crypto";
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { crc32, zstdCompressSync } from "node:zlib";
+import { tableFor, TABLE_BYTES } from "../gpt.ts";
+
+/**
+ * A small release to flash in tests: an image with a real partition table, its block map, checksums and signature. Made here
+ * from the formats' own words, not by the code under test, except for the table that is put at the disk's end.
+ */
+
+export const SECTOR = 512;
+const MIB = 1024 * 1024;
+const BLOCK = 4096;
+
+export interface PartitionPlan {
+  readonly label: string;
+  readonly mib: number;
+  readonly fill?: number;
+}
+
+export const PLAN: readonly PartitionPlan[] = [
+  { label: "esp", mib: 1, fill: 0x11 },
+  { label: "CONFIG", mib: 1 },
+  { label: "paddock_1.2.3", mib: 2, fill: 0x33 },
+  { label: "paddock_1.2.3_verity", mib: 1, fill: 0x44 },
+  { label: "_empty", mib: 2 },
+];
+
+/** Entry of a partition: 128 bytes (UEFI 2.10 §5.3.3). */
+export function entryOf(label: string, firstSector: number, lastSector: number, kind = 0xaf): Buffer {
+  const entry = Buffer.alloc(128);
+  entry.fill(kind, 0, 16);
+  entry.fill(firstSector % 251 || 1, 16, 32);
+  entry.writeBigUInt64LE(BigInt(firstSector), 32);
+  entry.writeBigUInt64LE(BigInt(lastSector), 40);
+  entry.write(label, 56, "utf16le");
+  return entry;
+}
+
+/** An empty table: header with 128 free entries. */
+export function emptyTable(diskBytes: number): Buffer {
+  const start = Buffer.alloc(TABLE_BYTES);
+  start.writeUInt16LE(0xaa55, 510);
+  const header = start.subarray(SECTOR, SECTOR + 92);
+  header.write("EFI PART", 0, "latin1");
+  header.writeUInt32LE(0x1_0000, 8);
+  header.writeUInt32LE(92, 12);
+  header.writeBigUInt64LE(1n, 24);
+  header.writeBigUInt64LE(BigInt(diskBytes / SECTOR - 1), 32);
+  header.writeBigUInt64LE(34n, 40);
+  header.writeBigUInt64LE(BigInt(diskBytes / SECTOR - 34), 48);
+  header.writeBigUInt64LE(2n, 72);
+  header.writeUInt32LE(128, 80);
+  header.writeUInt32LE(128, 84);
+  header.writeUInt32LE(crc32(start.subarray(2 * SECTOR)), 88);
+  header.writeUInt32LE(crc32(header), 16);
+  return start;
+}
+
+/** An image with the planned partitions, one after the other from 1 MiB on. */
+export function imageOf(plan: readonly PartitionPlan[] = PLAN): Buffer {
+  const bytes = (2 + plan.reduce((sum, { mib }) => sum + mib, 0)) * MIB;
+  const image = Buffer.alloc(bytes);
+  const entries: Buffer[] = [];
+  let at = MIB;
+  for (const { label, mib, fill = 0 } of plan) {
+    image.fill(fill, at, at + mib * MIB);
+    entries.push(entryOf(label, at / SECTOR, at / SECTOR + (mib * MIB) / SECTOR - 1));
+    at += mib * MIB;
+  }
+  const { start, end } = tableFor({ partitions: [], bytes: emptyTable(bytes) }, bytes, entries);
+  image.set(start, 0);
+  image.set(end, bytes - end.length);
+  return image;
+}
+
+/** The block map of an image: every block that is not all zeros, as bmaptool would write it. */
+export function blockMapOf(image: Buffer): string {
+  const ranges: string[] = [];
+  const blocks = image.length / BLOCK;
+  const isMapped = (block: number) => image.subarray(block * BLOCK, (block + 1) * BLOCK).some((byte) => byte !== 0);
+  for (let first = 0; first < blocks; first++) {
+    if (!isMapped(first)) continue;
+    let last = first;
+    while (last + 1 < blocks && isMapped(last + 1)) last++;
+    const chksum = sha256(image.subarray(first * BLOCK, (last + 1) * BLOCK));
+    ranges.push(`<Range chksum="${chksum}"> ${first === last ? first : `${first}-${last}`} </Range>`);
+    first = last;
+  }
+  const text = `<?xml version="1.0" ?>
+<bmap version="2.0">
+    <ImageSize> ${image.length} </ImageSize>
+    <BlockSize> ${BLOCK} </BlockSize>
+    <BlocksCount> ${blocks} </BlocksCount>
+    <MappedBlocksCount> ${blocks} </MappedBlocksCount>
+    <ChecksumType> sha256 </ChecksumType>
+    <BmapFileChecksum> ${"0".repeat(64)} </BmapFileChecksum>
+    <BlockMap>
+        ${ranges.join("\n        ")}
+    </BlockMap>
+</bmap>
+`;
+  return text.replace("0".repeat(64), sha256(Buffer.from(text)));
+}
+
+export interface ReleaseFixture {
+  readonly directory: string;
+  /** The image as it is, and packed. */
+  readonly raw: string;
+  readonly zst: string;
+  readonly publicKeyFile: string;
+  readonly image: Buffer;
+  /** Writes SHA256SUMS and its signature anew, for files that a test changed. */
+  sums(files: Readonly<Record<string, Uint8Array>>): Promise<void>;
+}
+
+/** A release in a temporary directory. */
+export async function makeRelease({ withMap = true, image = imageOf() } = {}): Promise<ReleaseFixture> {
+  const directory = await mkdtemp(join(tmpdir(), "paddock-release-"));
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const raw = join(directory, "paddock_1.2.3_x86_64.raw");
+  const packed = zstdCompressSync(image);
+  const files: Record<string, Uint8Array> = { [basename(raw)]: image, [`${basename(raw)}.zst`]: packed };
+  if (withMap) files[`${basename(raw)}.bmap`] = Buffer.from(blockMapOf(image));
+  for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), content);
+  const publicKeyFile = join(directory, "release.pub.pem");
+  await writeFile(publicKeyFile, publicKey.export({ type: "spki", format: "pem" }));
+  const sums = (listed: Readonly<Record<string, Uint8Array>>) => writeSums(directory, listed, privateKey);
+  await sums(files);
+  return { directory, raw, zst: `${raw}.zst`, publicKeyFile, image, sums };
+}
+
+async function writeSums(
+  directory: string,
+  files: Readonly<Record<string, Uint8Array>>,
+  key: KeyObject,
+): Promise<void> {
+  const lines = Object.entries(files).map(([name, content]) => `${sha256(content)}  ${name}\n`);
+  const text = Buffer.from(lines.join(""));
+  await writeFile(join(directory, "SHA256SUMS"), text);
+  await writeFile(join(directory, "SHA256SUMS.sig"), sign(null, text, key));
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
