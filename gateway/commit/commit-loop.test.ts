@@ -168,6 +168,17 @@ describe("CommitLoop", () => {
     expect(store.writes).toHaveLength(1);
   });
 
+  test("a frame whose write is told to somebody, but waited for by nobody, lingers as well", async () => {
+    const { loop, clock, store, pass } = await world({ writeMs: 0.5 });
+    const told: unknown[] = [];
+    const frame = { lane: 2 as Lane, encodedSource: Buffer.of(0x60), format: 112, frame: numbered(1) };
+    loop.submit({ ...frame, receivedUs: clock.monotonicUs(), waits: false }, (failure) => told.push(failure));
+    await pass(19);
+    expect(store.writes).toHaveLength(0);
+    await pass(3);
+    expect([store.writes.length, told]).toEqual([1, [undefined]]);
+  });
+
   test("somebody who waits takes lingering frames along at once", async () => {
     const { submit, pass, frames } = await world({ writeMs: 0.5 });
     submit(2, numbered(1));

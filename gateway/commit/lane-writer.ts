@@ -136,7 +136,7 @@ export class LaneWriter {
       if (!this.#open.add(frame, committed))
         throw new RangeError(`a frame of ${frame.frame.length} bytes fits no batch`);
     }
-    if (committed !== undefined || this.settings.lingerMs === 0) this.#open.due = true;
+    if ((frame.waits ?? committed !== undefined) || this.settings.lingerMs === 0) this.#open.due = true;
     if (this.#open.due) this.#pumpSoon();
     else this.#startLinger();
     return undefined;
