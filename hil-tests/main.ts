@@ -23,7 +23,7 @@ import type { HilReport, Verdict } from "./report/verdicts.ts";
 
 const RESULTS = join(import.meta.dirname, "results");
 const COMMANDS =
-  "ip nft sysctl chrt taskset ping bfdd vtysh bird keepalived tshark dumpcap coap-client-notls dbus-daemon avahi-daemon avahi-browse python3 cc nginx openssl systemd-analyze".split(
+  "ip nft sysctl chrt taskset ping bfdd vtysh bird keepalived tshark dumpcap coap-client-notls dbus-daemon avahi-daemon avahi-browse python3 cc nginx openssl systemd-analyze losetup sfdisk mkfs.vfat fsck.fat mkfs.ext4 blkid mcopy bmaptool xz".split(
     " ",
   );
 

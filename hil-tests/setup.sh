@@ -21,7 +21,13 @@ dbus-daemon:dbus-daemon
 avahi-daemon:avahi-daemon
 avahi-utils:avahi-browse
 nginx:nginx
-openssl:openssl'
+openssl:openssl
+fdisk:sfdisk
+dosfstools:mkfs.vfat
+mtools:mcopy
+e2fsprogs:mkfs.ext4
+bmap-tools:bmaptool
+xz-utils:xz'
 SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx'
 POLICY=/usr/sbin/policy-rc.d
 LOG=$(mktemp)

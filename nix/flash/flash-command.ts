@@ -147,9 +147,11 @@ async function verifyOnly({ image, release, values }: Job, to: string): Promise<
   const target = await findTarget(to);
   const disk = await DiskFile.open(target);
   try {
-    const all = mapOf(release)?.imageBytes;
+    const map = mapOf(release);
     const draw = progressLine("compare");
-    const compared = await compareWithImage(imageChunks(image), disk, (done) => draw(done, all ?? done));
+    const compared = await compareWithImage(imageChunks(image), map, disk, (done) =>
+      draw(done, map?.imageBytes ?? done),
+    );
     const wrong = compared.filter(({ state, changes }) => state !== "same" && !changes);
     if (values.json) printJson({ to, holds: wrong.length === 0 && compared.length > 0, partitions: compared });
     else {

@@ -2,9 +2,11 @@ import { readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { unitOf } from "./config-files.ts";
-import { flashOne } from "./flash-one.ts";
+import { DiskFile } from "./disk-file.ts";
+import { flashOne, mapOf } from "./flash-one.ts";
 import { BACKUP_BYTES, firstFreeByte, readTable, TABLE_BYTES, tableFor } from "./gpt.ts";
 import { checkRelease, readReleaseKey } from "./release-files.ts";
+import { readBack } from "./write-image.ts";
 import { entryOf, imageOf, makeRelease, PLAN, SECTOR, type ReleaseFixture } from "./testing/release-fixture.ts";
 
 const MIB = 1024 * 1024;
@@ -145,6 +147,22 @@ test("a cut image is refused before anything is written", async () => {
 test("a file without a partition table is no image of ours", async () => {
   const release = await released({ image: Buffer.alloc(2 * MIB, 7) });
   await expect(flash(release, join(release.directory, "card"))).rejects.toMatchObject({ code: "IMAGE_INVALID" });
+});
+
+test("a card that does not give back what was written is told, with the place", async () => {
+  const release = await released();
+  const path = join(release.directory, "card");
+  await flash(release, path);
+  const bytes = await readFile(path);
+  bytes[3 * MIB + 12_345]! ^= 1;
+  await writeFile(path, bytes);
+  const map = mapOf(await checkRelease(release.raw, { key: undefined }))!;
+  const disk = await DiskFile.open({ kind: "file", path });
+  await expect(readBack(map, disk, () => {})).rejects.toMatchObject({
+    code: "FLASH_FAILED",
+    message: expect.stringContaining("do not read back as they were written"),
+  });
+  await disk.close();
 });
 
 function tableOf(disk: Buffer) {

@@ -1,3 +1,4 @@
+import type { BlockMap } from "./block-map.ts";
 import type { DiskFile } from "./disk-file.ts";
 import { readTable, SECTOR_BYTES, TABLE_BYTES, type Partition } from "./gpt.ts";
 import type { Progress } from "./write-image.ts";
@@ -17,13 +18,16 @@ const CHANGING: ReadonlySet<string> = new Set(["esp", "CONFIG", "_empty"]);
 
 /**
  * Compares a disk with an image, partition by partition; both partition tables are read. Data, which no image has, is
- * not looked at. An empty answer: the image has no partition table.
+ * not looked at, nor what the map leaves out, which need not have been written. An empty answer: the image has no
+ * partition table.
  */
 export async function compareWithImage(
   chunks: AsyncIterable<Uint8Array>,
+  map: BlockMap | undefined,
   disk: DiskFile,
   progress: Progress,
 ): Promise<ComparedPartition[]> {
+  const looked = map?.ranges ?? [{ from: 0, to: Number.POSITIVE_INFINITY }];
   let head = Buffer.alloc(0);
   let at = 0;
   let wanted: readonly Partition[] | undefined;
@@ -36,10 +40,10 @@ export async function compareWithImage(
       const table = readTable(head);
       if (!table.ok) return [];
       wanted = table.value.partitions;
-      await compareChunk(head, 0, wanted, disk, differs);
+      await compareChunk({ bytes: head, at: 0 }, wanted, looked, disk, differs);
       at = head.length;
     } else {
-      await compareChunk(chunk, at, wanted, disk, differs);
+      await compareChunk({ bytes: chunk, at }, wanted, looked, disk, differs);
       at += chunk.length;
     }
     progress(at, at);
@@ -52,22 +56,29 @@ export async function compareWithImage(
   });
 }
 
+interface Chunk {
+  readonly bytes: Uint8Array;
+  /** Of its first byte on the disk. */
+  readonly at: number;
+}
+
 async function compareChunk(
-  chunk: Uint8Array,
-  at: number,
+  { bytes, at }: Chunk,
   partitions: readonly Partition[],
+  looked: readonly { readonly from: number; readonly to: number }[],
   disk: DiskFile,
   differs: Map<number, number>,
 ): Promise<void> {
-  const end = at + chunk.length;
+  const ranges = looked.filter(({ from, to }) => to > at && from < at + bytes.length);
   for (const { index, firstSector, lastSector } of partitions) {
-    const from = Math.max(at, firstSector * SECTOR_BYTES);
-    const to = Math.min(end, (lastSector + 1) * SECTOR_BYTES);
-    if (from >= to || differs.has(index)) continue;
-    const wanted = Buffer.from(chunk.buffer, chunk.byteOffset + from - at, to - from);
-    const found = await disk.read(from, to - from);
-    if (wanted.equals(found)) continue;
-    const offset = wanted.findIndex((byte, place) => byte !== found[place]);
-    differs.set(index, from + offset);
+    for (const range of ranges) {
+      const from = Math.max(at, range.from, firstSector * SECTOR_BYTES);
+      const to = Math.min(at + bytes.length, range.to, (lastSector + 1) * SECTOR_BYTES);
+      if (from >= to || differs.has(index)) continue;
+      const wanted = Buffer.from(bytes.buffer, bytes.byteOffset + from - at, to - from);
+      const found = await disk.read(from, to - from);
+      if (wanted.equals(found)) continue;
+      differs.set(index, from + wanted.findIndex((byte, place) => byte !== found[place]));
+    }
   }
 }
