@@ -2,7 +2,8 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { PaddockError } from "@paddock/base/errors.ts";
 import { configJsonSchema } from "./config-schema.ts";
-import { formatAddress, parseGatewayConfig, socketPath } from "./config.ts";
+import { formatAddress, parseGatewayConfig } from "./config.ts";
+import { socketPath } from "./config/socket-path.ts";
 import { uplinkPaths } from "./paths/configured-paths.ts";
 
 const publicKey = "ab".repeat(32);

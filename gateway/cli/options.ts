@@ -1,6 +1,7 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
-import { readGatewayConfig, socketPath, type GatewayConfig } from "../config.ts";
+import { readGatewayConfig, type GatewayConfig } from "../config.ts";
+import { socketPath } from "../config/socket-path.ts";
 
 /** Where the configuration is unless `--config` says otherwise. */
 export const DEFAULT_CONFIG_FILE = "/etc/paddock/gateway.json";

@@ -9,7 +9,8 @@ import { FakeCollector } from "@paddock/uplink/forward/testing/fake-collector.ts
 import { TcpRelay } from "@paddock/uplink/forward/testing/tcp-relay.ts";
 import { CODE_CHANGED } from "@paddock/wire/coap-codes.ts";
 import { openGateway } from "../compose.ts";
-import { parseGatewayConfig, socketPath, type GatewayConfig } from "../config.ts";
+import { parseGatewayConfig, type GatewayConfig } from "../config.ts";
+import { socketPath } from "../config/socket-path.ts";
 import { formatUplinks } from "../cli/uplinks-format.ts";
 import { PathWatch } from "./path-watch.ts";
 import { askGateway } from "../status/status-client.ts";

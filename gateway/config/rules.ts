@@ -1,0 +1,120 @@
+import { isIP, isIPv6 } from "node:net";
+import { isLinkLocal } from "@paddock/uplink/bfd/session-spec.ts";
+import { LANES } from "@paddock/wire/lanes.ts";
+import type { ConfigFields } from "./fields.ts";
+import { socketPath } from "./socket-path.ts";
+
+/** Bytes of a Unix socket path on Linux, without the closing zero (unix(7)). */
+const SOCKET_PATH_BYTES_MAX = 107;
+
+/** What no field shows alone: each rule with the field it is reported at. */
+export const RULES: readonly {
+  readonly at: readonly [keyof ConfigFields, ...string[]];
+  readonly holds: (fields: ConfigFields) => boolean;
+  readonly message: string;
+}[] = [
+  {
+    at: ["listen"],
+    holds: ({ listen, plainListen }) => listen.length + plainListen.length > 0,
+    message: "expected at least one listener, here or in plainListen",
+  },
+  {
+    at: ["listen"],
+    holds: ({ listen, plainListen }) =>
+      distinct(
+        [...listen, ...plainListen].filter(({ port }) => port !== 0).map(({ address, port }) => `${address} ${port}`),
+      ),
+    message: "expected every address and port once, plainListen included",
+  },
+  {
+    at: ["lanes"],
+    holds: ({ lanes }) => LANES.reduce((sum, name) => sum + lanes[name].quotaShare, 0) <= 1 + 1e-9,
+    message: "expected shares (quotaShare) that add up to 1 at most",
+  },
+  {
+    at: ["store", "ballastBytes"],
+    holds: ({ store }) => store.ballastBytes <= store.maxBytes,
+    message: "expected at most store.maxBytes",
+  },
+  {
+    at: ["paths"],
+    holds: ({ collector: known, paths }) => known !== null || paths.length === 0,
+    message: "expected none without a collector: collector.publicKey says whom to trust at the other end",
+  },
+  {
+    at: ["paths"],
+    holds: ({ collector: known, paths }) => known === null || paths.length > 0,
+    message: "expected at least one path to the collector; without collector and paths the gateway buffers only",
+  },
+  {
+    at: ["paths"],
+    holds: ({ paths }) => distinct(paths.map(({ name }) => name)),
+    message: "expected a different name for each path",
+  },
+  {
+    at: ["paths"],
+    holds: ({ paths }) =>
+      paths.every((path) => path.interface === null || path.source === null || isIPv6(path.source.split("/")[0]!)),
+    message:
+      "expected an IPv6 source wherever there is an interface: only IPv6 addresses are followed, and link-local ones need none",
+  },
+  {
+    at: ["paths"],
+    holds: ({ paths }) =>
+      paths.every(({ source, endpoint, fallbackEndpoints }) => {
+        const family = source === null ? 0 : isIP(source.split(/[%/]/)[0]!);
+        return [endpoint, ...fallbackEndpoints].every((url) => {
+          const other = isIP(hostOf(url));
+          return family === 0 || other === 0 || other === family;
+        });
+      }),
+    message: "expected source and endpoint of a path to be both IPv6 or both IPv4: from one to the other nothing goes",
+  },
+  {
+    at: ["paths"],
+    holds: ({ paths }) =>
+      paths.every(({ source, interface: on }) => source === null || !needsZone(source) || on !== null),
+    message: "expected an interface, or %interface behind the address, wherever the source is link-local",
+  },
+  {
+    at: ["paths"],
+    holds: ({ paths }) =>
+      paths.every(
+        ({ nextHop: hop, interface: on }) => hop === null || !isLinkLocal(hop) || hop.includes("%") || on !== null,
+      ),
+    message: "expected an interface wherever nextHop is link-local: fe80::1 is another router on every link",
+  },
+  {
+    at: ["paths"],
+    holds: ({ paths }) =>
+      paths.every(({ nextHop: hop, interface: on }) => {
+        const zone = hop?.split("%")[1];
+        return zone === undefined || on === null || zone === on;
+      }),
+    message: "expected the same interface behind the % of nextHop as in interface",
+  },
+  {
+    at: ["paths"],
+    holds: ({ paths }) => paths.every(({ endpoint, fallbackEndpoints }) => distinct([endpoint, ...fallbackEndpoints])),
+    message: "expected every endpoint of a path once, fallbackEndpoints included",
+  },
+  {
+    at: ["status", "socket"],
+    holds: (fields) => Buffer.byteLength(socketPath(fields)) <= SOCKET_PATH_BYTES_MAX,
+    message: `expected a path of at most ${SOCKET_PATH_BYTES_MAX} bytes (dataDir with status.sock unless set), the limit of Unix sockets`,
+  },
+];
+
+/** The host of an https URL, without brackets; empty for what is no URL. */
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).hostname.replace(/^\[|\]$/g, "") : "";
+}
+
+/** A link-local address without the interface that makes it one address. */
+function needsZone(address: string): boolean {
+  return !address.includes("%") && isIPv6(address) && isLinkLocal(address);
+}
+
+function distinct(values: readonly string[]): boolean {
+  return new Set(values).size === values.length;
+}
