@@ -12,14 +12,12 @@ import {
   detectionTimeUs,
   receiveIntervalUs,
   sessionCondition,
-  type SessionEvent,
   type SessionOptions,
-  type SessionOutput,
   startSession,
-  step,
   transmitIntervalUs,
   wakeAtUs,
-} from "./session.ts";
+} from "./session-state.ts";
+import { type SessionEvent, type SessionOutput, step } from "./session.ts";
 
 /** What every kind of session tells about itself; times in microseconds. */
 export interface MachineView {

@@ -1,15 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { type Random, seededRandom } from "@paddock/base/random.ts";
 import type { BfdPacket } from "@paddock/wire/bfd-packet.ts";
-import {
-  detectionTimeUs,
-  type SessionEvent,
-  type SessionOptions,
-  type SessionState,
-  startSession,
-  step,
-  wakeAtUs,
-} from "./session.ts";
+import { detectionTimeUs, type SessionOptions, type SessionState, startSession, wakeAtUs } from "./session-state.ts";
+import { type SessionEvent, step } from "./session.ts";
 
 /** Two machines and the wire between them, all in virtual time from one seed. */
 class LossyLink {

@@ -4,14 +4,12 @@ import { BFD_STATES, type BfdPacket, type BfdState } from "@paddock/wire/bfd-pac
 import {
   detectionTimeUs,
   sessionCondition,
-  type SessionEvent,
-  type SessionOutput,
   type SessionState,
   startSession,
-  step,
   transmitIntervalUs,
   wakeAtUs,
-} from "./session.ts";
+} from "./session-state.ts";
+import { type SessionEvent, type SessionOutput, step } from "./session.ts";
 
 const MS = 1000;
 const S = 1_000_000;
