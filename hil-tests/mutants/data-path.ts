@@ -8,9 +8,8 @@ export const DATA_PATH: readonly string[] = [
   ),
   ...["answers", "request", "block-transfers"].map((name) => `gateway/ingest/${name}.ts`),
   ...["coap-message", "coap-options", "coap-block", "cose-mac", "cbor-read"].map((name) => `wire/${name}.ts`),
-  ...["senml", "senml-fields", "senml-number", "senml-read", "senml-scan", "senml-sums"].map(
-    (name) => `wire/${name}.ts`,
-  ),
+  ...["senml", "senml-fields", "senml-number", "senml-read", "senml-sums"].map((name) => `wire/${name}.ts`),
+  ...["senml-scan", "senml-cursor", "senml-values", "senml-labels"].map((name) => `wire/${name}.ts`),
   ...["batch", "batch-header", "record", "receipt", "replay-window", "gateway-record"].map((name) => `wire/${name}.ts`),
   "gateway/commit/",
   "gateway/batch-source.ts",
