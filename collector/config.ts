@@ -54,7 +54,13 @@ const Store = v.strictObject({
 });
 
 const Limits = v.strictObject({
-  maxConnections: v.optional(v.pipe(whole(1, 1_000_000, "connections"), describe("More are closed at once")), 10_000),
+  maxConnections: v.optional(
+    v.pipe(
+      whole(1, 1_000_000, "connections"),
+      describe("When there are more, the oldest on which no gateway proved its key gives way"),
+    ),
+    10_000,
+  ),
   maxStreamsPerConnection: v.optional(
     v.pipe(whole(1, 1000, "streams"), describe("HTTP/2 SETTINGS_MAX_CONCURRENT_STREAMS")),
     32,

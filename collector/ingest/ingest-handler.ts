@@ -43,8 +43,8 @@ export interface IngestContext extends UploadContext {
 }
 
 export interface IngestHandler {
-  /** Answers one request; never throws. */
-  readonly handle: (request: AnyRequest, response: AnyResponse) => void;
+  /** Answers one request; never throws. Calls `proven` when it comes from a gateway that has shown its key. */
+  readonly handle: (request: AnyRequest, response: AnyResponse, proven: () => void) => void;
   /** Turns new requests away with 503 and resolves when those in flight are answered, or after `withinMs`. */
   drain(withinMs: number): Promise<void>;
 }
@@ -62,7 +62,7 @@ export function ingestHandler(context: IngestContext): IngestHandler {
   const inFlight = new Set<Promise<void>>();
   let draining = false;
 
-  const answerTo = async (request: AnyRequest): Promise<Answer> => {
+  const answerTo = async (request: AnyRequest, isProven: () => void): Promise<Answer> => {
     if (draining) return errorAnswer(503, "stopping", "The collector stops.", { retryAfterS: BUSY_RETRY_S });
     const path = (request.url ?? "").split("?", 1)[0]!;
     if (path === "/healthz") return onlyMethods(request, ["GET", "HEAD"]) ?? { status: 200, body: "ok\n" };
@@ -77,14 +77,15 @@ export function ingestHandler(context: IngestContext): IngestHandler {
     if (gateway?.state !== "approved") return notAdmitted(gateway);
     const proven = keyProofs.check(headerOf(request, "authorization"), gateway, connectionOf(request));
     if (!proven.ok) return unproven(proven.reason, proven.detail, keyProofs.challenge(gateway.id));
+    isProven();
     const answer = await answerProven(context, request, chain, gateway);
     return proven.value === undefined ? answer : withHeaders(answer, { "paddock-challenge": proven.value });
   };
 
-  const handle = (request: AnyRequest, response: AnyResponse): void => {
+  const handle = (request: AnyRequest, response: AnyResponse, proven: () => void): void => {
     request.on("error", () => {});
     response.on("error", () => {});
-    const done = answerTo(request)
+    const done = answerTo(request, proven)
       .catch((error: unknown) => {
         if (error instanceof PaddockError && error.code === "STORE_WRITE_FAILED") context.onFatal(error);
         context.log.error("request-failed", { url: request.url?.slice(0, 200), message: messageOf(error) });

@@ -4,6 +4,7 @@ import type { Log } from "@paddock/base/log.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import type { CollectorLimits } from "../config.ts";
 import type { CollectorMetrics } from "../metrics.ts";
+import { ConnectionPool } from "./connection-pool.ts";
 import type { AnyRequest, AnyResponse } from "./http-answer.ts";
 
 export interface ListenAddress {
@@ -19,7 +20,8 @@ export interface IngestServerOptions {
   readonly limits: CollectorLimits;
   readonly metrics: Pick<CollectorMetrics, "connectionErrors">;
   readonly log: Log;
-  readonly handle: (request: AnyRequest, response: AnyResponse) => void;
+  /** `proven`: to be called when the request has shown that it comes from a gateway. */
+  readonly handle: (request: AnyRequest, response: AnyResponse, proven: () => void) => void;
 }
 
 export interface IngestServer {
@@ -43,17 +45,17 @@ const HTTP1_HEADERS_MS = 10_000;
  */
 export async function startIngestServer(options: IngestServerOptions): Promise<IngestServer> {
   const sessions = new Set<Http2Session>();
-  const sockets = new Set<Socket>();
+  const pool = new ConnectionPool(options.limits.maxConnections);
   const servers: Http2SecureServer[] = [];
-  const closeAll = (withinMs: number) => closeServers(servers, sessions, sockets, withinMs);
+  const closeAll = (withinMs: number) => closeServers(servers, sessions, pool, withinMs);
   try {
     const addresses: ListenAddress[] = [];
     for (const where of options.listen) {
-      const server = createServer(options, sessions, sockets);
+      const server = createServer(options, sessions, pool);
       addresses.push(await listen(server, where));
       servers.push(server);
     }
-    return { addresses, connections: () => sockets.size, close: closeAll };
+    return { addresses, connections: () => pool.size, close: closeAll };
   } catch (error) {
     await closeAll(0);
     throw error;
@@ -63,7 +65,7 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
 function createServer(
   options: IngestServerOptions,
   sessions: Set<Http2Session>,
-  sockets: Set<Socket>,
+  pool: ConnectionPool,
 ): Http2SecureServer {
   const { limits, metrics, log } = options;
   const failed = (kind: string, error: unknown) => {
@@ -84,14 +86,15 @@ function createServer(
       enablePush: false,
     },
   });
-  server.maxConnections = limits.maxConnections;
   // These apply to HTTP/1.1 connections; sessions have their own time-out below.
   Object.assign(server, { headersTimeout: HTTP1_HEADERS_MS, requestTimeout: limits.bodyTotalMs + HTTP1_HEADERS_MS });
   server.setTimeout(limits.connectionIdleMs);
   server.on("connection", (socket) => {
-    sockets.add(socket);
     socket.on("error", (error: Error) => failed("socket", error));
-    socket.once("close", () => sockets.delete(socket));
+    const displaced = pool.add(socket);
+    if (displaced === undefined) return;
+    metrics.connectionErrors.inc({ kind: "too-many" });
+    displaced.destroy();
   });
   server.on("session", (session) => {
     sessions.add(session);
@@ -114,8 +117,9 @@ function createServer(
     failed("protocol", "neither h2 nor http/1.1");
     socket.destroy();
   });
-  server.on("drop", () => metrics.connectionErrors.inc({ kind: "too-many" }));
-  server.on("request", (request, response) => options.handle(request, response));
+  server.on("request", (request, response) => {
+    options.handle(request, response, () => pool.proved(request.socket));
+  });
   return server;
 }
 
@@ -135,13 +139,13 @@ function listen(server: Http2SecureServer, { address, port }: ListenAddress): Pr
 async function closeServers(
   servers: readonly Http2SecureServer[],
   sessions: ReadonlySet<Http2Session>,
-  sockets: ReadonlySet<Socket>,
+  pool: ConnectionPool,
   withinMs: number,
 ): Promise<void> {
   const closed = servers.map((server) => new Promise<void>((resolve) => void server.close(() => resolve())));
   for (const session of sessions) session.close();
   const giveUp = setTimeout(() => {
-    for (const socket of sockets) socket.destroy();
+    for (const socket of pool.sockets()) socket.destroy();
   }, withinMs);
   await Promise.all(closed);
   clearTimeout(giveUp);

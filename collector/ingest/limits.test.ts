@@ -183,6 +183,34 @@ test("peers that speak nonsense at any layer end their own connection only", asy
   expect(random.status).toBe(200);
 });
 
+test("strangers who hold every connection keep no gateway out, and push out none that has proven its key", async () => {
+  const { client, sealer } = await start({ maxConnections: 3 });
+  const strangers: Socket[] = [];
+  for (let count = 0; count < 6; count++) {
+    // Half of them busy: a handshake and requests that prove nothing are no reason to stay.
+    const stranger = count % 2 === 0 ? connectPlain(collector.port, "::1") : collector.client().session.socket;
+    stranger.on("error", () => {});
+    strangers.push(stranger);
+    if (count % 2 === 0) await once(stranger, "connect");
+    else await expect.poll(() => stranger.remotePort).toBeDefined();
+  }
+  const newcomer = collector.client();
+  expect((await newcomer.upload(sealer.chain, sealer.sealMany(1))).status).toBe(200);
+  expect((await client.upload(sealer.chain, sealer.sealMany(1))).status).toBe(200);
+  const metrics = (await ask(collector.socket, { path: "/metrics" })).toString();
+  expect(Number(/^paddock_collector_connections (\d+)$/mu.exec(metrics)?.[1])).toBeLessThanOrEqual(3);
+  expect(Number(/connection_errors_total\{kind="too-many"\} (\d+)/u.exec(metrics)?.[1])).toBeGreaterThanOrEqual(4);
+  for (const stranger of strangers) stranger.destroy();
+});
+
+test("when all connections are gateways', the next one is turned away", async () => {
+  const { client, sealer } = await start({ maxConnections: 1 });
+  const late = connectPlain(collector.port, "::1");
+  late.on("error", () => {});
+  await closed(late);
+  expect((await client.upload(sealer.chain, sealer.sealMany(1))).status).toBe(200);
+});
+
 test("TLS 1.2 is refused", async () => {
   await start({});
   const peer = connectTls({ port: collector.port, host: "::1", rejectUnauthorized: false, maxVersion: "TLSv1.2" });
