@@ -1,9 +1,10 @@
 #!/bin/sh
-# Installs what the interop and lab tests need, on a Debian with nothing but apt. Root, non-interactive, harmless to
-# repeat, and quick when all is there. No service that apt brings is left running: the tests start their own.
+# Installs what the interop, lab and boot tests and the image builder need, on a Debian with nothing but apt. Root,
+# non-interactive, harmless to repeat, and quick when all is there. No service that apt brings is left running: the tests
+# start their own.
 set -eu
 
-# package:command, where the command tells that the package is there
+# package:command, where the command (or file) tells that the package is there
 WANTED='frr:/usr/lib/frr/bfdd
 bird2:bird
 keepalived:keepalived
@@ -22,13 +23,19 @@ avahi-daemon:avahi-daemon
 avahi-utils:avahi-browse
 nginx:nginx
 openssl:openssl
-fdisk:sfdisk
-dosfstools:mkfs.vfat
+qemu-system-x86:qemu-system-x86_64
+ovmf:/usr/share/OVMF/OVMF_CODE_4M.fd
+radvd:radvd
 mtools:mcopy
+dosfstools:mkfs.vfat
+fdisk:sfdisk
 e2fsprogs:mkfs.ext4
-bmap-tools:bmaptool
-xz-utils:xz'
-SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx'
+cryptsetup-bin:veritysetup
+kmod:depmod
+xz-utils:xz
+sbsigntool:sbsign
+bmap-tools:bmaptool'
+SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd'
 POLICY=/usr/sbin/policy-rc.d
 LOG=$(mktemp)
 PATH=$PATH:/usr/sbin:/sbin
@@ -51,7 +58,7 @@ command -v apt-get >/dev/null || fail "apt-get is missing: this script knows Deb
 
 missing_packages() {
   for pair in $WANTED; do
-    command -v "${pair#*:}" >/dev/null || echo "${pair%%:*}"
+    command -v "${pair#*:}" >/dev/null || [ -e "${pair#*:}" ] || echo "${pair%%:*}"
   done
 }
 

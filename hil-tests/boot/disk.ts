@@ -1,0 +1,123 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { open, truncate } from "node:fs/promises";
+import { promisify } from "node:util";
+
+const exec = promisify(execFile);
+const ENVIRONMENT = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin`, MTOOLS_SKIP_CHECK: "1" };
+const MIB = 1024 * 1024;
+
+export interface PartitionPlace {
+  readonly label: string;
+  /** Bytes. */
+  readonly start: number;
+  readonly size: number;
+}
+
+/** A copy of an image as it is on a machine's disk, to be looked at and changed while the machine is off. */
+export class Disk {
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /** As a flasher leaves it: the image, and nothing behind it. */
+  static async flash(image: string, path: string, sizeMiB = 1024): Promise<Disk> {
+    await exec("cp", ["--sparse=always", image, path]);
+    await truncate(path, sizeMiB * MIB);
+    return new Disk(path);
+  }
+
+  /** Partitions in the order of the table. */
+  async partitions(): Promise<PartitionPlace[]> {
+    const { stdout } = await exec("sfdisk", ["--json", this.path], { env: ENVIRONMENT });
+    const { partitiontable } = JSON.parse(stdout) as {
+      partitiontable: { sectorsize: number; partitions: { name?: string; start: number; size: number }[] };
+    };
+    const { sectorsize, partitions } = partitiontable;
+    return partitions.map(({ name = "", start, size }) => ({
+      label: name,
+      start: start * sectorsize,
+      size: size * sectorsize,
+    }));
+  }
+
+  async partition(label: string): Promise<PartitionPlace> {
+    const partitions = await this.partitions();
+    const found = partitions.find((one) => one.label === label);
+    if (found === undefined)
+      throw new Error(`no partition ${label}; there are ${partitions.map((one) => one.label).join(", ")}`);
+    return found;
+  }
+
+  /** Names in a folder of a FAT partition, such as EFI/Linux of esp. */
+  async list(label: string, folder = ""): Promise<string[]> {
+    const { stdout } = await exec("mdir", ["-b", "-i", await this.#fat(label), `::/${folder}`], { env: ENVIRONMENT });
+    const names = stdout.split("\n").filter((line) => line.startsWith("::"));
+    return names.map((line) => line.replace(/\/$/, "").split("/").at(-1)!);
+  }
+
+  /** Copies a file of this machine into a FAT partition, over whatever has that name. */
+  async put(label: string, path: string, file: string): Promise<void> {
+    const image = await this.#fat(label);
+    const folders = path.split("/").slice(0, -1);
+    for (const [index] of folders.entries())
+      await exec("mmd", ["-D", "s", "-i", image, `::/${folders.slice(0, index + 1).join("/")}`], {
+        env: ENVIRONMENT,
+      }).catch(() => {});
+    await exec("mcopy", ["-o", "-i", image, file, `::/${path}`], { env: ENVIRONMENT });
+  }
+
+  /** The content of a file of a FAT partition. Rejects when there is none. */
+  async read(label: string, path: string): Promise<Buffer> {
+    const { stdout } = await exec("mtype", ["-i", await this.#fat(label), `::/${path}`], {
+      env: ENVIRONMENT,
+      encoding: "buffer",
+    });
+    return stdout;
+  }
+
+  async remove(label: string, path: string): Promise<void> {
+    await exec("mdel", ["-i", await this.#fat(label), `::/${path}`], { env: ENVIRONMENT });
+  }
+
+  async rename(label: string, from: string, to: string): Promise<void> {
+    await exec("mren", ["-i", await this.#fat(label), `::/${from}`, `::/${to}`], { env: ENVIRONMENT });
+  }
+
+  /** Overwrites bytes of a partition, from `offset` on. */
+  async write(label: string, offset: number, bytes: Uint8Array): Promise<void> {
+    const { start, size } = await this.partition(label);
+    if (offset + bytes.length > size) throw new Error(`${label} has ${size} bytes only`);
+    const file = await open(this.path, "r+");
+    try {
+      await file.write(bytes, 0, bytes.length, start + offset);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Turns over one bit of a partition. */
+  async flipBit(label: string, offset: number): Promise<void> {
+    const { start } = await this.partition(label);
+    const file = await open(this.path, "r+");
+    try {
+      const byte = Buffer.alloc(1);
+      await file.read(byte, 0, 1, start + offset);
+      byte[0]! ^= 1;
+      await file.write(byte, 0, 1, start + offset);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Fills the begin of a partition with noise. */
+  async fillWithNoise(label: string, bytes = MIB): Promise<void> {
+    await this.write(label, 0, randomBytes(bytes));
+  }
+
+  async #fat(label: string): Promise<string> {
+    return `${this.path}@@${(await this.partition(label)).start}`;
+  }
+}

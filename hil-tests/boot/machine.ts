@@ -1,0 +1,160 @@
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { appendFile, copyFile } from "node:fs/promises";
+import { stripVTControlCharacters } from "node:util";
+import type { Namespace } from "../lab/namespaces.ts";
+
+export interface MachineOptions {
+  /** Where its taps are; the emulator runs in it. */
+  readonly namespace: Namespace;
+  /** The disk, which is written to. */
+  readonly disk: string;
+  /** File with the variables of the firmware; made at the first start, and kept. */
+  readonly variables: string;
+  /** Taps of the namespace that its network cards hang on, with the cards' addresses. */
+  readonly cards: readonly { readonly tap: string; readonly mac: string }[];
+  /** File that everything is added to which the console says. */
+  readonly consoleLog: string;
+  /** Default 512. */
+  readonly memoryMiB?: number;
+  /** Put behind the kernel's command line by the boot stub. */
+  readonly kernelArguments?: string;
+  /** Begin of the real-time clock, as qemu takes it; default: now. */
+  readonly clock?: string;
+  /** Whether there is a watchdog (Intel 6300ESB) that resets the machine. */
+  readonly watchdog?: boolean;
+  /** Whether a reset ends the machine instead of starting it again. */
+  readonly endAtReset?: boolean;
+  /** Further arguments of the emulator. */
+  readonly more?: readonly string[];
+}
+
+/** What is needed to run a machine: commands, and the firmware. */
+export const MACHINE_COMMANDS = ["qemu-system-x86_64", "mcopy", "sfdisk", "radvd"] as const;
+const FIRMWARE = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+const VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+/** What the boot stub takes from the firmware and puts behind the command line, unless the machine is locked down. */
+const COMMAND_LINE_EXTRA = "io.systemd.stub.kernel-cmdline-extra";
+const MEMORY_MIB = 512;
+/** Emulating a processor takes as much of one as it gets; other work on this machine comes first. */
+const NICE = "10";
+
+/**
+ * A machine with UEFI, emulated by qemu's own translator: hardware help differs between machines and fails on some. Its
+ * serial console is text to wait for. Ends with the process that started it.
+ */
+export class Machine {
+  readonly startedAtMs = Date.now();
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<unknown>;
+  readonly #consoleLog: string;
+  #text = "";
+  #wakers = new Set<() => void>();
+
+  private constructor(child: ChildProcess, consoleLog: string) {
+    this.#child = child;
+    this.#consoleLog = consoleLog;
+    this.#exited = once(child, "exit").then(() => this.#wake());
+    for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (bytes: Buffer) => this.#take(bytes));
+  }
+
+  static async start(options: MachineOptions): Promise<Machine> {
+    if (!existsSync(options.variables)) await copyFile(VARIABLES, options.variables);
+    const args = ["-n", NICE, "qemu-system-x86_64", ...emulatorArguments(options)];
+    const child = options.namespace.spawn("nice", args, { stdio: ["pipe", "pipe", "pipe"] });
+    await once(child, "spawn");
+    return new Machine(child, options.consoleLog);
+  }
+
+  get running(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Everything that the console said so far, without what only moves a cursor. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /**
+   * Resolves with the first match of `pattern` behind the first `from` characters, and with where in the text it ends.
+   * Rejects with the last lines when it does not come within the limit, or when the machine ends before.
+   */
+  async waitFor(pattern: RegExp, limitMs: number, from = 0): Promise<{ match: RegExpExecArray; end: number }> {
+    const endMs = Date.now() + limitMs;
+    for (;;) {
+      const match = pattern.exec(this.#text.slice(from));
+      if (match !== null) return { match, end: from + match.index + match[0].length };
+      const leftMs = endMs - Date.now();
+      if (leftMs <= 0 || !this.running) {
+        const why = this.running ? `not within ${limitMs} ms` : "the machine ended before";
+        throw new Error(`${String(pattern)}: ${why}; the console's last words:\n${this.#text.slice(-3000)}`);
+      }
+      await this.#change(leftMs);
+    }
+  }
+
+  /** Types on the serial console. */
+  type(text: string): void {
+    this.#child.stdin!.write(text);
+  }
+
+  /** Resolves when the machine ends by itself: power off, or a reset with `endAtReset`. Rejects after the limit. */
+  async ended(limitMs: number): Promise<void> {
+    const endMs = Date.now() + limitMs;
+    while (this.running) {
+      if (Date.now() >= endMs)
+        throw new Error(`the machine did not end within ${limitMs} ms:\n${this.#text.slice(-3000)}`);
+      await this.#change(endMs - Date.now());
+    }
+  }
+
+  /** No more power, now. What the disk had answered for is on it. */
+  async cutPower(): Promise<void> {
+    if (this.running) this.#child.kill("SIGKILL");
+    await this.#exited;
+  }
+
+  #take(bytes: Buffer): void {
+    const text = stripVTControlCharacters(bytes.toString("utf8")).replaceAll("\r", "");
+    this.#text += text;
+    void appendFile(this.#consoleLog, text);
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const waker of this.#wakers) waker();
+    this.#wakers.clear();
+  }
+
+  /** Resolves when the console says more, when the machine ends, or after `limitMs`. */
+  async #change(limitMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wakers.add(resolve);
+    const timer = setTimeout(resolve, limitMs);
+    await promise;
+    clearTimeout(timer);
+    this.#wakers.delete(resolve);
+  }
+}
+
+function emulatorArguments(options: MachineOptions): string[] {
+  const { disk, variables, cards, memoryMiB = MEMORY_MIB, kernelArguments, clock, watchdog, endAtReset } = options;
+  const args = ["-accel", "tcg,thread=multi", "-machine", "q35,smm=off", "-m", String(memoryMiB), "-nodefaults"];
+  args.push("-display", "none", "-serial", "stdio", "-device", "virtio-rng-pci");
+  args.push("-drive", `if=pflash,format=raw,unit=0,readonly=on,file=${FIRMWARE}`);
+  args.push("-drive", `if=pflash,format=raw,unit=1,file=${variables}`);
+  // Each write is on the host's disk before the guest hears of it: what a power cut leaves is what was answered for.
+  args.push("-drive", `file=${disk},format=raw,if=none,id=disk,cache=writethrough`);
+  args.push("-device", "virtio-blk-pci,drive=disk,bootindex=1");
+  for (const { tap, mac } of cards) {
+    args.push("-netdev", `tap,id=${tap},ifname=${tap},script=no,downscript=no`);
+    args.push("-device", `virtio-net-pci,netdev=${tap},mac=${mac},romfile=`);
+  }
+  if (kernelArguments !== undefined)
+    args.push("-smbios", `type=11,value=${COMMAND_LINE_EXTRA}=${kernelArguments.replaceAll(",", ",,")}`);
+  if (clock !== undefined) args.push("-rtc", `base=${clock}`);
+  if (watchdog === true) args.push("-device", "i6300esb", "-action", "watchdog=reset");
+  if (endAtReset === true) args.push("-no-reboot");
+  return [...args, ...(options.more ?? [])];
+}

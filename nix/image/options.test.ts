@@ -1,0 +1,45 @@
+import { describe, expect, test } from "vitest";
+import { readOptions } from "./options.ts";
+
+const TODAY = new Date("2026-11-28");
+
+describe("the command line of the image builder", () => {
+  test("needs a version and a folder, and has a default for everything else", () => {
+    expect(readOptions(["--version", "0.1.0", "--out", "out"], TODAY)).toMatchObject({
+      version: "0.1.0",
+      out: "out",
+      supportUntil: "2031-12-31",
+      compression: "zstd,level=6",
+      renew: false,
+      secureBoot: undefined,
+    });
+    expect(() => readOptions(["--out", "out"])).toThrow("--version is missing");
+    expect(() => readOptions(["--version", "0.1.0"])).toThrow("--out is missing");
+    expect(() => readOptions(["--versoin", "0.1.0"])).toThrow("--versoin");
+  });
+
+  test.each(["1.0.0", "0.1.0", "10.20.30", "1.0.0~rc1"])("takes the version %s", (version) => {
+    expect(readOptions(["--version", version, "--out", "out"])).toMatchObject({ version });
+  });
+
+  test.each([
+    "1.0",
+    "01.0.0",
+    "1.0.0-rc.1",
+    "1.0.0+build",
+    "1.0.0~rc0",
+    "1.0.0~rc1x",
+    "v1.0.0",
+    "100000000.200000000.3000",
+  ])("refuses the version %s, which systemd would sort wrongly or a partition has no room for", (version) => {
+    expect(() => readOptions(["--version", version, "--out", "out"])).toThrow(`--version ${version}: expected X.Y.Z`);
+  });
+
+  test("keys for Secure Boot come in pairs", () => {
+    const common = ["--version", "1.0.0", "--out", "out"];
+    expect(() => readOptions([...common, "--secure-boot-key", "a"])).toThrow("together");
+    expect(readOptions([...common, "--secure-boot-key", "a", "--secure-boot-cert", "b"])).toMatchObject({
+      secureBoot: { key: "a", certificate: "b" },
+    });
+  });
+});

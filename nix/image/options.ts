@@ -1,0 +1,89 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+
+export const USAGE = `npm run image -- --version 0.1.0 --out DIRECTORY [OPTIONS]
+
+Builds the image for x86-64 machines with UEFI, with everything that goes with it.
+
+  --version VERSION      X.Y.Z, or X.Y.Z~rcN for a candidate
+  --out DIRECTORY        where the release goes
+  --key FILE             Ed25519 key in PEM that signs SHA256SUMS
+  --support-until DATE   until when there will be updates, YYYY-MM-DD
+  --secure-boot-key FILE, --secure-boot-cert FILE
+                         sign kernel and boot loader for Secure Boot
+  --compression WORDS    how the root is compressed, as mkfs.erofs takes it (zstd,level=6)
+  --cache DIRECTORY      what was fetched before (~/.cache/paddock-image)
+  --renew                take what Debian has now, and lock that in nix/image/packages.lock.json
+  --raw                  the image alone, without what goes with it
+`;
+
+/** systemd sorts 1.0.0-rc.1 and 1.0.0+build behind 1.0.0. */
+const VERSION = /^(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:~rc[1-9]\d*)?$/;
+/** Characters of a partition's name in a GPT, less those around the version in the longest of ours. */
+const VERSION_LENGTH_MAX = 36 - "paddock__verity".length;
+
+export interface CommandLine {
+  readonly version: string;
+  readonly out: string;
+  readonly key: string | undefined;
+  readonly supportUntil: string;
+  readonly secureBoot: { readonly key: string; readonly certificate: string } | undefined;
+  readonly compression: string;
+  readonly cache: string;
+  readonly renew: boolean;
+  readonly rawOnly: boolean;
+}
+
+/** Reads the command line; "help" when that is asked for. Throws USAGE. */
+export function readOptions(args: string[], today = new Date()): CommandLine | "help" {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean", default: false } as const;
+  let values;
+  try {
+    ({ values } = parseArgs({
+      args,
+      options: {
+        version: text,
+        out: text,
+        key: text,
+        "support-until": text,
+        "secure-boot-key": text,
+        "secure-boot-cert": text,
+        compression: { ...text, default: "zstd,level=6" },
+        cache: { ...text, default: join(homedir(), ".cache/paddock-image") },
+        renew: flag,
+        raw: flag,
+        help: { ...flag, short: "h" },
+      },
+    }));
+  } catch (error) {
+    throw usage(`${messageOf(error)}.`);
+  }
+  if (values.help) return "help";
+  const { version, out, key, "secure-boot-key": bootKey, "secure-boot-cert": bootCert } = values;
+  if (version === undefined) throw usage("--version is missing.");
+  if (!VERSION.test(version) || version.length > VERSION_LENGTH_MAX)
+    throw usage(`--version ${version}: expected X.Y.Z or X.Y.Z~rcN, of at most ${VERSION_LENGTH_MAX} characters.`);
+  if (out === undefined) throw usage("--out is missing.");
+  if ((bootKey === undefined) !== (bootCert === undefined))
+    throw usage("--secure-boot-key and --secure-boot-cert come together or not at all.");
+  const supportUntil = values["support-until"] ?? `${today.getUTCFullYear() + 5}-12-31`;
+  if (!/^\d{4}-\d\d-\d\d$/.test(supportUntil)) throw usage(`--support-until ${supportUntil}: expected YYYY-MM-DD.`);
+  return {
+    version,
+    out,
+    key,
+    supportUntil,
+    secureBoot: bootKey === undefined || bootCert === undefined ? undefined : { key: bootKey, certificate: bootCert },
+    compression: values.compression,
+    cache: values.cache,
+    renew: values.renew,
+    rawOnly: values.raw,
+  };
+}
+
+function usage(message: string): PaddockError {
+  return new PaddockError("USAGE", message, { remedy: "npm run image -- --help shows every option." });
+}

@@ -1,0 +1,60 @@
+import { createHash, createPrivateKey, sign } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readFile, rm, stat, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { blockMapOf, mappedRanges } from "./block-map.ts";
+import { ARCHITECTURE, type BuiltImage } from "./build.ts";
+import { imageBytesOf } from "./disk.ts";
+import { run } from "./run.ts";
+
+export interface ReleaseOptions {
+  readonly version: string;
+  readonly out: string;
+  /** Until when there will be updates: YYYY-MM-DD. */
+  readonly supportUntil: string;
+  /** PEM of the Ed25519 key that signs; undefined: not signed. */
+  readonly key: string | undefined;
+  readonly commit: string;
+}
+
+/** Writes what goes with an image: compressed image, block map, release.json, SHA256SUMS and its signature. */
+export async function writeRelease(image: BuiltImage, options: ReleaseOptions): Promise<Record<string, unknown>> {
+  const { version, out, supportUntil, commit } = options;
+  const name = basename(image.raw);
+  const bytes = imageBytesOf(image.partitions);
+  const ranges = await mappedRanges(image.raw, image.partitions);
+  await writeFile(join(out, `${name}.bmap`), await blockMapOf(image.raw, bytes, ranges));
+  // One thread: with more the bytes depend on how many.
+  await run("xz", ["-T1", "-6", "--keep", "--force", image.raw]);
+  const release = {
+    version,
+    arch: ARCHITECTURE,
+    board: "uefi",
+    supportUntil,
+    commit,
+    rootHash: image.rootHash,
+    kernel: image.kernel,
+    sizes: { ...image.sizes, image: bytes, download: (await stat(`${image.raw}.xz`)).size },
+    packages: image.packages.map((one) => ({ name: one.name, version: one.version })),
+  };
+  await writeFile(join(out, "release.json"), `${JSON.stringify(release, null, 2)}\n`);
+  await writeSums(out, [name, `${name}.xz`, `${name}.bmap`, "release.json"], options.key);
+  return release;
+}
+
+/** SHA256SUMS as sha256sum writes it, and with a key SHA256SUMS.sig, which is 64 bytes (RFC 8032, Ed25519). */
+export async function writeSums(out: string, names: readonly string[], key: string | undefined): Promise<void> {
+  const lines: string[] = [];
+  for (const name of names.toSorted()) lines.push(`${await sha256Of(join(out, name))}  ${name}\n`);
+  await writeFile(join(out, "SHA256SUMS"), lines.join(""));
+  const signature = join(out, "SHA256SUMS.sig");
+  if (key === undefined) await rm(signature, { force: true });
+  else await writeFile(signature, sign(null, Buffer.from(lines.join("")), createPrivateKey(await readFile(key))));
+}
+
+async function sha256Of(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+  return hash.digest("hex");
+}

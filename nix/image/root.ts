@@ -1,0 +1,81 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { BUSYBOX_COMMANDS, ROOT_FILES, ROOT_MODULES, SYSTEMD_UNITS, WANTED } from "./contents.ts";
+import { USR_MERGED } from "./initrd.ts";
+import { takeModules, type ModuleSource } from "./kernel-modules.ts";
+import type { Pool } from "./pool.ts";
+import type { Tree } from "./tree.ts";
+
+export interface RootParts {
+  readonly pool: Pool;
+  readonly modules: ModuleSource;
+  /** Node without its symbols. */
+  readonly node: string;
+  /** Folder that `npm run bundle` made. */
+  readonly bundle: string;
+  /** Text that nix/lib makes, by path without a slash in front. */
+  readonly text: Readonly<Record<string, string>>;
+  readonly osRelease: string;
+}
+
+/** Places that something is mounted on, or that are written to there. */
+const PLACES = ["config", "dev", "proc", "root", "run", "sys", "tmp", "var", "efi"];
+
+/** What is the same in every image, however it is set up. */
+const FIXED_TEXT: Readonly<Record<string, string>> = {
+  "etc/passwd": [
+    "root:x:0:0:root:/root:/bin/sh",
+    "systemd-network:x:998:998::/:/bin/false",
+    "systemd-timesync:x:997:997::/:/bin/false",
+    "paddock:x:800:800:Paddock gateway and BFD:/var/lib/paddock:/bin/false",
+    "paddock-collector:x:801:801:Paddock collector:/var/lib/paddock-collector:/bin/false",
+    "nobody:x:65534:65534:nobody:/:/bin/false",
+    "",
+  ].join("\n"),
+  "etc/group": `root:0 tty:5 disk:6 lp:7 kmem:15 dialout:20 cdrom:24 tape:26 audio:29 utmp:43 video:44 input:101 kvm:102
+    render:103 sgx:104 systemd-timesync:997 systemd-network:998 systemd-journal:999 paddock:800 paddock-collector:801
+    nogroup:65534`
+    .split(/\s+/)
+    .map((line) => `${line.replace(":", ":x:")}:\n`)
+    .join(""),
+  "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+  "etc/hosts": "::1 localhost\n127.0.0.1 localhost\n",
+  // Empty: the file system is read-only, so systemd makes one for each start.
+  "etc/machine-id": "",
+};
+
+/** The whole root file system. */
+export async function rootTree(parts: RootParts): Promise<Tree> {
+  const { pool, modules, node, bundle, text, osRelease } = parts;
+  const tree: Tree = new Map();
+  for (const [name, to] of USR_MERGED) tree.set(name, { kind: "link", to });
+  await pool.take(tree, [...ROOT_FILES, ...SYSTEMD_UNITS]);
+  for (const [target, units] of Object.entries(WANTED))
+    for (const unit of units)
+      tree.set(`usr/lib/systemd/system/${target}.wants/${unit}`, { kind: "link", to: `../${unit}` });
+  tree.set("usr/lib/systemd/system/default.target", { kind: "link", to: "multi-user.target" });
+  for (const name of BUSYBOX_COMMANDS)
+    if (!tree.has(`usr/bin/${name}`)) tree.set(`usr/bin/${name}`, { kind: "link", to: "busybox" });
+  // Not busybox, whose shell runs its own commands before those of the same name in PATH, `ip` too.
+  tree.set("usr/bin/sh", { kind: "link", to: "dash" });
+  await takeModules(tree, modules, ROOT_MODULES);
+  tree.set("usr/bin/node", { kind: "file", mode: 0o755, from: node });
+  await pool.takeLibraries(tree, [node]);
+  for (const file of await filesOf(bundle))
+    tree.set(`opt/paddock/${file}`, { kind: "file", mode: 0o644, from: join(bundle, file) });
+  for (const [path, content] of Object.entries({ ...FIXED_TEXT, ...text }))
+    tree.set(path, { kind: "text", mode: 0o644, content });
+  tree.set("usr/lib/os-release", { kind: "text", mode: 0o644, content: osRelease });
+  tree.set("etc/os-release", { kind: "link", to: "../usr/lib/os-release" });
+  tree.set("etc/resolv.conf", { kind: "link", to: "../run/systemd/resolve/resolv.conf" });
+  tree.set("etc/mtab", { kind: "link", to: "../proc/self/mounts" });
+  for (const place of PLACES) tree.set(place, { kind: "directory", mode: place === "tmp" ? 0o1777 : 0o755 });
+  return tree;
+}
+
+async function filesOf(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
+}
