@@ -1,4 +1,11 @@
 import { FORWARDING_CASES, measureForwarding } from "@paddock/uplink/forward/testing/forwarding-cases.ts";
+import {
+  leavingTimes,
+  p95,
+  SILENT_LONG_PATHS,
+  SILENT_PATHS,
+  SLOW_PATHS,
+} from "@paddock/uplink/forward/testing/silence-cases.ts";
 import { round } from "./load/numbers.ts";
 import type { BenchOptions, Row } from "./load/result.ts";
 
@@ -19,6 +26,19 @@ export async function forwarding({ quick, progress }: BenchOptions): Promise<Row
     };
     rows.push(row);
     progress(`${what}: ${row.value} ${row.unit}`);
+  }
+  const seeds = quick ? 20 : 100;
+  for (const one of [...SILENT_PATHS, ...SILENT_LONG_PATHS]) {
+    const value = round(p95(leavingTimes(one, seeds, 12_000)), 0);
+    const target = SILENT_PATHS.includes(one) ? { target: { is: "at most", value: 3000 } as const } : {};
+    rows.push({ what: `left after, p95 of ${seeds}: ${one.what}`, value, unit: "ms", ...target });
+    progress(`${one.what}: left after ${value} ms at p95`);
+  }
+  for (const one of SLOW_PATHS) {
+    const value = leavingTimes(one, seeds / 5, 25_000).filter((ms) => Number.isFinite(ms)).length;
+    const target = { is: "at most", value: 0 } as const;
+    rows.push({ what: `left in ${seeds / 5} times 25 s: ${one.what}`, value, unit: "times", target });
+    progress(`${one.what}: left ${value} times`);
   }
   return rows;
 }

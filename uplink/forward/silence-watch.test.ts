@@ -1,68 +1,25 @@
 import { describe, expect, test } from "vitest";
-import type { PathConfig } from "../paths/path-config.ts";
-import { LinkSimulation, type LinkShape } from "./testing/link-simulation.ts";
-
-const endpoint = "https://[::1]:8443";
-const FIBRE: PathConfig = { name: "fibre", endpoint, preference: 100 };
-const LTE: PathConfig = { name: "lte", endpoint, preference: 10 };
-const SEEDS = Array.from({ length: 20 }, (_, index) => index + 1);
-
-/** Both paths are up for their watcher, and the first carries telemetry and alarms. */
-function twoPaths(link: LinkShape, seed: number, telemetryPerS = 500): LinkSimulation {
-  const paths = [
-    { config: FIBRE, link },
-    { config: LTE, link: { oneWayMs: 40, loss: 0 } },
-  ];
-  const simulation = new LinkSimulation(paths, { seed }).pass(5000);
-  return simulation
-    .load(1, telemetryPerS, 10, 60_000)
-    .load(0, 5, 200, 60_000)
-    .pass(5000 + seed * 37);
-}
-
-function leftAtMs({ reports }: LinkSimulation): number[] {
-  return reports.flatMap((report) => (report.event === "path-switch" && report.from === "fibre" ? [report.atMs] : []));
-}
+import {
+  leavingTimes,
+  leftAtMs,
+  p95,
+  SILENT_LONG_PATHS,
+  SILENT_PATHS,
+  SLOW_PATHS,
+  twoPaths,
+} from "./testing/silence-cases.ts";
 
 describe("a path that its watcher finds up", () => {
-  test.each([
-    { what: "whose TCP is dead", oneWayMs: 10, loss: 1 },
-    { what: "whose TCP is dead", oneWayMs: 40, loss: 1 },
-    { what: "whose TCP is dead", oneWayMs: 250, loss: 1 },
-    { what: "that loses 60 %", oneWayMs: 10, loss: 0.6 },
-    { what: "that loses 80 %", oneWayMs: 40, loss: 0.8 },
-  ])("$what, of $oneWayMs ms, is left within 3 s at p95", ({ oneWayMs, loss }) => {
-    const took = SEEDS.map((seed) => {
-      const link = { oneWayMs, loss: 0 };
-      const simulation = twoPaths(link, seed);
-      link.loss = loss;
-      const fromMs = simulation.nowMs;
-      return (leftAtMs(simulation.pass(8000))[0] ?? Number.POSITIVE_INFINITY) - fromMs;
-    }).toSorted((a, b) => a - b);
-    expect(took[Math.ceil(0.95 * took.length) - 1]).toBeLessThan(3000);
+  test.each(SILENT_PATHS)("is left within 3 s at p95: $what", (one) => {
+    expect(p95(leavingTimes(one, 20, 8000))).toBeLessThan(3000);
   });
 
-  test.each([
-    { what: "long", link: { oneWayMs: 250, loss: 0 } },
-    { what: "long and lossy", link: { oneWayMs: 250, loss: 0.02 } },
-    { what: "lossy", link: { oneWayMs: 40, loss: 0.02 } },
-    { what: "very long", link: { oneWayMs: 600, loss: 0.01 } },
-    { what: "slow and full", link: { oneWayMs: 40, loss: 0, bytesPerMs: 8 } },
-  ])("that is only $what is not left", ({ link }) => {
-    for (const seed of SEEDS.slice(0, 6))
-      expect(leftAtMs(twoPaths(link, seed).pass(25_000)), `seed ${seed}`).toEqual([]);
+  test.each(SILENT_LONG_PATHS)("is left within 5 s at p95: $what", (one) => {
+    expect(p95(leavingTimes(one, 20, 8000))).toBeLessThan(5000);
   });
 
-  test.each([
-    { what: "long", change: { oneWayMs: 250 } },
-    { what: "slow", change: { bytesPerMs: 29 } },
-  ])("that becomes $what is not left", ({ change }) => {
-    for (const seed of SEEDS.slice(0, 6)) {
-      const link = { oneWayMs: 20, loss: 0 };
-      const simulation = twoPaths(link, seed);
-      Object.assign(link, change);
-      expect(leftAtMs(simulation.pass(20_000)), `seed ${seed}`).toEqual([]);
-    }
+  test.each(SLOW_PATHS)("is not left: $what", (one) => {
+    expect(new Set(leavingTimes(one, 6, 25_000))).toEqual(new Set([Number.POSITIVE_INFINITY]));
   });
 
   test("is not left for a collector that has stopped answering on all of them", () => {

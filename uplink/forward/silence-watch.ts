@@ -7,7 +7,7 @@ interface Silence {
   readonly path: string;
   readonly lane: Lane;
   readonly epoch: number;
-  /** Since the oldest request left, or the newest answer came. */
+  /** Since the newest answer came, or the oldest request that waits should have been answered. */
   readonly sinceMs: number;
 }
 
@@ -17,16 +17,17 @@ export interface Trial {
   readonly atMs: number;
 }
 
-/** Above so many usual times from request to answer silence counts against a path. */
-const USUAL_TIMES = 2;
+/** Above so much of the usual time from request to answer silence counts against a path: a repeated segment takes as long. */
+const USUAL_TIMES = 0.7;
 const USUAL_ROOM_MS = 100;
-/** The usual time follows what is measured so slowly that a fault does not become usual. */
+/** The usual time follows what is measured so slowly, and from so near, that a fault does not become usual. */
 const USUAL_OVER_MS = 20_000;
 const USUAL_STEP_MS = 1000;
+const USUAL_TIMES_MAX = 3;
 /** Of the silence that counts, so much is forgotten in each ms that passes. */
-const FORGETS = 1 / 3;
-const SILENCE_MIN_MS = 700;
-const SILENCE_TRIPS = 2;
+const FORGETS = 0.2;
+const SILENCE_MIN_MS = 750;
+const SILENCE_TRIPS = 1;
 /** A question that was not answered by then is asked again. */
 const TRIAL_LIMIT_MS = 1500;
 
@@ -63,11 +64,12 @@ export function endSilence(draft: Draft, path: string, tookMs?: number): void {
   const { nowMs } = draft.input;
   const session = draft.sessions.get(path)!;
   const { usualMs, answeredMs, answers } = session;
+  const learnedMs = tookMs === undefined ? usualMs : Math.min(tookMs, USUAL_TIMES_MAX * usualMs);
   const share = Math.max(1 / (answers + 2) ** 2, Math.min(USUAL_STEP_MS, nowMs - answeredMs) / USUAL_OVER_MS);
   patchSession(draft, path, {
     answeredMs: nowMs,
     silence: { ms: silenceAt(session, oldestSentMs(draft, path, tookMs), nowMs), atMs: nowMs },
-    usualMs: tookMs === undefined ? usualMs : usualMs + (tookMs - usualMs) * share,
+    usualMs: usualMs + (learnedMs - usualMs) * share,
     answers: answers + 1,
     trial: undefined,
   });
@@ -92,7 +94,8 @@ function silenceOnActive(draft: Draft): Silence | undefined {
     if (path !== active || stage !== "sent" || (oldest !== undefined && oldest.sinceMs <= sentMs)) continue;
     oldest = { path, lane, epoch, sinceMs: sentMs };
   }
-  return oldest && { ...oldest, sinceMs: Math.max(oldest.sinceMs, draft.sessions.get(active)!.answeredMs) };
+  const { answeredMs, usualMs } = draft.sessions.get(active)!;
+  return oldest && { ...oldest, sinceMs: Math.max(oldest.sinceMs + usualMs, answeredMs) };
 }
 
 function oldestSentMs(draft: Draft, path: string, tookMs: number | undefined): number {
@@ -109,9 +112,10 @@ function graceMs({ usualMs }: SessionState): number {
 
 /** The silence that counts once an answer has come at `nowMs`. */
 function silenceAt(session: SessionState, oldestMs: number, nowMs: number): number {
-  const { silence, answeredMs } = session;
+  const { silence, answeredMs, usualMs } = session;
   const before = Math.max(0, silence.ms - (nowMs - silence.atMs) * FORGETS);
-  return before + Math.max(0, nowMs - Math.max(oldestMs, answeredMs) - graceMs(session)) * (1 - FORGETS);
+  const sinceMs = Math.max(oldestMs + usualMs, answeredMs);
+  return before + Math.max(0, nowMs - sinceMs - graceMs(session)) * (1 - FORGETS);
 }
 
 /** When there has been enough silence, if nothing comes. */
