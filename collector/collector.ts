@@ -94,7 +94,8 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
     let server: IngestServer | undefined;
     const follow = { count: noFollowers };
     const metrics = collectorMetrics({
-      connections: () => server?.connections() ?? 0,
+      connections: () => server?.connections.taken ?? 0,
+      unprovenConnections: () => server?.connections.unproven ?? 0,
       uploadsInFlight: () => admission.uploads,
       bodyBytesInFlight: () => admission.budget.usedBytes,
       followers: () => follow.count(),
@@ -139,7 +140,15 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
     closing.add(() => operatorServer.close());
 
     const ingest = ingestHandler(shared);
-    server = await startIngestServer({ listen: config.listen, tls, limits, metrics, log, handle: ingest.handle });
+    server = await startIngestServer({
+      listen: config.listen,
+      tls,
+      limits,
+      metrics,
+      clock,
+      log,
+      handle: ingest.handle,
+    });
     const { addresses, close: closeServer } = server;
     closing.add(async () => {
       bfd?.leave();

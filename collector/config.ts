@@ -57,9 +57,16 @@ const Limits = v.strictObject({
   maxConnections: v.optional(
     v.pipe(
       whole(1, 1_000_000, "connections"),
-      describe("When there are more, the oldest on which no gateway proved its key gives way"),
+      describe("A quarter of them may have shown no gateway's key; when there are more, the oldest of those gives way"),
     ),
     10_000,
+  ),
+  unprovenMs: v.optional(
+    v.pipe(
+      whole(1000, 3_600_000, "ms"),
+      describe("Time for a connection to show the key of a gateway that is approved or asks to be"),
+    ),
+    20_000,
   ),
   maxStreamsPerConnection: v.optional(
     v.pipe(whole(1, 1000, "streams"), describe("HTTP/2 SETTINGS_MAX_CONCURRENT_STREAMS")),

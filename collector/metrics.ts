@@ -22,6 +22,8 @@ export interface CollectorMetrics {
 /** What is read when somebody looks, instead of being kept up to date. */
 export interface MetricSources {
   readonly connections: () => number;
+  /** Of them, those that have not shown the key of an approved gateway. */
+  readonly unprovenConnections: () => number;
   readonly uploadsInFlight: () => number;
   readonly bodyBytesInFlight: () => number;
   readonly followers: () => number;
@@ -62,6 +64,11 @@ export function collectorMetrics(sources: MetricSources): CollectorMetrics {
     new Histogram({ name: `paddock_collector_${name}`, help, buckets, registers });
 
   gauge("connections", "Open connections of gateways.", sources.connections);
+  gauge(
+    "unproven_connections",
+    "Of them, those that have not shown the key of an approved gateway.",
+    sources.unprovenConnections,
+  );
   gauge("uploads_in_flight", "Uploads being received or written.", sources.uploadsInFlight);
   gauge("body_bytes_in_flight", "Bytes of uploads held in memory.", sources.bodyBytesInFlight);
   gauge("followers", "Readers of the log that are connected.", sources.followers);

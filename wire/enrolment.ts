@@ -42,6 +42,13 @@ export function signEnrolment(identity: SigningIdentity, request: Pick<Enrolment
   return encodeSign1(identity.privateKey, writeSignerHeader(identity.id), body);
 }
 
+/** The gateway that a request says it is of, before anything of it is verified; undefined when it is none. */
+export function claimedGateway(encoded: Uint8Array): PartyId | undefined {
+  const parts = decodeSign1(encoded, BODY_BYTES_MAX);
+  const signer = parts.ok ? readSignerHeader(parts.value.protectedBytes) : parts;
+  return signer.ok ? signer.value : undefined;
+}
+
 /** Reads a request and verifies that the key inside it signed it and hashes to the id in its header. */
 export function openEnrolment(encoded: Uint8Array): Outcome<Enrolment, EnrolmentProblem> {
   const parts = decodeSign1(encoded, BODY_BYTES_MAX);

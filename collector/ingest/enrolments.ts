@@ -1,12 +1,13 @@
 import { TokenBucket } from "@paddock/base/token-bucket.ts";
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
-import { openEnrolment } from "@paddock/wire/enrolment.ts";
+import { claimedGateway, openEnrolment } from "@paddock/wire/enrolment.ts";
 import { hexOf } from "../chain-name.ts";
 import type { CollectorLimits } from "../config.ts";
 import type { CollectorMetrics } from "../metrics.ts";
 import type { GatewayRegistry } from "../registry/gateway-registry.ts";
 import { BodyBudget } from "./body-budget.ts";
+import type { ConnectionPlace } from "./connection-places.ts";
 import {
   bodyRefusal,
   BUSY_RETRY_S,
@@ -55,7 +56,8 @@ export class Enrolments {
     this.#context = context;
   }
 
-  async answer(request: AnyRequest): Promise<Answer> {
+  /** `room` is the place of the connection. */
+  async answer(request: AnyRequest, room: ConnectionPlace): Promise<Answer> {
     const connection = connectionOf(request);
     const here = this.#perConnection.get(connection) ?? 0;
     if (here >= AT_ONCE_PER_CONNECTION_MAX) return tooMany();
@@ -68,7 +70,7 @@ export class Enrolments {
       const limits = { maxBytes: ENROLMENT_BYTES_MAX, idleMs: ENROLMENT_MS, totalMs: ENROLMENT_MS, bytesPerS: 0 };
       const body = await readBody(request, limits, lease, this.#context.clock, place.others);
       this.#arriving.delete(place);
-      return body.ok ? await this.#enrol(body.value, connection) : bodyRefusal(body.reason, body.detail);
+      return body.ok ? await this.#enrol(body.value, connection, room) : bodyRefusal(body.reason, body.detail);
     } finally {
       lease.close();
       place.leave();
@@ -98,12 +100,14 @@ export class Enrolments {
     return place;
   }
 
-  async #enrol(body: Uint8Array, connection: object): Promise<Answer> {
+  async #enrol(body: Uint8Array, connection: object, room: ConnectionPlace): Promise<Answer> {
     const { registry, keyProofs, wrongSignatures, limits, clock, metrics, log } = this.#context;
-    if (!wrongSignatures.mayTry(connection)) return tooMany();
+    const claimed = claimedGateway(body);
+    const name = claimed === undefined ? undefined : registry.get(hexOf(claimed))?.id;
+    if (!wrongSignatures.mayTry(connection, name)) return tooMany();
     const opened = openEnrolment(body);
     if (!opened.ok) {
-      wrongSignatures.failed(connection);
+      wrongSignatures.failed(connection, name);
       const status = opened.reason === "enrolment-format" ? 400 : 401;
       return errorAnswer(status, opened.reason, opened.detail);
     }
@@ -124,7 +128,9 @@ export class Enrolments {
       log.warn("claim-not-taken", { gateway: gateway.id, label: gateway.label, why: claimProblem });
     }
     const status = { approved: 200, pending: 202, denied: 403 }[gateway.state];
-    const challenge = gateway.state === "approved" ? { "paddock-challenge": keyProofs.challenge(gateway.id) } : {};
+    if (gateway.state === "approved") room.proven();
+    if (gateway.state === "pending") room.known();
+    const challenge = gateway.state === "denied" ? {} : { "paddock-challenge": keyProofs.challenge(gateway.id) };
     // That it did not do is all that the sender learns: the rest would tell who guesses which codes there are.
     const claim = claimProblem === undefined ? {} : { claim: "not-taken" };
     return jsonAnswer(status, { state: gateway.state, ...claim }, challenge);

@@ -49,9 +49,9 @@ export function bodyRefusal(reason: BodyProblem | "content-type", detail: string
 /**
  * Sends an answer. When the request's body was not read to its end, the sender is told to stop: by a reset with
  * NO_ERROR behind the answer (RFC 9113 §8.1). HTTP/1.1 has no such word, and closing at once would lose the answer: the
- * rest is dropped for a moment, then the connection.
+ * rest is dropped for a moment, then the connection. `goesOn` is false for the last answer over HTTP/1.1.
  */
-export function sendAnswer(request: AnyRequest, response: AnyResponse, answer: Answer): void {
+export function sendAnswer(request: AnyRequest, response: AnyResponse, answer: Answer, goesOn = true): void {
   if (response.writableEnded || response.destroyed) return;
   const body = Buffer.from(answer.body ?? "");
   const headers: Record<string, string> = { ...answer.headers, "content-length": String(body.length) };
@@ -67,7 +67,7 @@ export function sendAnswer(request: AnyRequest, response: AnyResponse, answer: A
     });
     return;
   }
-  response.writeHead(answer.status, headers);
+  response.writeHead(answer.status, goesOn ? headers : { ...headers, connection: "close" });
   response.end(body);
   if (request.complete) return;
   request.resume();

@@ -11,6 +11,7 @@ import type { CollectorMetrics } from "../metrics.ts";
 import type { Gateway, GatewayRegistry } from "../registry/gateway-registry.ts";
 import type { Admission } from "./admission.ts";
 import type { BodyLease } from "./body-budget.ts";
+import type { ConnectionPlace } from "./connection-places.ts";
 import { Enrolments } from "./enrolments.ts";
 import {
   bodyRefusal,
@@ -43,8 +44,8 @@ export interface IngestContext extends UploadContext {
 }
 
 export interface IngestHandler {
-  /** Answers one request; never throws. Calls `proven` when it comes from a gateway that has shown its key. */
-  readonly handle: (request: AnyRequest, response: AnyResponse, proven: () => void) => void;
+  /** Answers one request, and tells the place of its connection whose key was shown; never throws. */
+  readonly handle: (request: AnyRequest, response: AnyResponse, place: ConnectionPlace) => void;
   /** Turns new requests away with 503 and resolves when those in flight are answered, or after `withinMs`. */
   drain(withinMs: number): Promise<void>;
 }
@@ -62,36 +63,42 @@ export function ingestHandler(context: IngestContext): IngestHandler {
   const inFlight = new Set<Promise<void>>();
   let draining = false;
 
-  const answerTo = async (request: AnyRequest, isProven: () => void): Promise<Answer> => {
+  const answerTo = async (request: AnyRequest, place: ConnectionPlace): Promise<Answer> => {
     if (draining) return errorAnswer(503, "stopping", "The collector stops.", { retryAfterS: BUSY_RETRY_S });
     const path = (request.url ?? "").split("?", 1)[0]!;
     if (path === "/healthz") return onlyMethods(request, ["GET", "HEAD"]) ?? { status: 200, body: "ok\n" };
     if (path === "/v1/enrolments") {
-      return onlyMethods(request, ["POST"]) ?? (await enrolments.answer(request));
+      return onlyMethods(request, ["POST"]) ?? (await enrolments.answer(request, place));
     }
     const chain = chainOfPath(path);
     if (chain === undefined) return errorAnswer(404, "not-found", `There is nothing at ${path.slice(0, 200)}.`);
     const wrongMethod = onlyMethods(request, ["GET", "POST"]);
     if (wrongMethod !== undefined) return wrongMethod;
     const gateway = context.registry.get(hexOf(chain.gateway));
-    if (gateway?.state !== "approved") return notAdmitted(gateway);
+    if (gateway === undefined || gateway.state === "denied") return notAdmitted(gateway);
     const proven = keyProofs.check(headerOf(request, "authorization"), gateway, connectionOf(request));
+    if (gateway.state === "pending") {
+      const answer = notAdmitted(gateway);
+      if (!proven.ok) return withHeaders(answer, { "paddock-challenge": keyProofs.challenge(gateway.id) });
+      place.known();
+      return answer;
+    }
     if (!proven.ok) return unproven(proven.reason, proven.detail, keyProofs.challenge(gateway.id));
-    isProven();
+    place.proven();
     const answer = await answerProven(context, request, chain, gateway);
     return proven.value === undefined ? answer : withHeaders(answer, { "paddock-challenge": proven.value });
   };
 
-  const handle = (request: AnyRequest, response: AnyResponse, proven: () => void): void => {
+  const handle = (request: AnyRequest, response: AnyResponse, place: ConnectionPlace): void => {
     request.on("error", () => {});
     response.on("error", () => {});
-    const done = answerTo(request, proven)
+    const done = answerTo(request, place)
       .catch((error: unknown) => {
         if (error instanceof PaddockError && error.code === "STORE_WRITE_FAILED") context.onFatal(error);
         context.log.error("request-failed", { url: request.url?.slice(0, 200), message: messageOf(error) });
         return errorAnswer(503, "failed", "The collector could not do this now.", { retryAfterS: BUSY_RETRY_S });
       })
-      .then((answer) => sendAnswer(request, response, answer))
+      .then((answer) => sendAnswer(request, response, answer, place.goesOn()))
       .finally(() => inFlight.delete(done));
     inFlight.add(done);
   };

@@ -1,10 +1,12 @@
 import { createSecureServer, type Http2SecureServer, type Http2Session } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
+import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import type { CollectorLimits } from "../config.ts";
 import type { CollectorMetrics } from "../metrics.ts";
-import { ConnectionPool } from "./connection-pool.ts";
+import { type ConnectionPlace, ConnectionPlaces } from "./connection-places.ts";
+import { Connections } from "./connections.ts";
 import type { AnyRequest, AnyResponse } from "./http-answer.ts";
 
 export interface ListenAddress {
@@ -20,13 +22,15 @@ export interface IngestServerOptions {
   readonly limits: CollectorLimits;
   readonly metrics: Pick<CollectorMetrics, "connectionErrors">;
   readonly log: Log;
-  /** `proven`: to be called when the request has shown that it comes from a gateway. */
-  readonly handle: (request: AnyRequest, response: AnyResponse, proven: () => void) => void;
+  readonly clock: Clock;
+  /** `place` is that of the connection, which is told what was shown of a key. */
+  readonly handle: (request: AnyRequest, response: AnyResponse, place: ConnectionPlace) => void;
 }
 
 export interface IngestServer {
   readonly addresses: readonly ListenAddress[];
-  connections(): number;
+  /** Open ones, and how many of them have not shown the key of an approved gateway. */
+  readonly connections: Pick<ConnectionPlaces, "taken" | "unproven">;
   /** Stops accepting and asks every peer to finish (GOAWAY); resolves when all are gone or after `withinMs`. */
   close: (withinMs: number) => Promise<void>;
 }
@@ -45,17 +49,20 @@ const HTTP1_HEADERS_MS = 10_000;
  */
 export async function startIngestServer(options: IngestServerOptions): Promise<IngestServer> {
   const sessions = new Set<Http2Session>();
-  const pool = new ConnectionPool(options.limits.maxConnections);
+  const places = new ConnectionPlaces(options.limits, options.clock, (kind) =>
+    options.metrics.connectionErrors.inc({ kind }),
+  );
+  const connections = new Connections(places);
   const servers: Http2SecureServer[] = [];
-  const closeAll = (withinMs: number) => closeServers(servers, sessions, pool, withinMs);
+  const closeAll = (withinMs: number) => closeServers(servers, sessions, connections, withinMs);
   try {
     const addresses: ListenAddress[] = [];
     for (const where of options.listen) {
-      const server = createServer(options, sessions, pool);
+      const server = createServer(options, sessions, connections);
       addresses.push(await listen(server, where));
       servers.push(server);
     }
-    return { addresses, connections: () => pool.size, close: closeAll };
+    return { addresses, connections: places, close: closeAll };
   } catch (error) {
     await closeAll(0);
     throw error;
@@ -65,7 +72,7 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
 function createServer(
   options: IngestServerOptions,
   sessions: Set<Http2Session>,
-  pool: ConnectionPool,
+  connections: Connections,
 ): Http2SecureServer {
   const { limits, metrics, log } = options;
   const failed = (kind: string, error: unknown) => {
@@ -91,13 +98,11 @@ function createServer(
   server.setTimeout(limits.connectionIdleMs);
   server.on("connection", (socket) => {
     socket.on("error", (error: Error) => failed("socket", error));
-    const displaced = pool.add(socket);
-    if (displaced === undefined) return;
-    metrics.connectionErrors.inc({ kind: "too-many" });
-    displaced.destroy();
+    connections.enter(socket);
   });
   server.on("session", (session) => {
     sessions.add(session);
+    connections.startSession(session);
     session.once("close", () => sessions.delete(session));
     session.on("error", (error) => failed("session", error));
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
@@ -118,7 +123,7 @@ function createServer(
     socket.destroy();
   });
   server.on("request", (request, response) => {
-    options.handle(request, response, () => pool.proved(request.socket));
+    options.handle(request, response, connections.placeOf(request, response));
   });
   return server;
 }
@@ -139,14 +144,12 @@ function listen(server: Http2SecureServer, { address, port }: ListenAddress): Pr
 async function closeServers(
   servers: readonly Http2SecureServer[],
   sessions: ReadonlySet<Http2Session>,
-  pool: ConnectionPool,
+  connections: Connections,
   withinMs: number,
 ): Promise<void> {
   const closed = servers.map((server) => new Promise<void>((resolve) => void server.close(() => resolve())));
   for (const session of sessions) session.close();
-  const giveUp = setTimeout(() => {
-    for (const socket of pool.sockets()) socket.destroy();
-  }, withinMs);
+  const giveUp = setTimeout(() => connections.destroyAll(), withinMs);
   await Promise.all(closed);
   clearTimeout(giveUp);
 }

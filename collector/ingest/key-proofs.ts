@@ -11,7 +11,7 @@ export type KeyProofProblem =
   | "prove-key"
   /** It is malformed, meant for somebody else, or not signed by the gateway's key. */
   | "key-proof"
-  /** Too many wrong signatures came over this connection. */
+  /** Too many wrong signatures in this gateway's name, or of all, came over this connection. */
   | "busy";
 
 interface Proven {
@@ -34,7 +34,10 @@ export class KeyProofs {
   readonly #collector: Uint8Array;
   readonly #clock: Clock;
   readonly #secret = randomBytes(32);
-  /** By gateway id: as many as there are approved gateways, the newest first. */
+  /**
+   * By gateway id, each with its newest first. In order of their newest proofs, so that those which are over are found at
+   * the beginning: gateways that wait for a yes come and go.
+   */
   readonly #proven = new Map<string, readonly Proven[]>();
   readonly #wrong: WrongSignatures;
 
@@ -71,8 +74,18 @@ export class KeyProofs {
     const untilMs = this.#verify(authorization, gateway, connection);
     if (!untilMs.ok) return untilMs;
     const kept = [{ authorization, untilMs: untilMs.value }, ...current].slice(0, KEPT_PER_GATEWAY);
+    this.#proven.delete(gateway.id);
     this.#proven.set(gateway.id, kept);
+    this.#forget(nowMs);
     return accept(undefined);
+  }
+
+  /** Lets go of who has not come back for as long as a proof holds; the time is that of its challenge, so nearly in order. */
+  #forget(nowMs: number): void {
+    for (const [id, proofs] of this.#proven) {
+      if (proofs.some(({ untilMs }) => untilMs > nowMs)) return;
+      this.#proven.delete(id);
+    }
   }
 
   /** Until when a proof that was not seen before holds. */
@@ -94,9 +107,11 @@ export class KeyProofs {
     if (untilMs === undefined || untilMs <= this.#nowMs()) {
       return refuse("prove-key", "The challenge is not of this collector, or too old; sign the new one.");
     }
-    if (!this.#wrong.mayTry(connection)) return refuse("busy", "Too many wrong signatures came over this connection.");
+    if (!this.#wrong.mayTry(connection, id)) {
+      return refuse("busy", "Too many wrong signatures of this gateway came over this connection.");
+    }
     if (!verifySign1(parts, key)) {
-      this.#wrong.failed(connection);
+      this.#wrong.failed(connection, id);
       return refuse("key-proof", "The proof is not signed by the gateway's key.");
     }
     return accept(untilMs);

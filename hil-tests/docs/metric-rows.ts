@@ -65,6 +65,7 @@ export function gatewayMetricRows(): Row[] {
 export async function collectorMetricRows(): Promise<Row[]> {
   const metrics = collectorMetrics({
     connections: () => 0,
+    unprovenConnections: () => 0,
     uploadsInFlight: () => 0,
     bodyBytesInFlight: () => 0,
     followers: () => 0,

@@ -1,6 +1,6 @@
 import { generateIdentity } from "@paddock/wire/identity.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { collectorLinks } from "./collector-link.ts";
+import { collectorLinks, type CollectorLinkOptions } from "./collector-link.ts";
 import type { CollectorLink, LinkOutcome, VerifiedReceipt } from "./ports.ts";
 import { FakeCollector, type Mood } from "./testing/fake-collector.ts";
 
@@ -20,8 +20,8 @@ afterEach(async () => {
   await collector.stop();
 });
 
-async function linkTo(to: FakeCollector): Promise<CollectorLink> {
-  const open = collectorLinks({ publicKey: to.identity.publicKeyRaw, identity: gateway });
+async function linkTo(to: FakeCollector, more: Partial<CollectorLinkOptions> = {}): Promise<CollectorLink> {
+  const open = collectorLinks({ publicKey: to.identity.publicKeyRaw, identity: gateway, ...more });
   const opened = await open({ name: "fibre", endpoint: to.endpoint, preference: 1 }, never);
   if (!opened.ok) throw new Error(opened.detail);
   return opened.value.link;
@@ -136,4 +136,21 @@ test("what the collector says of an enrolment", async () => {
     { ok: true, value: { state: "denied", claimNotTaken: false } },
     { ok: false, reason: "busy" },
   ]);
+});
+
+test("a session that carries nothing shows the gateway's key; one that carries something needs no further request", async () => {
+  collector.challenge = Buffer.alloc(22, 1).toString("base64url");
+  const standby = await linkTo(collector, { proveAfterMs: 0 });
+  await expect.poll(() => collector.queries).toEqual(["alarm/0"]);
+  expect(collector.unproven).toBe(1);
+  standby.close();
+
+  const active = await linkTo(collector, { proveAfterMs: 100 });
+  await active.enrol(Buffer.alloc(0), never);
+  // This one is due later than the active one was.
+  const later = await linkTo(collector, { proveAfterMs: 150 });
+  await expect.poll(() => collector.queries).toHaveLength(2);
+  expect(collector.unproven).toBe(2);
+  later.close();
+  active.close();
 });

@@ -41,6 +41,8 @@ export interface CollectorLinkOptions {
   /** How often an idle session is tested, and on a metered path. */
   readonly keepAliveMs?: number;
   readonly meteredKeepAliveMs?: number;
+  /** How soon a session on which nothing was asked shows our key. */
+  readonly proveAfterMs?: number;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -52,6 +54,9 @@ const HTTP1_SOCKETS_MAX = 4;
 const RETRY_AFTER_MAX_MS = 3_600_000;
 const HANDSHAKE_BYTES = 4000;
 const PACKET_OVERHEAD_BYTES = 166;
+/** In this time an active path has long asked for something. */
+const PROVE_AFTER_MS = 1000;
+const ANY_CHAIN: ChainName = { lane: 0, epoch: 0 };
 const COSE_SIGN1 = 'application/cose; cose-type="cose-sign1"';
 
 /** Makes the function that opens links to one collector. Throws RangeError when `publicKey` is not 32 bytes. */
@@ -66,6 +71,7 @@ export function collectorLinks(options: CollectorLinkOptions): OpenLink {
     if (!exchange.ok) return exchange;
     const shared = { key: receiptKey.value, gateway: options.identity.id, compression, prover };
     const link = new HttpCollectorLink(path, exchange.value, shared);
+    link.proveLater(options.proveAfterMs ?? PROVE_AFTER_MS);
     return accept<OpenedLink>({ link, handshakeMs: performance.now() - startedAt });
   };
 }
@@ -125,6 +131,8 @@ class HttpCollectorLink implements CollectorLink {
   readonly #compression: BodyCompression;
   readonly #prover: KeyProver;
   readonly #prefix: string;
+  #proving: NodeJS.Timeout | undefined;
+  #hasAsked = false;
 
   constructor(path: PathConfig, exchange: HttpExchange, { key, gateway, compression, prover }: SharedByLinks) {
     this.#path = path;
@@ -151,6 +159,17 @@ class HttpCollectorLink implements CollectorLink {
     };
     const request = { method: "POST", path: this.#chainPath(chain), headers, body: packed.body } as const;
     return this.#receiptOf(chain, request, signal);
+  }
+
+  /**
+   * Shows our key on a session that has nothing else to carry, as a standby's: the collector ends those on which nobody
+   * does. What is asked for does not matter.
+   */
+  proveLater(afterMs: number): void {
+    this.#proving = setTimeout(() => {
+      if (!this.#hasAsked) void this.receipt(ANY_CHAIN, new AbortController().signal);
+    }, afterMs);
+    this.#proving.unref();
   }
 
   receipt(chain: ChainName, signal: AbortSignal): Promise<LinkOutcome<VerifiedReceipt>> {
@@ -191,6 +210,7 @@ class HttpCollectorLink implements CollectorLink {
   }
 
   close(): void {
+    clearTimeout(this.#proving);
     this.#exchange.close();
   }
 
@@ -225,16 +245,19 @@ class HttpCollectorLink implements CollectorLink {
     return { ok: true, value: { receipt, encoded } };
   }
 
-  /** Asks with the proof of our key. The first time, and after a restart of the collector, it has to be signed anew. */
+  /** Asks with the proof of our key, also while the operator has not said yes. The first time, and after a restart of the collector, it has to be signed anew. */
   async #askProven(request: ExchangeRequest, signal: AbortSignal): Promise<LinkOutcome<ExchangeResponse>> {
     const ask = () => this.#ask({ ...request, headers: { ...request.headers, ...this.#prover.headers() } }, signal);
     const answer = await ask();
     if (!answer.ok) return answer;
     const renewed = this.#prover.take(answer.value.challenge);
-    return answer.value.status === 401 && renewed ? ask() : answer;
+    const isUnproven =
+      answer.value.status === 401 || (answer.value.status === 403 && answer.value.challenge !== undefined);
+    return isUnproven && renewed ? ask() : answer;
   }
 
   async #ask(request: ExchangeRequest, signal: AbortSignal): Promise<LinkOutcome<ExchangeResponse>> {
+    this.#hasAsked = true;
     try {
       return { ok: true, value: await this.#exchange.request(request, signal) };
     } catch (error) {

@@ -1,0 +1,83 @@
+import { beforeEach, expect, test } from "vitest";
+import { VirtualClock } from "@paddock/base/clock.ts";
+import { type ConnectionPlace, ConnectionPlaces } from "./connection-places.ts";
+
+let clock: VirtualClock;
+let told: string[];
+let places: ConnectionPlaces;
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  told = [];
+  places = new ConnectionPlaces({ maxConnections: 8, unprovenMs: 20_000 }, clock, (reason) => told.push(reason));
+});
+
+function enter(name: string): ConnectionPlace {
+  return places.enter({ soon: () => told.push(`${name} soon`), now: () => told.push(`${name} now`) })!;
+}
+
+test("a connection that shows no key is asked to go when its time is over, and soon has to", () => {
+  const stranger = enter("stranger");
+  enter("gateway").proven();
+  clock.advance(9999);
+  expect(stranger.goesOn()).toBe(true);
+  clock.advance(1);
+  expect(stranger.goesOn()).toBe(false);
+  clock.advance(9999);
+  expect(told).toEqual([]);
+  clock.advance(1);
+  expect(told).toEqual(["unproven", "stranger soon"]);
+  clock.advance(3_600_000);
+  expect(told).toEqual(["unproven", "stranger soon", "stranger now"]);
+});
+
+test("one that ends in time, or shows its key while it is asked to go, is not ended", () => {
+  const [asked, gone] = [enter("asked"), enter("gone")];
+  gone.leave();
+  clock.advance(20_000);
+  asked.proven();
+  clock.advance(3_600_000);
+  expect(told).toEqual(["unproven", "asked soon"]);
+});
+
+test("strangers have a quarter of the places: the one there longest gives way to the next", () => {
+  const proven = ["a", "b", "c"].map((name) => {
+    const place = enter(name);
+    place.proven();
+    return place;
+  });
+  for (const name of ["one", "two", "three", "four"]) enter(name);
+  expect(told).toEqual(["too-many", "one now", "too-many", "two now"]);
+  expect([places.taken, places.unproven]).toEqual([5, 2]);
+  for (const place of proven) place.leave();
+  expect(places.taken).toBe(2);
+});
+
+test("a gateway that waits for its yes has time, goes behind strangers, and gives way all the same", () => {
+  const waiting = enter("waiting");
+  enter("stranger");
+  waiting.known();
+  enter("next");
+  expect(told).toEqual(["too-many", "stranger now"]);
+  clock.advance(10_000);
+  enter("last");
+  expect(told.slice(2)).toEqual(["too-many", "waiting now"]);
+  expect(waiting.goesOn()).toBe(true);
+  waiting.known();
+  waiting.proven();
+  expect(places.unproven).toBe(2);
+});
+
+test("full of gateways, it refuses who comes, and has a place again when one leaves", () => {
+  const gateways = Array.from({ length: 8 }, (_, index) => {
+    const place = enter(String(index));
+    place.proven();
+    return place;
+  });
+  expect(places.enter({ soon: () => {}, now: () => {} })).toBeUndefined();
+  expect(told).toEqual(["too-many"]);
+  gateways[0]!.leave();
+  gateways[0]!.leave();
+  enter("next").proven();
+  expect(places.taken).toBe(8);
+});
