@@ -7,7 +7,8 @@ import type { ConnectionPlace, ConnectionPlaces } from "./connection-places.ts";
 const NO_PLACE: ConnectionPlace = { known() {}, proven() {}, goesOn: () => true, leave() {} };
 
 interface Connection {
-  readonly place: ConnectionPlace;
+  readonly socket: Socket;
+  place: ConnectionPlace;
   session: Http2Session | undefined;
   /** Of HTTP/1.1, which cannot say that it takes no more: requests that are not answered yet. */
   unanswered: number;
@@ -30,12 +31,10 @@ export class Connections {
 
   /** Takes in a socket, or ends it when there is no place. */
   enter(socket: Socket): void {
-    const place = this.#places.enter({
-      soon: () => endSoon(connection!, socket),
-      now: () => void socket.destroy(),
-    });
+    const connection: Connection = { socket, place: NO_PLACE, session: undefined, unanswered: 0, ending: false };
+    const place = this.#places.enter({ soon: () => endSoon(connection), now: () => void socket.destroy() });
     if (place === undefined) return void socket.destroy();
-    const connection: Connection = { place, session: undefined, unanswered: 0, ending: false };
+    connection.place = place;
     const key = keyOf(socket);
     this.#open.set(key, connection);
     this.#sockets.add(socket);
@@ -72,10 +71,10 @@ export class Connections {
   }
 }
 
-function endSoon(connection: Connection, socket: Socket): void {
+function endSoon(connection: Connection): void {
   connection.ending = true;
   if (connection.session !== undefined) connection.session.close();
-  else if (connection.unanswered === 0) socket.destroy();
+  else if (connection.unanswered === 0) connection.socket.destroy();
 }
 
 function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Partial<Socket>): string {
