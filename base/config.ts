@@ -48,16 +48,21 @@ export async function readConfigFile<Schema extends v.GenericSchema>(
       remedy,
     });
   }
+  return parseConfig(schema, parseJson(text, path), path);
+}
+
+/** Reads JSON in which no key stands twice. Throws CONFIG_UNREADABLE or CONFIG_INVALID that name the place in `what`. */
+export function parseJson(text: string, what: string): unknown {
   let document: unknown;
   try {
     document = JSON.parse(text);
   } catch (error) {
-    throw new PaddockError("CONFIG_UNREADABLE", `${path} is not JSON: ${jsonProblem(text, error)}.`);
+    throw new PaddockError("CONFIG_UNREADABLE", `${what} is not JSON: ${jsonProblem(text, error)}.`);
   }
   const fault = faultyKey(text);
   if (fault !== undefined)
-    throw new PaddockError("CONFIG_INVALID", `${path} is not valid: ${fault.field}: ${fault.why}.`);
-  return parseConfig(schema, document, path);
+    throw new PaddockError("CONFIG_INVALID", `${what} is not valid: ${fault.field}: ${fault.why}.`);
+  return document;
 }
 
 /** What the parser says of `text`, and where, without the piece that it quotes: secrets may stand there. */

@@ -7,6 +7,7 @@ import { bufferCommand } from "./cli/buffer-command.ts";
 import { chainCommand } from "./cli/chain-command.ts";
 import { DEFAULT_CONFIG_FILE, type Command } from "./cli/options.ts";
 import { identityCommand, metricsCommand } from "./cli/plain-commands.ts";
+import { provisionCommand } from "./cli/provision-command.ts";
 import { runCommand } from "./cli/run-command.ts";
 import { sensorsCommand } from "./cli/sensors-command.ts";
 import { statusCommand } from "./cli/status-command.ts";
@@ -21,10 +22,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   uplinks: uplinksCommand,
   metrics: metricsCommand,
   identity: identityCommand,
+  provision: provisionCommand,
 };
 
 function help(): string {
-  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`);
+  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(11)}${summary}`);
   return `paddock gateway COMMAND\n\n${lines.join("\n")}\n\nEvery command has --help, and --config FILE (default ${DEFAULT_CONFIG_FILE}).\n`;
 }
 
