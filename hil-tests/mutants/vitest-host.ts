@@ -40,6 +40,8 @@ const vitest: Vitest = await createVitest(
     bail: 1,
     maxWorkers: 1,
     fileParallelism: false,
+    // Of what a mutant leaves behind in its process the next one must not die.
+    isolate: true,
     // Remembered code would be code without the mutant.
     fsModuleCache: false,
     // A mutant that gathers without end is to end itself, not the machine.

@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { systemClock } from "@paddock/base/clock.ts";
 import { ChainStore } from "../chain-store.ts";
 import type { Eviction } from "../types.ts";
@@ -8,6 +9,9 @@ import { Sealer, testPayload, type SealedBatch } from "./sealer.ts";
  * The process that the kill test kills: goes on with the chain in a directory and prints `seq hash` for each batch
  * that was stored, with acknowledgements, trims, evictions and compactions between.
  */
+// Node writes what it has compiled when a process ends by itself, which this one never does.
+flushCompileCache();
+
 const store = await ChainStore.open({
   directory: process.argv[2]!,
   maxBytes: 400_000,
