@@ -104,7 +104,7 @@ export const ERROR_TABLE = {
   DEVICE_REFUSED: {
     disposition: "usage",
     meaning: "A disk is not written to: it is in use, built in, too small, or not there.",
-    remedy: "paddock flash --list shows the disks that can be written.",
+    remedy: "Look with paddock flash --list for the disks that can be written.",
   },
   FLASH_FAILED: {
     disposition: "fatal",
