@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { VirtualClock } from "@paddock/base/clock.ts";
-import { silentLog } from "@paddock/base/log.ts";
+import { silentLog, type Log } from "@paddock/base/log.ts";
 import type { Damage } from "@paddock/store/damage.ts";
 import type { VerifyOptions } from "@paddock/store/verify.ts";
 import type { ChainId, ChainSummary } from "@paddock/store/types.ts";
@@ -97,6 +97,40 @@ test("begins the next round an hour later", async () => {
     clock.advance(3_600_000);
     expect(looked).toContain("0-31");
   });
+  await scrub.close();
+});
+
+test("what cannot be read is told once, and the look goes on behind it, round after round", async () => {
+  const told: unknown[] = [];
+  const log: Log = { ...silentLog, warn: (event, fields) => told.push([event, fields]) };
+  const failing = {
+    ...ledger,
+    verify: (chain: ChainId, options: VerifyOptions = {}) => {
+      if (options.from !== 0) return ledger.verify(chain, options);
+      looked.push("failed");
+      return Promise.reject(new Error("I/O error"));
+    },
+    verifyLog: () => {
+      looked.push("log failed");
+      return Promise.reject(new Error("I/O error"));
+    },
+  };
+  const scrub = await Scrub.open(failing, directory, clock, log);
+  const round = ["failed", "31-63", "log failed"];
+  for (const rounds of [1, 2]) {
+    await vi.waitFor(() => {
+      clock.advance(500);
+      expect(scrub.progress.rounds).toBe(rounds);
+    });
+    if (rounds === 1) expect(looked).toEqual(round);
+    clock.advance(3_600_000);
+  }
+  expect(looked.slice(0, 6)).toEqual([...round, ...round]);
+  expect(told).toEqual([
+    ["scrub-failed", { message: "I/O error" }],
+    ["scrub-incomplete", { unreadable: 2 }],
+    ["scrub-incomplete", { unreadable: 2 }],
+  ]);
   await scrub.close();
 });
 

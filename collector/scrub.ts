@@ -17,6 +17,8 @@ const BYTES_PER_S = 512 * 1024;
 const ROUND_PAUSE_MS = 3_600_000;
 /** How far it has come is noted at most so often; new damage at once. */
 const NOTE_MS = 60_000;
+/** Messages remembered, so as not to repeat them. */
+const FAILURES_MAX = 100;
 
 export interface ScrubProgress {
   /** Times that it went through the whole ledger. */
@@ -43,6 +45,8 @@ export class Scrub {
   #notedUs = 0;
   #notedDamage = 0;
   #knowsAgain = false;
+  /** What was told as `scrub-failed` since the last whole round. */
+  readonly #failures = new Set<string>();
   #work: Promise<void>;
 
   private constructor(ledger: ScrubLedger, path: string, notes: ScrubNotes, clock: Clock, log: Log) {
@@ -51,7 +55,7 @@ export class Scrub {
     this.#clock = clock;
     this.#log = log;
     this.#noting = new LatestUpdate((wish) =>
-      writeScrubNotes(path, wish).catch((error: unknown) => log.warn("scrub-failed", { message: messageOf(error) })),
+      writeScrubNotes(path, wish).catch((error: unknown) => this.#failed(error)),
     );
     this.#work = this.#run();
   }
@@ -97,14 +101,21 @@ export class Scrub {
 
   async #round(): Promise<void> {
     const { position } = this.#notes;
+    let unreadable = 0;
     const found = await verifyStore(this.#ledger, {
       bytesPerSecond: BYTES_PER_S,
       clock: this.#clock,
       signal: this.#stopping.signal,
       ...(position === null ? {} : { from: position }),
       onStep: (reached) => this.#reached(reached),
+      onUnreadable: (error) => {
+        unreadable++;
+        this.#failed(error);
+      },
     });
     if (!found.complete) return;
+    if (unreadable > 0) this.#log.warn("scrub-incomplete", { unreadable });
+    else this.#failures.clear();
     const rounds = this.#notes.rounds + 1;
     this.#notes = { ...this.#notes, rounds, completed: this.#clock.wallMs(), position: null };
     await this.#note();
@@ -125,8 +136,12 @@ export class Scrub {
     return this.#noting.update(this.#notes);
   }
 
+  /** The same trouble is told once, until a round goes through without any. */
   #failed(error: unknown): void {
-    if (!this.#stopping.signal.aborted) this.#log.warn("scrub-failed", { message: messageOf(error) });
+    const message = messageOf(error);
+    if (this.#stopping.signal.aborted || this.#failures.has(message)) return;
+    if (this.#failures.size < FAILURES_MAX) this.#failures.add(message);
+    this.#log.warn("scrub-failed", { message });
   }
 
   #pause(): Promise<void> {

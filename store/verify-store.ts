@@ -21,6 +21,8 @@ export interface VerifyStoreOptions {
   readonly from?: VerifyPosition;
   /** Told after every step. */
   readonly onStep?: (position: VerifyPosition) => void;
+  /** Told of what cannot be read, and where; then the look goes on a second later behind that step. By default it throws. */
+  readonly onUnreadable?: (error: unknown, at: VerifyPosition) => void;
 }
 
 export interface StoreVerification {
@@ -38,6 +40,8 @@ type VerifiedStore = Pick<ChainStore, "chain" | "chains" | "logEnd" | "verify" |
 
 const BATCHES_PER_STEP = 32;
 const LOG_ENTRIES_PER_STEP = 4096;
+/** A disk that fails is not pressed. */
+const UNREADABLE_PAUSE_MS = 1000;
 /** About what a log entry takes on disk. */
 const LOG_ENTRY_BYTES = 90;
 
@@ -53,6 +57,16 @@ export async function verifyStore(store: VerifiedStore, options: VerifyStoreOpti
     options.onStep?.(position);
     await pause(clock, (bytes / bytesPerSecond) * 1000, signal);
   };
+  const read = async <Found>(at: VerifyPosition, work: Promise<Found>): Promise<Found | undefined> => {
+    try {
+      return await work;
+    } catch (error) {
+      if (options.onUnreadable === undefined || signal?.aborted === true) throw error;
+      options.onUnreadable(error, at);
+      await pause(clock, UNREADABLE_PAUSE_MS, signal);
+      return undefined;
+    }
+  };
   if (from === undefined || from.chain !== undefined) {
     const chains = store.chains().map(({ id }) => ({ id, name: chainBytes(id).toString("hex") }));
     for (const { id, name } of chains.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
@@ -65,18 +79,21 @@ export async function verifyStore(store: VerifiedStore, options: VerifyStoreOpti
         seq = first;
         const to = seq + BATCHES_PER_STEP - 1;
         // From one before, so that the link over the border is looked at, too.
-        const { batches, bytes, breaks } = await store.verify(id, { from: Math.max(0, seq - 1), to });
-        totals.batches += batches;
-        totals.damaged += breaks.filter((found) => found.seq >= first).length;
-        await step({ chain: name, seq: to + 1, offset: 0 }, bytes);
+        const found = await read(
+          { chain: name, seq: first, offset: 0 },
+          store.verify(id, { from: Math.max(0, seq - 1), to }),
+        );
+        totals.batches += found?.batches ?? 0;
+        totals.damaged += found?.breaks.filter((broken) => broken.seq >= first).length ?? 0;
+        await step({ chain: name, seq: to + 1, offset: 0 }, found?.bytes ?? 0);
       }
     }
   }
   for (let offset = from?.chain === undefined ? (from?.offset ?? 0) : 0; offset < store.logEnd();) {
     if (signal?.aborted === true) return { ...totals, complete: false };
-    const { next, lost } = await store.verifyLog(offset, LOG_ENTRIES_PER_STEP);
-    totals.damaged += lost;
-    offset = next;
+    const found = await read({ chain: undefined, seq: 0, offset }, store.verifyLog(offset, LOG_ENTRIES_PER_STEP));
+    totals.damaged += found?.lost ?? 0;
+    offset = found?.next ?? offset + LOG_ENTRIES_PER_STEP;
     await step({ chain: undefined, seq: 0, offset }, LOG_ENTRIES_PER_STEP * LOG_ENTRY_BYTES);
   }
   return { ...totals, complete: true };
