@@ -14,8 +14,10 @@ import {
 
 /** Whom to take as a peer without knowing it beforehand, and how to talk to it. */
 export interface PassivePeers {
-  /** Whether to answer this address at all, now. */
+  /** Whether to answer this address at all. */
   readonly allows: (remote: string) => boolean;
+  /** Whether there is room for one more peer, now; by default always. A peer that is one already needs none to move. */
+  readonly hasRoom?: () => boolean;
   /** What its session is like; the rest has its defaults. */
   readonly session?: Pick<SessionSpecInput, "intervalMs" | "detectMult" | "remotePort">;
 }
@@ -40,6 +42,11 @@ export class PassivePlace {
     this.#template = parseSession(this.session(at.local));
   }
 
+  get hasRoom(): boolean {
+    return this.#peers.hasRoom?.() ?? true;
+  }
+
+  /** Whether a peer may speak from this address. */
   allows(remote: string): boolean {
     return isLinkLocal(remote) === isLinkLocal(this.#at.local) && this.#peers.allows(remote);
   }

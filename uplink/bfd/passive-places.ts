@@ -55,7 +55,7 @@ export class PassivePlaces {
   ): SessionSpecInput | "greeted" | undefined {
     const { remote } = arrival;
     const open = this.#open.get(arrivalPlace(arrival));
-    if (open === undefined || !open.place.allows(remote)) return undefined;
+    if (open === undefined || !open.place.hasRoom || !open.place.allows(remote)) return undefined;
     if (packet.yourDiscriminator !== 0) {
       return open.place.isProof(packet, remote) ? open.place.session(remote) : undefined;
     }

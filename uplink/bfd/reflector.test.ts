@@ -137,6 +137,21 @@ describe("passive multihop, in virtual time", () => {
     expect(reflector.report().peers.map(({ remote }) => remote)).toEqual(["fd00::2", "fd00::3"]);
   });
 
+  test("follows a peer to another address also when it takes no more peers", async () => {
+    const { clock, network, reflector, gateway } = passive({ sessionsMax: 1 });
+    await reflector.start();
+    gateway(1, "fd00::1");
+    clock.advance(5000);
+    const renumbered = network.sender("fd00::9", () => {});
+    network.passes = (from, to, datagram) => {
+      if (from !== "fd00::1") return true;
+      renumbered.send(datagram, to, 4784);
+      return false;
+    };
+    clock.advance(2000);
+    expect(reflector.report().peers).toMatchObject([{ remote: "fd00::9", state: "up", refused: {} }]);
+  });
+
   test("answers whom it may", async () => {
     const { clock, reflector, gateway } = passive({ allow: ["2001:db8::/32", "fd00::1"] });
     await reflector.start();

@@ -143,8 +143,8 @@ export class BfdReflector {
     const { port, sessionsMax = 4096, allow, ...session } = this.#options.passive!;
     const { addresses: _addresses, ...timers } = session;
     const isAllowed = allow === undefined ? () => true : addressFilter(allow);
-    const allows = (remote: string): boolean => this.#speaker.sessionCount < sessionsMax && isAllowed(remote);
-    this.#listeners.push(this.#speaker.acceptPeers("multihop", address, { allows, session: timers }, port));
+    const peers = { allows: isAllowed, hasRoom: () => this.#speaker.sessionCount < sessionsMax, session: timers };
+    this.#listeners.push(this.#speaker.acceptPeers("multihop", address, peers, port));
   }
 
   #sweepLater(): void {
