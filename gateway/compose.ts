@@ -200,7 +200,9 @@ async function identityFor(config: GatewayConfig, store: ChainStore, log: Log) {
     dataDir,
     identity: { keyFile },
   } = config;
-  const stored = store.chains().map(({ id }) => id.gateway);
+  // Of a chain that the disk lost whole only the duty is left to say whose it was.
+  const chains = [...store.chains().map(({ id }) => id), ...store.duties().map(({ chain }) => chain)];
+  const stored = chains.map(({ gateway }) => gateway);
   const loaded = await loadOrCreateIdentity({ dataDir, keyFile, mayCreate: stored.length === 0 });
   if (loaded.created) log.info("identity-created", { id: Buffer.from(loaded.identity.id).toString("hex") });
   assertStoreIsOurs(loaded.identity, stored, dataDir);

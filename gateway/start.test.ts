@@ -6,9 +6,10 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
-import { chainBytes, KEY_SPACES, seqKey } from "@paddock/store/keyspace.ts";
+import { chainBytes, KEY_SPACES, seqKey, spaceKey } from "@paddock/store/keyspace.ts";
 import { levelDatabase, type KeyValueDatabase } from "@paddock/store/database.ts";
 import { faultyDatabase } from "@paddock/store/testing/faulty-database.ts";
+import { generateIdentity, identityToPem } from "@paddock/wire/identity.ts";
 import { defaultKeyFile, readIdentity } from "@paddock/wire/identity-file.ts";
 import { CODE_CHANGED, CODE_SERVICE_UNAVAILABLE } from "@paddock/wire/coap-codes.ts";
 import { chainCommand } from "./cli/chain-command.ts";
@@ -132,6 +133,30 @@ describe("a new epoch after a roll-back", () => {
     await loseHeader(gateway, 2);
     await tryToStart(faultyDatabase(disk(), { after: 1, applied: false }));
     expect(await startWell()).toMatchObject({ code: CODE_CHANGED, epoch: 1, broken: 0 });
+  });
+
+  test("is no other identity's duty: a chain lost whole still says whose the store is", async () => {
+    const gateway = await storeFrames(1);
+    const database = disk();
+    await database.open();
+    const chain = chainBytes({ gateway, lane: 1, epoch: 0 });
+    const keys = [
+      spaceKey(KEY_SPACES.chain, chain),
+      ...[0, 1].flatMap((seq) => [KEY_SPACES.header, KEY_SPACES.payload].map((space) => seqKey(space, chain, seq))),
+    ];
+    await database.batch(
+      keys.map((key) => ({ type: "del", key })),
+      { sync: true },
+    );
+    await database.close();
+    const store = await openStore();
+    expect([store.chains(), store.duties()]).toMatchObject([[], [{ kind: "epoch", chain: { lane: 1, epoch: 0 } }]]);
+    await store.close();
+    await rm(defaultKeyFile(directory));
+    const start = () => openGateway(config, { clock: systemClock, log: silentLog });
+    await expect(start()).rejects.toMatchObject({ code: "IDENTITY_MISMATCH" });
+    await writeFile(defaultKeyFile(directory), identityToPem(generateIdentity()), { mode: 0o600 });
+    await expect(start()).rejects.toMatchObject({ code: "IDENTITY_MISMATCH" });
   });
 
   test("chain verify tells of the damage, changes nothing, and costs nothing", async () => {
