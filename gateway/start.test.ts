@@ -153,10 +153,13 @@ describe("a new epoch after a roll-back", () => {
     expect([store.chains(), store.duties()]).toMatchObject([[], [{ kind: "epoch", chain: { lane: 1, epoch: 0 } }]]);
     await store.close();
     await rm(defaultKeyFile(directory));
-    const start = () => openGateway(config, { clock: systemClock, log: silentLog });
-    await expect(start()).rejects.toMatchObject({ code: "IDENTITY_MISMATCH" });
+    await expect(openGateway(config, { clock: systemClock, log: silentLog })).rejects.toMatchObject({
+      code: "IDENTITY_MISMATCH",
+    });
     await writeFile(defaultKeyFile(directory), identityToPem(generateIdentity()), { mode: 0o600 });
-    await expect(start()).rejects.toMatchObject({ code: "IDENTITY_MISMATCH" });
+    await expect(openGateway(config, { clock: systemClock, log: silentLog })).rejects.toMatchObject({
+      code: "IDENTITY_MISMATCH",
+    });
   });
 
   test("chain verify tells of the damage, changes nothing, and costs nothing", async () => {
