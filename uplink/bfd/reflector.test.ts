@@ -142,11 +142,12 @@ describe("passive multihop, in virtual time", () => {
     await reflector.start();
     gateway(1, "fd00::1");
     clock.advance(5000);
-    const renumbered = network.sender("fd00::9", () => {});
+    // Its address is another one on the way, in both directions.
+    const [outside, inside] = ["fd00::9", HERE].map((from) => network.sender(from, () => {}));
     network.passes = (from, to, datagram) => {
-      if (from !== "fd00::1") return true;
-      renumbered.send(datagram, to, 4784);
-      return false;
+      if (from === "fd00::1") outside!.send(datagram, to, 4784);
+      if (to === "fd00::9") inside!.send(datagram, "fd00::1", 4784);
+      return from !== "fd00::1" && to !== "fd00::9";
     };
     clock.advance(2000);
     expect(reflector.report().peers).toMatchObject([{ remote: "fd00::9", state: "up", refused: {} }]);
