@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { open, truncate } from "node:fs/promises";
+import { open, truncate, writeFile } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 
 const exec = promisify(execFile);
@@ -12,6 +13,19 @@ export interface PartitionPlace {
   /** Bytes. */
   readonly start: number;
   readonly size: number;
+}
+
+/** Copies a piece of one file into another. */
+async function copyBytes(from: Place, to: Place, bytes: number): Promise<void> {
+  const source = await open(from.path, "r");
+  const target = await open(to.path, "r+");
+  const reading = source.createReadStream({ start: from.start, end: from.start + bytes - 1, highWaterMark: MIB });
+  await pipeline(reading, target.createWriteStream({ start: to.start }));
+}
+
+interface Place {
+  readonly path: string;
+  readonly start: number;
 }
 
 /** A copy of an image as it is on a machine's disk, to be looked at and changed while the machine is off. */
@@ -27,6 +41,32 @@ export class Disk {
     await exec("cp", ["--sparse=always", image, path]);
     await truncate(path, sizeMiB * MIB);
     return new Disk(path);
+  }
+
+  /**
+   * Installs the release of another image beside the one that is there, as an update does: root and hashes into the empty
+   * slots, then the program for the boot loader, with as many tries. Its version has to be another one.
+   */
+  async installBeside(image: string, version: string, tries = 3): Promise<void> {
+    const other = new Disk(image);
+    for (const label of [`paddock_${version}`, `paddock_${version}_verity`]) {
+      const from = await other.partition(label);
+      const table = await this.partitions();
+      const number = table.findIndex((one) => one.label === "_empty" && one.size === from.size) + 1;
+      if (number === 0) throw new Error(`no empty slot for ${label}`);
+      await copyBytes(
+        { path: image, start: from.start },
+        { path: this.path, start: table[number - 1]!.start },
+        from.size,
+      );
+      await exec("sfdisk", ["--no-tell-kernel", "--part-label", this.path, String(number), label], {
+        env: ENVIRONMENT,
+      });
+    }
+    const program = `${this.path}.uki`;
+    const names = await other.list("esp", "EFI/Linux");
+    await writeFile(program, await other.read("esp", `EFI/Linux/${names[0]}`));
+    await this.put("esp", `EFI/Linux/paddock_${version}+${tries}.efi`, program);
   }
 
   /** Partitions in the order of the table. */
@@ -74,6 +114,7 @@ export class Disk {
     const { stdout } = await exec("mtype", ["-i", await this.#fat(label), `::/${path}`], {
       env: ENVIRONMENT,
       encoding: "buffer",
+      maxBuffer: 64 * MIB,
     });
     return stdout;
   }

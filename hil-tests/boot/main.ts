@@ -1,27 +1,25 @@
 /*
  * Boots the image in an emulated machine, and does to it what happens in the field:
  *
- *     node hil-tests/boot/main.ts [--image FILE] [--all] [WORD …]
+ *     node hil-tests/boot/main.ts [--built] [--all] [WORD …]
  *
- * Builds the image first unless one is given. Without --all only what CI runs; WORD picks files whose name contains it.
+ * Builds the image of two releases first; with --built it takes those of the last run. Without --all only what CI runs; WORD picks files whose name contains it.
  */
-import { execFileSync } from "node:child_process";
-import { globSync, mkdirSync } from "node:fs";
+import { existsSync, globSync } from "node:fs";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { parseArgs } from "node:util";
 import { missingForLab } from "../lab/namespaces.ts";
+import { buildImage, imageFile } from "./build-image.ts";
 import { MACHINE_COMMANDS } from "./machine.ts";
-import { ALL_VARIABLE, IMAGE_VARIABLE } from "./variables.ts";
+import { ALL_VARIABLE, IMAGE_VARIABLE, NEWER_IMAGE_VARIABLE, VERSIONS } from "./variables.ts";
 
-const VERSION = "0.1.0";
 const RESULTS = join(import.meta.dirname, "../results/images");
-const IMAGE_MAIN = new URL("../../nix/image/main.ts", import.meta.url).pathname;
 
 const { values, positionals } = parseArgs({
-  options: { image: { type: "string" }, all: { type: "boolean", default: false } },
+  options: { built: { type: "boolean", default: false }, all: { type: "boolean", default: false } },
   allowPositionals: true,
 });
 
@@ -39,7 +37,8 @@ if (files.length === 0) {
   process.stdout.write(`Nothing was booted: no file's name contains ${positionals.join(" or ")}.\n`);
   process.exit(1);
 }
-process.env[IMAGE_VARIABLE] = values.image ?? buildImage();
+process.env[IMAGE_VARIABLE] = built(VERSIONS.ours);
+process.env[NEWER_IMAGE_VARIABLE] = built(VERSIONS.newer);
 if (values.all) process.env[ALL_VARIABLE] = "yes";
 let failed = 0;
 // One machine at a time: an emulated one takes a whole processor.
@@ -50,9 +49,8 @@ shown.pipe(process.stdout, { end: false });
 await finished(shown);
 process.exitCode = failed === 0 ? 0 : 1;
 
-function buildImage(): string {
-  mkdirSync(RESULTS, { recursive: true });
-  const args = [IMAGE_MAIN, "--version", VERSION, "--out", RESULTS, "--raw", "--compression", "zstd,level=1"];
-  execFileSync("nice", ["-n", "10", process.execPath, ...args], { stdio: "inherit" });
-  return join(RESULTS, `paddock_${VERSION}_x86-64.raw`);
+function built(version: string): string {
+  const image = imageFile(version, RESULTS);
+  if (!values.built || !existsSync(image)) buildImage(version, RESULTS);
+  return image;
 }

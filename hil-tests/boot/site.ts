@@ -130,6 +130,11 @@ export class Site {
     return sensor;
   }
 
+  /** What must be in a ledger: "name value" of every frame that any sensor got an acknowledgement for. */
+  promised(): string[] {
+    return this.#sensors.flatMap((sensor) => sensor.promised);
+  }
+
   async end(): Promise<void> {
     for (const sensor of this.#sensors) await sensor.stop();
     await this.#collector?.end("SIGTERM");

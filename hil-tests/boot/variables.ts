@@ -10,6 +10,19 @@ export function imageUnderTest(): string {
   return image;
 }
 
+/** The version of the image under test, and that of the release which tests install beside it. */
+export const VERSIONS = { ours: "0.1.0", newer: "0.2.0" } as const;
+
+/** Environment variable with an image of the newer release. */
+export const NEWER_IMAGE_VARIABLE = "PADDOCK_BOOT_NEWER_IMAGE";
+
+/** An image of a newer release. Throws when the tests were not started by `npm run images`. */
+export function newerImage(): string {
+  const image = process.env[NEWER_IMAGE_VARIABLE];
+  if (image === undefined) throw new Error("start these tests by: npm run images");
+  return image;
+}
+
 /** What `test` of node:test takes to leave out what is too long for CI. */
 export const onDemand = {
   skip: process.env[ALL_VARIABLE] === undefined ? "on demand: npm run images -- --all" : false,

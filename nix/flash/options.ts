@@ -12,7 +12,7 @@ export const HELP = `paddock flash IMAGE --to DISK      writes a gateway's image
 
 Which image (SHA256SUMS, its signature and the .bmap are looked for beside it; .xz, .zst and .gz are unpacked):
   --key FILE            public key of who made it (PEM); without one say --unsigned: checksums alone are looked at
-  --board NAME          refuse an image whose name is for another one, such as x86_64 or aarch64
+  --board NAME          refuse an image whose name is for another one, such as x86-64 or aarch64
 
 What it becomes (files in the partition CONFIG, see docs/images.md):
   --hostname NAME       --config gateway.json     --sensors sensors.json   --network FILE.network (repeat it)

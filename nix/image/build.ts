@@ -77,6 +77,7 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
   const modules = (purpose: string): ModuleSource => ({
     release: kernel,
     folder: join(kernelFolder, "usr/lib/modules", kernel),
+    index: `${kernelFolder}.modules`,
     scratch: join(scratch, purpose),
   });
 

@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { run } from "./run.ts";
 import type { Tree } from "./tree.ts";
@@ -22,6 +23,8 @@ export interface ModuleSource {
   readonly release: string;
   /** Folder with the kernel's modules on this machine. */
   readonly folder: string;
+  /** File in which what each module needs is kept from build to build: finding it out unpacks them all. */
+  readonly index: string;
   /** Folder for what is made on the way; it must be there, and nobody else may use it. */
   readonly scratch: string;
 }
@@ -37,12 +40,9 @@ export async function kernelRelease(packageFolder: string): Promise<string> {
  * Puts the modules and all that they need into the tree, unpacked, as the file system around them compresses better, with
  * the indexes of just these. Throws at a name that the kernel has neither as a module nor built in.
  */
-export async function takeModules(
-  tree: Tree,
-  { release, folder, scratch }: ModuleSource,
-  wanted: readonly string[],
-): Promise<void> {
-  const dependencies = await dependenciesOf({ release, folder, scratch });
+export async function takeModules(tree: Tree, source: ModuleSource, wanted: readonly string[]): Promise<void> {
+  const { release, folder, scratch } = source;
+  const dependencies = await dependenciesOf(source);
   const builtIn = new Set(
     (await readFile(join(folder, "modules.builtin"), "utf8")).split("\n").map((path) => nameOf(path)),
   );
@@ -71,23 +71,19 @@ export async function takeModules(
     tree.set(`usr/lib/modules/${release}/${name}`, { kind: "file", mode: 0o644, from: join(place, name) });
 }
 
-async function dependenciesOf({ release, folder, scratch }: ModuleSource): Promise<Map<string, string[]>> {
-  const root = join(scratch, "all-modules");
-  await rm(root, { recursive: true, force: true });
-  await mkdir(join(root, "lib/modules"), { recursive: true });
-  await symlink(folder, join(root, "lib/modules", release));
-  const text = await run("depmod", ["-n", "-b", root, release]);
-  const lines = text.split("\n").filter((line) => line.startsWith("kernel/") && line.includes(":"));
-  return new Map(
-    lines.map((line) => [
-      line.slice(0, line.indexOf(":")),
-      line
-        .slice(line.indexOf(":") + 1)
-        .trim()
-        .split(" ")
-        .filter(Boolean),
-    ]),
-  );
+async function dependenciesOf({ release, folder, index, scratch }: ModuleSource): Promise<Map<string, string[]>> {
+  if (!existsSync(index)) {
+    const root = join(scratch, "all-modules");
+    await rm(root, { recursive: true, force: true });
+    await mkdir(join(root, "lib/modules"), { recursive: true });
+    await symlink(folder, join(root, "lib/modules", release));
+    const text = await run("depmod", ["-n", "-b", root, release]);
+    const lines = text.split("\n").filter((line) => line.startsWith("kernel/") && line.includes(":"));
+    await writeFile(`${index}.new`, lines.join("\n"));
+    await rename(`${index}.new`, index);
+  }
+  const lines = (await readFile(index, "utf8")).split("\n").map((line) => line.split(":"));
+  return new Map(lines.map(([path, needs = ""]) => [path!, needs.trim().split(" ").filter(Boolean)]));
 }
 
 function nameOf(path: string): string {

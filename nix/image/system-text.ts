@@ -39,12 +39,26 @@ Wants=paddock-gateway.service
   "etc/systemd/system/systemd-repart.service.d/paddock.conf": `[Service]
 Environment=TMPDIR=/run
 `,
+  "etc/systemd/system/paddock-provision.service": `[Unit]
+Description=Paddock: what the gateway runs with, from the CONFIG partition
+DefaultDependencies=no
+After=config.mount var.mount systemd-tmpfiles-setup.service
+Before=network-pre.target
+Wants=network-pre.target
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/node /opt/paddock/paddock-gateway.mjs provision
+StandardOutput=journal+console
+StandardError=journal+console
+`,
   "etc/systemd/system/paddock-gateway.service": `[Unit]
 Description=Paddock gateway
-After=network.target local-fs.target
+After=network.target local-fs.target paddock-provision.service
+Wants=paddock-provision.service
 [Service]
 Type=exec
-ExecStart=/usr/bin/node /opt/paddock/paddock-gateway.mjs run --config /etc/paddock/gateway.json
+ExecStart=/usr/bin/node /opt/paddock/paddock-gateway.mjs run --config /run/paddock/gateway.json
 User=paddock
 Group=paddock
 StateDirectory=paddock
@@ -53,8 +67,9 @@ StandardError=journal+console
 Restart=on-failure
 RestartSec=2
 ProtectSystem=strict
+AmbientCapabilities=CAP_NET_BIND_SERVICE
 `,
-  "etc/paddock/gateway.json": JSON.stringify({ dataDir: "/var/lib/paddock" }),
+  "etc/tmpfiles.d/paddock.conf": "d /var/lib/paddock 0700 paddock paddock\nd /run/paddock 0700 paddock paddock\n",
   "etc/systemd/network/80-wired.network": `[Match]
 Type=ether
 [Network]

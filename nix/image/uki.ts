@@ -71,9 +71,14 @@ function layoutOf(program: Buffer): { imageBase: number; end: number } {
   return { imageBase, end: pageUp(end) };
 }
 
-/** objcopy writes the time of day into the header, whatever SOURCE_DATE_EPOCH says. */
+/**
+ * objcopy writes the time of day into the header, whatever SOURCE_DATE_EPOCH says, and a sum over all that; firmware looks
+ * at neither, and signatures leave the sum out.
+ */
 function withoutTime(program: Buffer): Buffer {
-  program.writeUInt32LE(0, program.readUInt32LE(0x3c) + 8);
+  const header = program.readUInt32LE(0x3c);
+  program.writeUInt32LE(0, header + 8);
+  program.writeUInt32LE(0, header + 24 + 64);
   return program;
 }
 
