@@ -2,9 +2,11 @@
  * Runs everything that needs root or programs of others, and writes hil-tests/results/{report.json,junit.xml,report.html}:
  *
  *     node hil-tests/main.ts [--only NAME] [--no-interop] [--capture] [WORD …]
+ *     node hil-tests/main.ts --sabotage [--only NAME] [WORD …]
  *
  * WORD picks files of the lab, .feature files too, whose path contains it; --only picks scenarios whose name matches.
  * --capture keeps the packets of each uplink in results/captures, for each scenario of the failover lab.
+ * --sabotage runs the scenarios of the failover lab once for each of their faults with that fault not done: each has to fail.
  */
 import { execFileSync } from "node:child_process";
 import { mkdir, rm, writeFile } from "node:fs/promises";
@@ -18,7 +20,8 @@ import { missingForLab, sweepAbandoned } from "./lab/namespaces.ts";
 import { htmlPage } from "./report/page.ts";
 import { junitXml } from "./report/junit.ts";
 import { runInterop } from "./report/run-interop.ts";
-import { labFiles, runLab } from "./report/run-lab.ts";
+import { labFiles, runLab, SCENARIO_RUNNER } from "./report/run-lab.ts";
+import { runSabotage, sabotages } from "./report/run-sabotage.ts";
 import type { HilReport, Verdict } from "./report/verdicts.ts";
 
 const RESULTS = join(import.meta.dirname, "results");
@@ -32,14 +35,16 @@ const { values, positionals } = parseArgs({
     only: { type: "string" },
     interop: { type: "boolean", default: true },
     capture: { type: "boolean", default: false },
+    sabotage: { type: "boolean", default: false },
   },
   allowPositionals: true,
   allowNegative: true,
 });
 
 const lab = await labFiles(positionals);
+let scenarios;
 try {
-  await readScenarios(lab.features);
+  scenarios = await readScenarios(lab.features);
 } catch (error) {
   process.stdout.write(`Nothing was run:\n${(error as Error).message}\n0 passed, 1 failed\n`);
   process.exit(1);
@@ -62,8 +67,14 @@ await rm(RESULTS, { recursive: true, force: true });
 await mkdir(RESULTS, { recursive: true });
 if (values.capture) process.env[CAPTURE_VARIABLE] = join(RESULTS, "captures");
 const verdicts: Verdict[] = [];
-if (values.interop) verdicts.push(...(await runInterop(join(RESULTS, "interop.json"))));
-verdicts.push(...(await runLab(lab, join(RESULTS, "stories.ndjson"), values.only)));
+if (values.sabotage) {
+  const runner = { ...lab, tests: [SCENARIO_RUNNER] };
+  const run = (pattern: RegExp, fault: string) => runLab(runner, join(RESULTS, `without-${fault}.ndjson`), pattern);
+  verdicts.push(...(await runSabotage(sabotages(scenarios, values.only), run)));
+} else {
+  if (values.interop) verdicts.push(...(await runInterop(join(RESULTS, "interop.json"))));
+  verdicts.push(...(await runLab(lab, join(RESULTS, "stories.ndjson"), values.only)));
+}
 sweepAbandoned();
 
 if (verdicts.length === 0) process.stdout.write(`Nothing was run: no name matches ${JSON.stringify(values.only)}.\n`);

@@ -9,7 +9,7 @@ import type { Verdict } from "./verdicts.ts";
 
 const ROOM = dirname(import.meta.dirname);
 /** Runs the .feature files. */
-const SCENARIO_RUNNER = "lab/failover/scenarios.lab.test.ts";
+export const SCENARIO_RUNNER = join(ROOM, "lab/failover/scenarios.lab.test.ts");
 
 /** What of the lab is to be run. */
 export interface LabFiles {
@@ -26,13 +26,18 @@ export async function labFiles(words: readonly string[]): Promise<LabFiles> {
     return files.filter((file) => words.length === 0 || words.some((word) => file.includes(word))).toSorted();
   };
   const features = await chosen("lab/failover/scenarios/*.feature");
-  const others = (await chosen("lab/**/*.lab.test.ts")).filter((file) => file !== SCENARIO_RUNNER);
-  const tests = features.length === 0 ? others : [...others, SCENARIO_RUNNER].toSorted();
-  return { tests: tests.map((file) => join(ROOM, file)), features: features.map((file) => join(ROOM, file)) };
+  const others = (await chosen("lab/**/*.lab.test.ts")).filter((file) => join(ROOM, file) !== SCENARIO_RUNNER);
+  const tests = others.map((file) => join(ROOM, file));
+  if (features.length > 0) tests.push(SCENARIO_RUNNER);
+  return { tests: tests.toSorted(), features: features.map((file) => join(ROOM, file)) };
 }
 
 /** Runs these files one after the other, each in a process of its own, because they share the machine's interfaces. */
-export async function runLab({ tests, features }: LabFiles, storyFile: string, only?: string): Promise<Verdict[]> {
+export async function runLab(
+  { tests, features }: LabFiles,
+  storyFile: string,
+  only?: string | RegExp,
+): Promise<Verdict[]> {
   process.env[STORY_FILE_VARIABLE] = storyFile;
   process.env[FEATURES_VARIABLE] = features.join(",");
   const verdicts: Omit<Verdict, "story">[] = [];

@@ -13,22 +13,22 @@ export interface Inflicted {
   undo(prefix: Prefix): void | Promise<void>;
 }
 
-/** Breaks a whole line in this way. */
-export function inflict(line: Line, fault: Exclude<Fault, { kind: "delay" }>): Inflicted {
+/** Breaks a whole line in this way; `sabotaged`, everything but what breaks it is done. */
+export function inflict(line: Line, fault: Exclude<Fault, { kind: "delay" }>, sabotaged = false): Inflicted {
   switch (fault.kind) {
     case "mtu":
-      return shrink(line, fault.bytes);
+      return shrink(line, fault.bytes, sabotaged);
     case "interface-down":
     case "unplugged":
-      return darken(line, fault.kind);
+      return darken(line, fault.kind, sabotaged);
     default:
-      return filter(line, fault);
+      return filter(line, fault, sabotaged);
   }
 }
 
-function shrink({ provider }: Line, bytes: number): Inflicted {
+function shrink({ provider }: Line, bytes: number, sabotaged: boolean): Inflicted {
   const tooBigBefore = tooBigSent(provider);
-  provider.run("ip", "link", "set", "c", "mtu", String(bytes));
+  if (!sabotaged) provider.run("ip", "link", "set", "c", "mtu", String(bytes));
   return {
     atMs: Date.now(),
     touched: () => tooBigSent(provider) - tooBigBefore,
@@ -43,10 +43,10 @@ function tooBigSent(router: Line["provider"]): number {
   return Number(count);
 }
 
-function darken(line: Line, kind: "interface-down" | "unplugged"): Inflicted {
+function darken(line: Line, kind: "interface-down" | "unplugged", sabotaged: boolean): Inflicted {
   const { gateway, provider, device } = line;
   const [owner, link] = kind === "unplugged" ? [provider, "g"] : [gateway, device];
-  owner.run("ip", "link", "set", link, "down");
+  if (!sabotaged) owner.run("ip", "link", "set", link, "down");
   return {
     atMs: Date.now(),
     touched: () => (operationalStateOf(line) === "UP" ? 0 : 1),
@@ -64,48 +64,61 @@ function operationalStateOf({ gateway, device }: Line): string | undefined {
 
 type Filtered = Exclude<Fault, { kind: "delay" | "mtu" | "interface-down" | "unplugged" }>;
 
-function filter({ provider }: Line, fault: Filtered): Inflicted {
-  provider.run("nft", filterTable(fault));
+function filter({ provider }: Line, fault: Filtered, sabotaged: boolean): Inflicted {
+  provider.run("nft", filterTable(fault, sabotaged ? "accept" : "drop"));
   return {
     atMs: Date.now(),
     touched: () => {
-      const listed = JSON.parse(provider.run("nft", "-j", "list", "table", "inet", "fault")) as {
-        nftables: { rule?: { expr: { counter?: { packets: number } }[] } }[];
-      };
-      const counters = listed.nftables.flatMap(({ rule }) => rule?.expr.flatMap(({ counter }) => counter ?? []) ?? []);
-      return counters.reduce((sum, { packets }) => sum + packets, 0);
+      // In this order: what passes in between makes the difference smaller, never larger.
+      const came = counted(provider, "before");
+      return came - counted(provider, "behind");
     },
     undo: () => void provider.run("nft", "delete table inet fault"),
   };
 }
 
-function filterTable(fault: Filtered): string {
+/** Packets that the chains of this name have counted. */
+function counted(provider: Line["provider"], where: "before" | "behind"): number {
+  const listed = JSON.parse(provider.run("nft", "-j", "list", "table", "inet", "fault")) as {
+    nftables: { rule?: { chain: string; expr: { counter?: { packets: number } }[] } }[];
+  };
+  return listed.nftables
+    .flatMap(({ rule }) => (rule?.chain.startsWith(where) === true ? rule.expr : []))
+    .reduce((sum, { counter }) => sum + (counter?.packets ?? 0), 0);
+}
+
+/**
+ * What is swallowed is counted by its effect, as packets that came and did not get behind the filter: a rule can match
+ * and do nothing, and a fault that touched nothing proves nothing.
+ */
+function filterTable(fault: Filtered, verdict: "drop" | "accept"): string {
   // What the router itself would say counts as well: a cut line sends no "unreachable".
   const hooks = fault.kind === "cut" ? ["forward", "input", "output"] : ["forward"];
-  const rule = ruleOf(fault);
-  const chains = hooks.map((hook) => `chain ${hook} { type filter hook ${hook} priority 0; ${rule}; };`);
+  const rule = `${matchOf(fault)} ${verdict}`;
+  const chains = hooks.flatMap((hook) => [
+    `chain before_${hook} { type filter hook ${hook} priority 0; counter; ${rule}; };`,
+    `chain behind_${hook} { type filter hook ${hook} priority 1; counter; };`,
+  ]);
   return `table inet fault { ${chains.join(" ")} }`;
 }
 
-/** What is swallowed is counted: a fault that touched nothing proves nothing. */
-const SWALLOW = "counter drop";
-
-function ruleOf(fault: Filtered): string {
+/** Of the packets that are swallowed. */
+function matchOf(fault: Filtered): string {
   switch (fault.kind) {
     case "cut":
-      return SWALLOW;
+      return "";
     case "one-way":
-      return `iifname "${fault.lost === "to-collector" ? "g" : "c"}" ${SWALLOW}`;
+      return `iifname "${fault.lost === "to-collector" ? "g" : "c"}"`;
     case "loss":
       return chance(fault.percent);
     case "tcp-loss":
       return `meta l4proto tcp ${chance(fault.percent)}`;
     case "black-hole":
-      return `meta l4proto { tcp, udp } ${SWALLOW}`;
+      return "meta l4proto { tcp, udp }";
   }
 }
 
 function chance(percent: number): string {
   // numgen takes no comparison that always holds.
-  return percent >= 100 ? SWALLOW : `numgen random mod 1000 < ${Math.round(percent * 10)} ${SWALLOW}`;
+  return percent >= 100 ? "" : `numgen random mod 1000 < ${Math.round(percent * 10)}`;
 }

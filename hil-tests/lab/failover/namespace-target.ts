@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -11,10 +11,11 @@ import { inflict, type Inflicted } from "./faults.ts";
 import * as field from "./field.ts";
 import { COLLECTOR, GATEWAY } from "./field.ts";
 import { keepPackets } from "./packets.ts";
+import { pidsOf } from "./processes.ts";
 import { Program, PROGRAMS } from "./program.ts";
 import { FrrRival } from "./rival-frr.ts";
-import { UPLINKS, type Fault, type GatewayOptions, type GatewayReport, type LoggedEvent } from "./target.ts";
-import type { IngressOptions, Rival, Simulator, Target, Uplink, Watch } from "./target.ts";
+import { UPLINKS, type Fault, type FaultName, type GatewayOptions, type GatewayReport } from "./target.ts";
+import type { HeldAddress, IngressOptions, LoggedEvent, Rival, Simulator, Target, Uplink, Watch } from "./target.ts";
 
 const run = promisify(execFile);
 const CLAIM = "lab-claim-code";
@@ -41,6 +42,12 @@ export class NamespaceTarget implements Target {
   #ingress: Nginx | undefined;
   #speakerSocket: string | undefined;
   #endCaptures: (() => Promise<void>) | undefined;
+  readonly #sabotaged: string | undefined;
+
+  /** `sabotaged` names a fault that is never done, though it is said to be: to see that scenarios notice. */
+  constructor(sabotaged?: string) {
+    this.#sabotaged = sabotaged;
+  }
 
   get directory(): string {
     return this.#field.lab.directory;
@@ -72,7 +79,7 @@ export class NamespaceTarget implements Target {
   }
 
   async reloadIngress(): Promise<void> {
-    this.#ingress!.reload();
+    if (this.#happens("ingress-again")) this.#ingress!.reload();
   }
 
   async ingressConnections(): Promise<number> {
@@ -80,7 +87,11 @@ export class NamespaceTarget implements Target {
   }
 
   async restartIngress(): Promise<void> {
-    await this.#ingress!.restart();
+    if (this.#happens("ingress-again")) await this.#ingress!.restart();
+  }
+
+  ingressPids(): Promise<readonly number[]> {
+    return pidsOf(this.#field.collector.name, "nginx");
   }
 
   async startGateway(options: GatewayOptions): Promise<void> {
@@ -113,24 +124,33 @@ export class NamespaceTarget implements Target {
   }
 
   async killGateway(): Promise<void> {
+    if (!this.#happens("killed-gateway")) return;
     await this.#gateway!.end("SIGKILL");
     this.#gatewayLog.push(...this.#gateway!.events);
     this.#gateway = undefined;
   }
 
   async killCollector(): Promise<void> {
-    await this.#collector!.end("SIGKILL");
+    if (this.#happens("ended-collector")) await this.#collector!.end("SIGKILL");
   }
 
-  stopCollector(): Promise<number | null> {
-    return this.#collector!.end("SIGTERM");
+  async stopCollector(): Promise<number | null> {
+    return this.#happens("ended-collector") ? this.#collector!.end("SIGTERM") : null;
+  }
+
+  isRunning(program: "gateway" | "collector"): boolean {
+    return (program === "gateway" ? this.#gateway : this.#collector)?.running ?? false;
   }
 
   async killSpeaker(): Promise<void> {
-    const { stdout } = await run("ip", ["netns", "pids", this.#field.gateway.name]);
-    const speakers = stdout.split("\n").filter((pid) => pid !== "" && commandOf(pid).includes(PROGRAMS.bfd));
+    if (!this.#happens("killed-speaker")) return;
+    const speakers = await this.speakerPids();
     if (speakers.length === 0) throw new Error("no speaker runs beside the gateway");
-    for (const pid of speakers) process.kill(Number(pid), "SIGKILL");
+    for (const pid of speakers) process.kill(pid, "SIGKILL");
+  }
+
+  speakerPids(): Promise<readonly number[]> {
+    return pidsOf(this.#field.gateway.name, PROGRAMS.bfd);
   }
 
   async gatewayReport(): Promise<GatewayReport> {
@@ -190,9 +210,13 @@ export class NamespaceTarget implements Target {
     const inflicted =
       fault.kind === "delay"
         ? await this.#holdBack(uplink, fault.roundTripMs, fault.variationMs)
-        : inflict(this.#field.lines[uplink], fault);
+        : inflict(this.#field.lines[uplink], fault, !this.#happens(fault.kind));
     this.#broken.set(uplink, inflicted);
     return inflicted.atMs;
+  }
+
+  async touchedBy(uplink: Uplink): Promise<number> {
+    return (await this.#broken.get(uplink)?.touched()) ?? 0;
   }
 
   async healUplink(uplink: Uplink): Promise<number | undefined> {
@@ -205,6 +229,7 @@ export class NamespaceTarget implements Target {
   }
 
   async offerNewPrefix(uplink: Uplink): Promise<number> {
+    if (!this.#happens("new-prefix")) return Date.now();
     const line = this.#field.lines[uplink];
     field.offerPrefix(line, line.prefixes[1]);
     field.assignAddress(line, line.prefixes[1]);
@@ -213,19 +238,21 @@ export class NamespaceTarget implements Target {
   }
 
   async deprecateOldPrefix(uplink: Uplink): Promise<void> {
+    if (!this.#happens("deprecated-prefix")) return;
     const { gateway, device, prefixes } = this.#field.lines[uplink];
     const address = `${prefixes[0].host}/64`;
     gateway.run("ip", "-6", "addr", "change", address, "dev", device, "valid_lft", "3600", "preferred_lft", "0");
   }
 
   async withdrawOldPrefix(uplink: Uplink): Promise<void> {
+    if (!this.#happens("withdrawn-prefix")) return;
     const line = this.#field.lines[uplink];
     field.releaseAddress(line, line.prefixes[0]);
     field.withdrawPrefix(line, line.prefixes[0]);
   }
 
   async removeAddress(uplink: Uplink): Promise<number> {
-    field.releaseAddress(this.#field.lines[uplink], this.#prefixOf(uplink));
+    if (this.#happens("lost-address")) field.releaseAddress(this.#field.lines[uplink], this.#prefixOf(uplink));
     return Date.now();
   }
 
@@ -234,12 +261,15 @@ export class NamespaceTarget implements Target {
     return Date.now();
   }
 
-  addressesOf(uplink: Uplink): readonly string[] {
+  addressesOf(uplink: Uplink): readonly HeldAddress[] {
     const { gateway, device } = this.#field.lines[uplink];
     const links = JSON.parse(gateway.run("ip", "-j", "-6", "addr", "show", "dev", device, "scope", "global")) as {
-      addr_info?: { local?: string }[];
+      addr_info?: { local?: string; deprecated?: boolean }[];
     }[];
-    return links.flatMap(({ addr_info: infos = [] }) => infos.flatMap(({ local }) => local ?? []));
+    const infos = links.flatMap(({ addr_info: held = [] }) => held);
+    return infos.flatMap(({ local, deprecated = false }) =>
+      local === undefined ? [] : { address: local, deprecated },
+    );
   }
 
   async pingOver(uplink: Uplink): Promise<boolean> {
@@ -273,12 +303,17 @@ export class NamespaceTarget implements Target {
     const delays = this.#delays.get(uplink);
     if (delays === undefined) throw new Error("an uplink can be delayed only after makeDelayable");
     const before = await delays.heldBack();
-    await delays.set(roundTripMs, variationMs);
+    if (this.#happens("delay")) await delays.set(roundTripMs, variationMs);
     return {
       atMs: Date.now(),
       touched: async () => (await delays.heldBack()) - before,
       undo: () => delays.set(0, 0),
     };
+  }
+
+  /** The one place where the sabotage bites. */
+  #happens(fault: FaultName): boolean {
+    return this.#sabotaged !== fault;
   }
 
   get #operatorSocket(): string {
@@ -346,13 +381,4 @@ export class NamespaceTarget implements Target {
 function bfdOf(profile: Exclude<Watch, "none">) {
   const session = { mode: "seamless", profile, discriminator: REFLECTOR_DISCRIMINATOR };
   return { endToEnd: profile === "fast" ? { ...session, remotePort: REALTIME_REFLECTOR_PORT } : session };
-}
-
-/** Empty for a process that ended meanwhile. */
-function commandOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
-  } catch {
-    return "";
-  }
 }

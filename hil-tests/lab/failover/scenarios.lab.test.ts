@@ -15,7 +15,7 @@ import { StoryTeller } from "../story.ts";
 import { perform } from "./gherkin/plan.ts";
 import { NamespaceTarget } from "./namespace-target.ts";
 import { readScenarios } from "./read-scenarios.ts";
-import { CAPTURE_VARIABLE, FEATURES_VARIABLE } from "./variables.ts";
+import { CAPTURE_VARIABLE, FEATURES_VARIABLE, SABOTAGE_VARIABLE } from "./variables.ts";
 import { World } from "./world.ts";
 
 const LIMIT_MS = 300_000;
@@ -35,7 +35,7 @@ for (const planned of scenarios) {
   const { name, file, line, text } = planned.scenario;
   void test(name, RUNNER_LIMIT, async (t) => {
     const story = new StoryTeller(name, { file, line, text });
-    const target = new NamespaceTarget();
+    const target = new NamespaceTarget(process.env[SABOTAGE_VARIABLE]);
     const world = new World(target, story);
     let failure: unknown;
     try {

@@ -25,6 +25,24 @@ export type Fault =
   /** The cable is pulled out of the gateway: its interface has no carrier. */
   | { readonly kind: "unplugged" };
 
+/** Everything that a scenario can break: each proves itself where it is done, and the sabotage takes it away. */
+export type FaultName =
+  | Fault["kind"]
+  | "new-prefix"
+  | "deprecated-prefix"
+  | "withdrawn-prefix"
+  | "lost-address"
+  | "ended-collector"
+  | "killed-gateway"
+  | "killed-speaker"
+  | "ingress-again";
+
+/** An address of the gateway's, by the kernel. */
+export interface HeldAddress {
+  readonly address: string;
+  readonly deprecated: boolean;
+}
+
 /** BFD of the paths: a profile of docs/bfd.md, or none. */
 export type Watch = "fast" | "steady" | "none";
 
@@ -72,6 +90,8 @@ export interface Target {
   /** Puts nginx in front of the collector, which runs; paths of gateways that start later lead to it. */
   startIngress(options: IngressOptions): Promise<void>;
   reloadIngress(): Promise<void>;
+  /** Processes of the ingress now: a reload makes new ones. */
+  ingressPids(): Promise<readonly number[]>;
   /** How many connections have brought it a request. */
   ingressConnections(): Promise<number>;
   /** Ends it with every connection, and starts it again. */
@@ -84,6 +104,10 @@ export interface Target {
   stopCollector(): Promise<number | null>;
   /** Pulls the plug of the process that speaks BFD for the gateway. */
   killSpeaker(): Promise<void>;
+  /** Processes that speak BFD for the gateway now. */
+  speakerPids(): Promise<readonly number[]>;
+  /** Whether the program that was started last is there. */
+  isRunning(program: "gateway" | "collector"): boolean;
   gatewayReport(): Promise<GatewayReport>;
   /** Log events of the gateway since it was first started, in order. */
   gatewayEvents(name?: string): readonly LoggedEvent[];
@@ -95,6 +119,8 @@ export interface Target {
   makeDelayable(): Promise<void>;
   /** Breaks an uplink that is whole. Returns when the fault held, Unix ms. */
   breakUplink(uplink: Uplink, fault: Fault): Promise<number>;
+  /** How many packets the fault in force has touched so far; 0 when nothing is broken. */
+  touchedBy(uplink: Uplink): Promise<number>;
   /** Makes it whole. Returns how many packets the fault has touched; undefined when nothing was broken. */
   healUplink(uplink: Uplink): Promise<number | undefined>;
   /** The provider hands out another prefix: the gateway has an address in it besides the old one. Returns when, Unix ms. */
@@ -107,7 +133,7 @@ export interface Target {
   removeAddress(uplink: Uplink): Promise<number>;
   restoreAddress(uplink: Uplink): Promise<number>;
   /** The addresses that the gateway has on the uplink now. */
-  addressesOf(uplink: Uplink): readonly string[];
+  addressesOf(uplink: Uplink): readonly HeldAddress[];
   /** Whether the collector answers a ping from the address of this uplink. */
   pingOver(uplink: Uplink): Promise<boolean>;
   /** Another implementation of BFD watches every uplink beside ours, at the same intervals and priority. */

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import type { PathStatus } from "@paddock/gateway/status/status.ts";
 import { eventually } from "../namespaces.ts";
+import type { StepDefinition } from "./gherkin/vocabulary.ts";
+import { happened, NEVER_HAPPENED } from "./happened.ts";
 import type { StoryTeller } from "../story.ts";
 import { Load, type LoadOptions, type SimulatorSummary } from "./load.ts";
-import { UPLINKS, type Fault, type GatewayOptions, type LoggedEvent, type Rival } from "./target.ts";
-import type { IngressOptions, SourceBy, Target, Uplink, Watch } from "./target.ts";
+import { UPLINKS, type Fault, type FaultName, type GatewayOptions, type IngressOptions } from "./target.ts";
+import type { LoggedEvent, Rival, SourceBy, Target, Uplink, Watch } from "./target.ts";
 
 /** Generous: a busy machine is slow, and only a broken program never gets there. */
 export const LIMIT_MS = 60_000;
@@ -17,6 +19,9 @@ export type Which =
   | "every uplink"
   | "every uplink but the active one"
   | Uplink;
+
+/** A step that may break something. */
+export type FaultStep = StepDefinition<World> & { readonly faults?: readonly FaultName[] };
 
 /** A path of the gateway; the target has no other ones. */
 export type Path = PathStatus & { readonly name: Uplink };
@@ -175,11 +180,20 @@ export class World {
 
   async breakUplinks(which: Which, fault: Fault, words: string): Promise<void> {
     assert.ok(this.load?.running, "no sensor sends: a fault without load proves little");
-    for (const uplink of await this.uplinks(which)) {
+    const broken = await this.uplinks(which);
+    for (const uplink of broken) {
       await this.#heal(uplink);
       this.#broken.set(uplink, fault);
       this.changedAtMs = await this.target.breakUplink(uplink, fault);
       this.story.at(`fault: ${uplink} ${words}`, this.changedAtMs);
+    }
+    // All of them are broken before the first one is asked, as a scenario may need them to fail at once.
+    const touched = async (uplink: Uplink) => (await this.target.touchedBy(uplink)) > 0;
+    if (fault.kind === "mtu") {
+      // An uplink that carries no traffic has no large packets.
+      await happened(`${which} ${words}`, async () => (await Promise.all(broken.map(touched))).includes(true));
+    } else {
+      for (const uplink of broken) await happened(`${uplink} ${words}`, () => touched(uplink));
     }
   }
 
@@ -187,7 +201,7 @@ export class World {
   async everyFaultWasReal(): Promise<void> {
     for (const uplink of UPLINKS) await this.#heal(uplink);
     for (const [fault, packets] of this.#touched) {
-      assert.ok(packets > 0, `the fault ${JSON.stringify(fault)} touched no packet: it never happened`);
+      assert.ok(packets > 0, `${NEVER_HAPPENED}: ${JSON.stringify(fault)} touched no packet`);
       this.story.figure(`packets that a fault touched (${fault.kind})`, String(packets));
     }
   }

@@ -1,9 +1,9 @@
 import { readFeature, type Scenario, type ScenarioStep } from "./feature.ts";
-import type { Vocabulary } from "./vocabulary.ts";
+import type { Meaning, Vocabulary } from "./vocabulary.ts";
 
 export interface PlannedScenario<World> {
   readonly scenario: Scenario;
-  readonly actions: readonly { readonly step: ScenarioStep; readonly run: (world: World) => Promise<void> }[];
+  readonly actions: readonly (Meaning<World> & { readonly step: ScenarioStep })[];
 }
 
 /**
@@ -31,7 +31,7 @@ export function planScenarios<World>(
         problems.push(...disguisedSteps(scenario, vocabulary).map((problem) => `${where}: ${problem}`));
         const actions = scenario.steps.flatMap((step) => {
           try {
-            return [{ step, run: vocabulary.meaningOf(step.text) }];
+            return [{ step, ...vocabulary.meaningOf(step.text) }];
           } catch (error) {
             problems.push(`${file}:${step.line}: ${(error as Error).message}`);
             return [];

@@ -6,6 +6,8 @@ export interface StepDefinition<World> {
   readonly words: string;
   /** A sentence for whoever writes scenarios. */
   readonly does: string;
+  /** Names of what it breaks. It has to prove each: the sabotage takes them away one by one. */
+  readonly faults?: readonly string[];
   readonly run: (world: World, ...values: never[]) => Promise<void> | void;
 }
 
@@ -16,6 +18,12 @@ export interface Parameter {
   readonly pattern: RegExp;
   readonly does: string;
   readonly read: (...groups: string[]) => unknown;
+}
+
+/** A step with its values filled in. */
+export interface Meaning<World> {
+  readonly run: (world: World) => Promise<void>;
+  readonly faults: readonly string[];
 }
 
 interface Known<World> {
@@ -42,7 +50,7 @@ export class Vocabulary<World> {
   }
 
   /** What the step does, with its values filled in. Throws when no wording fits, or more than one. */
-  meaningOf(text: string): (world: World) => Promise<void> {
+  meaningOf(text: string): Meaning<World> {
     const fitting = this.#known.flatMap(({ definition, expression }) => {
       const values = expression.match(text);
       return values === null ? [] : [{ definition, values }];
@@ -54,7 +62,10 @@ export class Vocabulary<World> {
     const [only] = fitting;
     if (only === undefined) throw new Error(`no step says "${text}"; the nearest is "${this.nearest(text)}"`);
     const run = only.definition.run as (world: World, ...values: unknown[]) => Promise<void> | void;
-    return async (world) => run(world, ...only.values.map((value) => value.getValue<unknown>(undefined)));
+    return {
+      run: async (world) => run(world, ...only.values.map((value) => value.getValue<unknown>(undefined))),
+      faults: only.definition.faults ?? [],
+    };
   }
 
   /** Whether some wording fits. */

@@ -1,31 +1,43 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../namespaces.ts";
 import { arrivalsOf } from "../../../report/outage.ts";
-import type { StepDefinition } from "../gherkin/vocabulary.ts";
+import { happened } from "../happened.ts";
 import type { LoggedEvent, Uplink } from "../target.ts";
-import { LIMIT_MS, type Which, type World } from "../world.ts";
+import { LIMIT_MS, type FaultStep, type Which, type World } from "../world.ts";
 import { proofOf } from "./ledger.ts";
 
 /** Addresses that come and go. */
-export const ADDRESS_STEPS: readonly StepDefinition<World>[] = [
+export const ADDRESS_STEPS: readonly FaultStep[] = [
   {
     words: "the provider of {uplinks} hands out a new prefix and deprecates the old one",
     does: "The gateway gets an address of the new prefix and its source rule; the old address stays, deprecated.",
+    faults: ["new-prefix", "deprecated-prefix"],
     run: async (world, which: Which) => {
       assert.ok(world.load?.running, "no sensor sends");
+      const { target } = world;
       const uplink = await world.uplink(which);
-      world.changedAtMs = await world.target.offerNewPrefix(uplink);
+      const before = target.addressesOf(uplink);
+      world.changedAtMs = await target.offerNewPrefix(uplink);
       world.story.at(`${uplink} has an address of a new prefix`, world.changedAtMs);
-      await world.target.deprecateOldPrefix(uplink);
+      await happened(`${uplink} has one more address`, () => target.addressesOf(uplink).length === before.length + 1);
+      await target.deprecateOldPrefix(uplink);
+      const old = ({ address }: { address: string }) => before.some((one) => one.address === address);
+      await happened(`the old address of ${uplink} is deprecated`, () =>
+        target.addressesOf(uplink).some((one) => old(one) && one.deprecated),
+      );
       world.story.at(`the old address of ${uplink} is deprecated`);
     },
   },
   {
     words: "the provider of {uplinks} withdraws the old prefix",
     does: "Address, source rule and routes of the old prefix are gone.",
+    faults: ["withdrawn-prefix"],
     run: async (world, which: Which) => {
       const uplink = await world.uplink(which);
-      await world.target.withdrawOldPrefix(uplink);
+      const { target } = world;
+      const before = target.addressesOf(uplink);
+      await target.withdrawOldPrefix(uplink);
+      await happened(`${uplink} has one address less`, () => target.addressesOf(uplink).length === before.length - 1);
       world.story.at(`the old prefix of ${uplink} is withdrawn`);
     },
   },
@@ -34,7 +46,8 @@ export const ADDRESS_STEPS: readonly StepDefinition<World>[] = [
     does: "Waits for a session from the newest address of it. The report says how long after the address could be used.",
     run: async (world, which: Which) => {
       const uplink = await world.uplink(which);
-      const address = world.target.addressesOf(uplink).find((one) => one !== sourceAtFirst(world, uplink));
+      const first = sourceAtFirst(world, uplink);
+      const address = world.target.addressesOf(uplink).find((one) => one.address !== first)?.address;
       assert.ok(address !== undefined, `${uplink} has no new address`);
       await eventually(
         `${uplink} has a session from ${address}`,
@@ -63,11 +76,13 @@ export const ADDRESS_STEPS: readonly StepDefinition<World>[] = [
   {
     words: "{uplinks} loses its address",
     does: "The address is taken from the gateway's interface.",
+    faults: ["lost-address"],
     run: async (world, which: Which) => {
       assert.ok(world.load?.running, "no sensor sends");
       const uplink = await world.uplink(which);
       world.changedAtMs = await world.target.removeAddress(uplink);
       world.story.at(`fault: ${uplink} has no address`, world.changedAtMs);
+      await happened(`${uplink} has no address`, () => world.target.addressesOf(uplink).length === 0);
     },
   },
   {

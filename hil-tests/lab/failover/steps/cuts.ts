@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../namespaces.ts";
 import { arrivalsOf, percentile } from "../../../report/outage.ts";
-import type { StepDefinition } from "../gherkin/vocabulary.ts";
+import { NEVER_HAPPENED } from "../happened.ts";
 import type { RivalReport, Uplink } from "../target.ts";
-import { isUsable, LIMIT_MS, type Cut, type Path, type World } from "../world.ts";
+import { isUsable, LIMIT_MS, type Cut, type FaultStep, type Path, type World } from "../world.ts";
 import { proofOf } from "./ledger.ts";
 
 /** What detection and failover may take besides, by the goal of the project, ms. */
@@ -13,10 +13,11 @@ const CLOCK_GRAIN_MS = 1;
 const DETECTION_TIME_MS = { fast: 150, steady: 900 } as const;
 
 /** Cut after cut under load. */
-export const CUT_STEPS: readonly StepDefinition<World>[] = [
+export const CUT_STEPS: readonly FaultStep[] = [
   {
     words: "the active uplink is cut {int} times, each time until another one has taken over",
     does: "The next cut comes as soon as another uplink is there to take over. PADDOCK_HIL_CUTS overrides the number.",
+    faults: ["cut"],
     run: async (world, times: number) => {
       for (let cut = 1; cut <= Number(process.env["PADDOCK_HIL_CUTS"] ?? times); cut++) await cutOnce(world);
     },
@@ -39,11 +40,27 @@ async function cutOnce(world: World): Promise<void> {
   const atMs = await target.breakUplink(victim, { kind: "cut" });
   story.at(`fault: ${victim} is cut`, atMs);
   world.cuts.push({ uplink: victim, atMs });
-  await eventually("another uplink brings receipts", () => takenOver(world, victim, atMs), LIMIT_MS);
+  await provenByEnd(world, victim, async () => {
+    await eventually("another uplink brings receipts", () => takenOver(world, victim, atMs), LIMIT_MS);
+  });
   if (rival !== undefined) await eventually(`${rival.name} finds the cut`, () => !rival.isUp(victim), LIMIT_MS);
   const swallowed = await target.healUplink(victim);
-  assert.ok(swallowed !== undefined && swallowed > 0, `the cut of ${victim} swallowed no packet: it never happened`);
+  assert.ok(swallowed !== undefined && swallowed > 0, swallowedNothing(victim));
   story.at(`${victim} is whole again`);
+}
+
+/** To ask for the counter at once would disturb what is measured here: it is read when all is over, or has failed. */
+async function provenByEnd({ target }: World, victim: Uplink, bridge: () => Promise<void>): Promise<void> {
+  try {
+    await bridge();
+  } catch (error) {
+    if ((await target.touchedBy(victim)) === 0) throw new Error(swallowedNothing(victim), { cause: error });
+    throw error;
+  }
+}
+
+function swallowedNothing(victim: Uplink): string {
+  return `${NEVER_HAPPENED}: the cut of ${victim} swallowed no packet`;
 }
 
 /** The active uplink, once another one could take over from it and everybody watches it. */

@@ -1,66 +1,75 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../namespaces.ts";
-import type { StepDefinition } from "../gherkin/vocabulary.ts";
 import type { Fault, Uplink } from "../target.ts";
-import { LIMIT_MS, type Which, type World } from "../world.ts";
+import { LIMIT_MS, type FaultStep, type Which, type World } from "../world.ts";
 
 type OneWay = Extract<Fault, { kind: "one-way" }>["lost"];
 
 /** What happens to uplinks. Breaking one that is broken makes it whole first. */
-export const FAULT_STEPS: readonly StepDefinition<World>[] = [
+export const FAULT_STEPS: readonly FaultStep[] = [
   {
     words: "{uplinks} is/are cut",
     does: "Nothing passes in either direction, and nobody says so.",
+    faults: ["cut"],
     run: (world, which: Which) => world.breakUplinks(which, { kind: "cut" }, "is cut"),
   },
   {
     words: "{uplinks} lose(s) everything on the way {direction}",
     does: "One direction is dead.",
+    faults: ["one-way"],
     run: (world, which: Which, lost: OneWay) =>
       world.breakUplinks(which, { kind: "one-way", lost }, `loses everything ${lost}`),
   },
   {
     words: "{uplinks} swallow(s) TCP and UDP but answer(s) pings",
     does: "A black hole that looks alive to ping.",
+    faults: ["black-hole"],
     run: (world, which: Which) => world.breakUplinks(which, { kind: "black-hole" }, "swallows TCP and UDP"),
   },
   {
     words: "{uplinks} lose(s) {float} % of all packets",
     does: "Each packet with this probability, in both directions.",
+    faults: ["loss"],
     run: (world, which: Which, percent: number) =>
       world.breakUplinks(which, { kind: "loss", percent }, `loses ${percent} % of all packets`),
   },
   {
     words: "{uplinks} lose(s) {float} % of all TCP packets",
     does: "The same for TCP only, so that BFD sees nothing: a brown-out.",
+    faults: ["tcp-loss"],
     run: (world, which: Which, percent: number) =>
       world.breakUplinks(which, { kind: "tcp-loss", percent }, `loses ${percent} % of all TCP packets`),
   },
   {
     words: "the MTU of {uplinks} falls to {int} bytes",
     does: "Larger packets come back as “too big”.",
+    faults: ["mtu"],
     run: (world, which: Which, bytes: number) =>
       world.breakUplinks(which, { kind: "mtu", bytes }, `has an MTU of ${bytes}`),
   },
   {
     words: "round trips over {uplinks} take {int} ms longer",
     does: "Half of it in each direction.",
+    faults: ["delay"],
     run: (world, which: Which, roundTripMs: number) => delay(world, which, roundTripMs, 0),
   },
   {
     words: "round trips over {uplinks} take {int} ms longer, give or take {int} ms",
     does: "The same with jitter, evenly drawn for each datagram.",
+    faults: ["delay"],
     run: (world, which: Which, roundTripMs: number, variationMs: number) =>
       delay(world, which, roundTripMs, variationMs),
   },
   {
     words: "the gateway's interface to {uplinks} is switched off",
     does: "`ip link set … down`. When it is whole again its default route is put back, as whatever configures networks does.",
+    faults: ["interface-down"],
     run: (world, which: Which) => world.breakUplinks(which, { kind: "interface-down" }, "has its interface off"),
   },
   {
     words: "the gateway's cable to {uplinks} is pulled",
     does: "The interface stays on and has no carrier.",
+    faults: ["unplugged"],
     run: (world, which: Which) => world.breakUplinks(which, { kind: "unplugged" }, "has its cable pulled"),
   },
   {

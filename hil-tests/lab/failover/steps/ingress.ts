@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../namespaces.ts";
-import type { StepDefinition } from "../gherkin/vocabulary.ts";
-import { LIMIT_MS, type World } from "../world.ts";
+import { happened } from "../happened.ts";
+import { LIMIT_MS, type FaultStep } from "../world.ts";
 
 /** nginx that ends TLS in front of the collector (`collector.ca`). */
-export const INGRESS_STEPS: readonly StepDefinition<World>[] = [
+export const INGRESS_STEPS: readonly FaultStep[] = [
   {
     words: "nginx ends TLS in front of the collector, speaks {http} and ends each session after {int} requests",
     does: "As docs/operations.md configures it; paths then lead to nginx, whose certificate `collector.ca` signs.",
@@ -14,12 +14,18 @@ export const INGRESS_STEPS: readonly StepDefinition<World>[] = [
   {
     words: "nginx {again}",
     does: "`nginx -s reload`, or SIGTERM and a new start: the second ends what is in flight.",
+    faults: ["ingress-again"],
     run: async (world, again: "reload" | "restart") => {
       assert.ok(world.load?.running, "no sensor sends");
+      const { target } = world;
+      const before = await target.ingressPids();
       world.changedAtMs = Date.now();
-      if (again === "reload") await world.target.reloadIngress();
-      else await world.target.restartIngress();
+      if (again === "reload") await target.reloadIngress();
+      else await target.restartIngress();
       world.story.at(`nginx: ${again}`);
+      await happened(`nginx has a new process: ${again}`, async () =>
+        (await target.ingressPids()).some((pid) => !before.includes(pid)),
+      );
     },
   },
   {

@@ -10,7 +10,11 @@ export const LEDGER_STEPS: readonly StepDefinition<World>[] = [
     does: "Ends the load, makes every uplink whole, waits for the last receipt, and joins what was sent with the collector's log. No sensor saw anything but 2.04.",
     run: async (world) => {
       const { sent, summary } = await proveNothingLost(world);
-      assert.equal(summary.outcomes["acknowledged"], sent, "a sensor saw something else than 2.04");
+      assert.equal(
+        summary.outcomes["acknowledged"],
+        sent,
+        `a sensor saw something else than 2.04: ${JSON.stringify(summary.outcomes)}`,
+      );
     },
   },
   {

@@ -1,18 +1,20 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../namespaces.ts";
-import type { StepDefinition } from "../gherkin/vocabulary.ts";
+import { happened } from "../happened.ts";
 import { UPLINKS } from "../target.ts";
-import { LIMIT_MS, type World } from "../world.ts";
+import { LIMIT_MS, type FaultStep } from "../world.ts";
 
 /** Programs that end in the middle of it. */
-export const PROGRAM_STEPS: readonly StepDefinition<World>[] = [
+export const PROGRAM_STEPS: readonly FaultStep[] = [
   {
     words: "the collector {end}",
     does: "And stays away until it comes back.",
+    faults: ["ended-collector"],
     run: async ({ target, load, story }, end: string) => {
       assert.ok(load?.running, "no sensor sends");
-      if (end === "is killed") await target.killCollector();
-      else assert.equal(await target.stopCollector(), 0, "the collector did not end in good order");
+      const code = end === "is killed" ? await target.killCollector() : await target.stopCollector();
+      await happened(`the collector ${end}`, () => !target.isRunning("collector"));
+      if (end !== "is killed") assert.equal(code, 0, "the collector did not end in good order");
       story.at(`the collector ${end}`);
     },
   },
@@ -51,12 +53,14 @@ export const PROGRAM_STEPS: readonly StepDefinition<World>[] = [
   {
     words: "the gateway is killed and starts again {int} times",
     does: "SIGKILL while frames arrive; in between, until frames arrive again.",
+    faults: ["killed-gateway"],
     run: async (world, times: number) => {
       const { target, story } = world;
       for (let kill = 1; kill <= times; kill++) {
         await world.framesArrive();
         assert.ok(world.load?.running, "no sensor sends");
         await target.killGateway();
+        await happened("the gateway is killed", () => !target.isRunning("gateway"));
         story.at("the gateway is killed");
         const killedMs = Date.now();
         await world.startGateway();
@@ -69,12 +73,19 @@ export const PROGRAM_STEPS: readonly StepDefinition<World>[] = [
   {
     words: "the BFD speaker is killed",
     does: "The process that speaks BFD for the gateway. `that uplink` is the active one then.",
+    faults: ["killed-speaker"],
     run: async (world) => {
       assert.ok(world.load?.running, "no sensor sends");
       await world.uplink("the active uplink");
-      await world.target.killSpeaker();
+      const { target } = world;
+      const before = await target.speakerPids();
+      await target.killSpeaker();
       world.changedAtMs = Date.now();
       world.story.at("the BFD speaker is killed");
+      await happened("the BFD speaker is killed", async () => {
+        const now = await target.speakerPids();
+        return before.length > 0 && before.every((pid) => !now.includes(pid));
+      });
     },
   },
   {
