@@ -36,7 +36,14 @@ class FakeTarget {
   async gatewayReport() {
     const paths = UPLINKS.map(
       (name) =>
-        ({ name, sentRecords: 1, lastReceiptS: 0, flapPenalty: this.flapPenalty, ...USABLE }) as unknown as PathStatus,
+        ({
+          name,
+          session: "open",
+          watch: null,
+          sentRecords: 1,
+          lastReceiptS: 0,
+          flapPenalty: this.flapPenalty,
+        }) as unknown as PathStatus,
     );
     return { uplinks: { active: this.active, standby: "lte", paths }, pendingRecords: this.pending, pendingAlarms: 0 };
   }
@@ -129,8 +136,6 @@ class FakeTarget {
     return true;
   }
 }
-
-const USABLE = { session: "open", watch: null };
 
 const GOOD_REPORT = {
   verdict: "PASS",
