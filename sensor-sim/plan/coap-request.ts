@@ -59,7 +59,7 @@ export function blockRequests(
   payload: Uint8Array,
   bytesPerBlock: number,
 ): Buffer[] {
-  const szx = Math.log2(bytesPerBlock) - 4;
+  const szx = 27 - Math.clz32(bytesPerBlock);
   const count = Math.ceil(payload.length / blockBytes(szx));
   const tag = Buffer.alloc(4);
   tag.writeUInt32BE(token);

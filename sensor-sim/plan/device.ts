@@ -1,6 +1,7 @@
 import type { Random } from "@paddock/base/random.ts";
 import type { Model } from "../scenario/schema.ts";
 import type { MoteReading } from "./motes.ts";
+import { sineOfTurns } from "./portable-math.ts";
 
 /** What a device reports in each frame: numbers and flags, by name, in a fixed order. */
 export interface Device {
@@ -20,8 +21,10 @@ export function createDevice(model: Model, index: number, motes: readonly (reado
       return oneNumber(model, () => model.value);
     case "sine":
       return oneNumber(model, (atUs, random) => {
-        const turn = (atUs / 1000 / model.period) * 2 * Math.PI;
-        return model.mean + model.amplitude * Math.sin(turn) + (model.noise === 0 ? 0 : model.noise * normal(random));
+        const turns = atUs / 1000 / model.period;
+        return (
+          model.mean + model.amplitude * sineOfTurns(turns) + (model.noise === 0 ? 0 : model.noise * normal(random))
+        );
       });
     case "random-walk": {
       let value = model.initial;

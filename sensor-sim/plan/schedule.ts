@@ -1,5 +1,6 @@
 import type { Random } from "@paddock/base/random.ts";
 import type { Fleet, Phase } from "../scenario/schema.ts";
+import { logarithmOfShare } from "./portable-math.ts";
 
 /** When a sensor sends next: cadence, jitter, ramp, churn and the scenario's phases, in virtual time. */
 export class SensorSchedule {
@@ -82,5 +83,5 @@ export class SensorSchedule {
 }
 
 function exponential(meanMs: number, random: Random): number {
-  return -Math.log(1 - random.float()) * meanMs * 1000;
+  return -logarithmOfShare(1 - random.float()) * meanMs * 1000;
 }

@@ -95,6 +95,22 @@ describe("confirmable frames", () => {
     expect(Math.max(...frames.map(({ attempts }) => attempts))).toBeLessThanOrEqual(4);
   });
 
+  test("of sensors that share a socket never have one Message-ID at once", async () => {
+    const sensors = 600;
+    const messageIds = new Map<string, number>();
+    // Nobody is answered until everybody waits.
+    gateway = await FakeGateway.open(({ token, messageId }) => {
+      messageIds.set(Buffer.from(token).toString("hex"), messageId);
+      return messageIds.size < sensors ? "silence" : { code: CODE_CHANGED };
+    });
+    const patient = { ...coap, ackTimeout: "200ms", maxRetransmit: 8 };
+    const crowd = scenarioOf({ count: sensors, cadence: "1s" }, { coap: patient });
+    const { result, endpoints } = await run(crowd, { sockets: 1 });
+    expect(endpoints).toHaveLength(1);
+    expect(result.outcomes).toEqual({ acknowledged: sensors });
+    expect(new Set(messageIds.values()).size).toBe(sensors);
+  });
+
   test("without any answer time out after the last retransmission and may or may not be stored", async () => {
     gateway = await FakeGateway.open(() => "silence");
     const { frames } = await run(scenarioOf({ count: 1, cadence: "600ms" }, { coap }));

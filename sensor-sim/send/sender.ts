@@ -49,7 +49,8 @@ export class Sender {
   readonly #byMessageId = new Map<number, Exchange>();
   readonly #turns = new Map<number, Turn>();
   readonly #view = new CoapView();
-  #lateMessageId = PLANNED_MESSAGE_IDS;
+  /** By socket: the next Message-ID for what cannot keep the planned one. */
+  readonly #lateMessageIds = new Map<number, number>();
   #datagrams = 0;
   #closing = false;
 
@@ -164,7 +165,8 @@ export class Sender {
     const { flight } = exchange;
     const first = flight.atMs === 0;
     if (first) flight.atMs = this.#clock.wallMs();
-    this.#byMessageId.delete(messageKey(exchange.pooled, exchange.messageId));
+    this.#forgetMessageId(exchange);
+    this.#avoidNeighbour(exchange);
     exchange.messageId = exchange.datagram.readUInt16BE(2);
     this.#byMessageId.set(messageKey(exchange.pooled, exchange.messageId), exchange);
     exchange.transmissions = 0;
@@ -272,26 +274,40 @@ export class Sender {
     exchange.timer?.cancel();
     exchange.block = block;
     exchange.datagram = planned;
-    if (exchange.retries > 0) {
-      exchange.datagram = Buffer.from(planned);
-      setMessageId(exchange.datagram, this.#nextLateMessageId());
-    }
+    if (exchange.retries > 0) this.#renumber(exchange);
     this.#start(exchange);
   }
 
-  #nextLateMessageId(): number {
-    const messageId = this.#lateMessageId;
-    this.#lateMessageId = messageId === 0xffff ? PLANNED_MESSAGE_IDS : messageId + 1;
+  /** Sensors that share a socket are one endpoint to the gateway, and were planned without knowing of each other. */
+  #avoidNeighbour(exchange: Exchange): void {
+    const held = this.#byMessageId.get(messageKey(exchange.pooled, exchange.datagram.readUInt16BE(2)));
+    if (held !== undefined && held.sending.endpoint !== exchange.sending.endpoint) this.#renumber(exchange);
+  }
+
+  /** The datagram that is out next gets a Message-ID that no planned one has. */
+  #renumber(exchange: Exchange): void {
+    exchange.datagram = Buffer.from(exchange.datagram);
+    setMessageId(exchange.datagram, this.#nextLateMessageId(exchange.pooled));
+  }
+
+  /** By socket, as RFC 7252 §4.4 counts them by endpoint: one for all would come around too soon. */
+  #nextLateMessageId({ index }: PoolSocket): number {
+    const messageId = this.#lateMessageIds.get(index) ?? PLANNED_MESSAGE_IDS;
+    this.#lateMessageIds.set(index, messageId === 0xffff ? PLANNED_MESSAGE_IDS : messageId + 1);
     return messageId;
+  }
+
+  #forgetMessageId(exchange: Exchange): void {
+    const key = messageKey(exchange.pooled, exchange.messageId);
+    if (this.#byMessageId.get(key) === exchange) this.#byMessageId.delete(key);
   }
 
   #finish(exchange: Exchange, outcome: SendOutcome, code?: string): void {
     exchange.timer?.cancel();
     exchange.timer = undefined;
-    const { flight, sending, pooled } = exchange;
+    const { flight, sending } = exchange;
     if (!this.#byToken.delete(sending.token)) return;
-    const key = messageKey(pooled, exchange.messageId);
-    if (this.#byMessageId.get(key) === exchange) this.#byMessageId.delete(key);
+    this.#forgetMessageId(exchange);
     if (flight.planned.confirmable) this.#passTurn(exchange);
     if (!settle(flight, outcome, code) || flight.attempts === 0) return;
     this.#done(flight.planned, flight.atMs, flight.outcome!, flight.code, flight.attempts);
