@@ -15,6 +15,7 @@ import { decodeHeader } from "@paddock/wire/batch-header.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
 import { levelDatabase } from "@paddock/store/database.ts";
+import { KEY_SPACES, spaceKey } from "@paddock/store/keyspace.ts";
 import { Sealer } from "@paddock/store/testing/sealer.ts";
 import type { OfferedBatch } from "@paddock/store/types.ts";
 
@@ -175,6 +176,31 @@ async function drain(root: string, payloadBytes: number): Promise<string> {
   return `| ${cells.join(" | ")} |`;
 }
 
+/** Opening a ledger with entries that its history left behind: with their total, and counted as before there was one. */
+async function opening(root: string, entries: number): Promise<string> {
+  const directory = join(root, `side-${entries}`);
+  const first = await openStore(directory);
+  const sealer = new Sealer();
+  await appendTo(first, sealer, offered(sealer, 1, KIB));
+  for (let from = 0; from < entries; from += 1000) {
+    const side = Array.from({ length: Math.min(1000, entries - from) }, (_, index) => ({
+      key: `receipt/${from + index}`,
+      value: Buffer.alloc(300, index),
+    }));
+    expectAccepted(await first.append({ chain: sealer.chain, batches: [], side }));
+  }
+  await first.close();
+  const open = async () => (await openStore(directory)).close();
+  await open();
+  const known = await timed(open);
+  const database = levelDatabase(join(directory, "generation-000001"));
+  await database.open();
+  await database.batch([{ type: "del", key: spaceKey(KEY_SPACES.sideTotal) }], { sync: true });
+  await database.close();
+  const counted = await timed(open);
+  return `| ${entries} | ${known.ms.toFixed(0)} | ${counted.ms.toFixed(0)} |`;
+}
+
 const root = mkdtempSync(join(values.directory, "paddock-bench-"));
 try {
   console.log(
@@ -200,6 +226,9 @@ try {
   );
   for (const kib of [1, 64, 256]) console.log(await drain(root, kib * KIB));
   console.log(`\nLoad at the end ${loadavg()[0]!.toFixed(2)}.`);
+  console.log("\nOpening beside side entries of 300 bytes: with their total known, and counted.\n");
+  console.log("| entries | open ms | counted, open ms |\n|---|---|---|");
+  for (const entries of [10, 100_000, 1_000_000]) console.log(await opening(root, entries));
 } finally {
   rmSync(root, { recursive: true, force: true });
 }

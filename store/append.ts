@@ -8,19 +8,21 @@ import type { WriteGroup } from "./write-group.ts";
 export async function prepareAppend(core: StoreCore, group: WriteGroup, write: StoreWrite): Promise<WriteOutcome> {
   const ports = core.planningPorts(group);
   const makesRoom = (write.evict?.length ?? 0) > 0;
+  const side = await core.side.plan(group, write.side ?? []);
   let plan = await planAppend(write, ports);
   if (!plan.ok) return plan;
-  const excess = core.space.quotaExcess(plan.growth, makesRoom);
-  if (plan.growth > 0 && excess > 0 && (await trimAtLeast(core, group, excess))) {
+  const growth = plan.growth + side.growth;
+  const excess = core.space.quotaExcess(growth, makesRoom);
+  if (growth > 0 && excess > 0 && (await trimAtLeast(core, group, excess))) {
     plan = await planAppend(write, ports);
     if (!plan.ok) return plan;
   }
-  const full = core.space.refusal(plan.growth, plan.written, makesRoom);
+  const full = core.space.refusal(plan.growth + side.growth, plan.written + side.written, makesRoom);
   if (full !== undefined) {
     core.counters.refusedFull++;
     return { ...refused("full", full.detail), shortage: full.shortage };
   }
-  return { ok: true, value: core.applyAppend(group, plan, write) };
+  return { ok: true, value: core.applyAppend(group, plan, side, write) };
 }
 
 /** Trims from the chain with the most to trim until so much is free; false when nothing was. */

@@ -30,6 +30,7 @@ test("numbers of key spaces are never reused", () => {
     duty: 7,
     revoked: 8,
     incarnation: 9,
+    sideTotal: 10,
   });
 });
 

@@ -30,6 +30,8 @@ export const KEY_SPACES = {
   revoked: 8,
   /** No further key. Value: 16 random bytes that name the arrival log, in which an offset means something. */
   incarnation: 9,
+  /** No further key. Value: bytes of all side entries, and the number of the write that left it so (side-book.ts). */
+  sideTotal: 10,
 } as const;
 
 export const FORMAT_VERSION = 1;

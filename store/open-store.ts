@@ -3,7 +3,7 @@ import { PaddockError } from "@paddock/base/errors.ts";
 import { countOf } from "@paddock/base/ranges.ts";
 import { decodeChainState } from "./chain-state.ts";
 import { decodeDuty, dutyOfKey } from "./duties.ts";
-import { chainOfBytes, FORMAT_VERSION, KEY_SPACES, sideNameOfKey, spaceKey } from "./keyspace.ts";
+import { chainOfBytes, FORMAT_VERSION, KEY_SPACES, spaceKey } from "./keyspace.ts";
 import { readLogEnd } from "./log-reads.ts";
 import { chargedBytes, newEntry, type StoreCore } from "./store-core.ts";
 import { entriesOf } from "./tolerant-reads.ts";
@@ -27,9 +27,8 @@ export async function loadChains(core: StoreCore, readOnly: boolean): Promise<re
     const problem = core.revocations.restore(chain, value);
     if (problem !== undefined) tellState(core, chain, `A note of rolled back log entries does not decode: ${problem}.`);
   }
-  for await (const [key, value] of entriesOf(core.database, KEY_SPACES.side)) {
-    core.chargeSide(sideNameOfKey(key), key.length + value.length);
-  }
+  await core.side.open(core.serial);
+  core.space.account(core.side.total);
   if (core.arrivalLog) {
     core.logEnd = core.workingLogEnd = await readLogEnd(core);
     core.logIncarnation = await loadIncarnation(core, readOnly);

@@ -9,8 +9,9 @@ import { emptyChain, encodeChainState } from "./chain-state.ts";
 import type { DamageLog } from "./damage.ts";
 import type { KeyValueDatabase } from "./database.ts";
 import { DutyBook } from "./duties.ts";
-import { chainBytes, chainKey, KEY_SPACES, logKey, seqKey, sideKey } from "./keyspace.ts";
+import { chainBytes, chainKey, KEY_SPACES, logKey, seqKey } from "./keyspace.ts";
 import { Revocations } from "./revocations.ts";
+import { SideBook, type SidePlan } from "./side-book.ts";
 import { BATCH_OVERHEAD_BYTES, type SpaceGuard } from "./space-guard.ts";
 import type { ChainId, StoreWrite, WriteResult } from "./types.ts";
 import { WriteGroup } from "./write-group.ts";
@@ -50,7 +51,7 @@ export class StoreCore {
   readonly outOfOrder: boolean;
   readonly damage: DamageLog;
   readonly duties = new DutyBook();
-  readonly #sideBytes = new Map<string, number>();
+  readonly side: SideBook;
   readonly revocations = new Revocations();
   /** Ahead of `logEnd` while a write is under way. */
   workingLogEnd = 0;
@@ -90,6 +91,7 @@ export class StoreCore {
     this.outOfOrder = options.outOfOrder;
     this.damage = options.damage;
     this.facts = new FactsReader(this.database, this.cache);
+    this.side = new SideBook(this.database);
   }
 
   entry(id: ChainId): ChainEntry {
@@ -119,10 +121,8 @@ export class StoreCore {
   }
 
   /** Makes a plan part of the group. From here on later plans build on it. */
-  applyAppend(group: WriteGroup, plan: AppendPlan, write: StoreWrite): WriteResult {
-    const { side = [], settles = [] } = write;
-    // May throw, so it comes before anything is changed.
-    const sideKeys = side.map(({ key }) => sideKey(key));
+  applyAppend(group: WriteGroup, plan: AppendPlan, side: SidePlan, write: StoreWrite): WriteResult {
+    const { settles = [] } = write;
     const logOffset = this.arrivalLog && plan.added.length > 0 ? this.workingLogEnd : undefined;
     const { entry } = plan;
     const key = entry.working.key;
@@ -144,25 +144,14 @@ export class StoreCore {
       if (duty.kind === "loss") this.duties.settleLoss(group, duty.chain, duty.seqs, duty.records, duty.bytes);
     }
     if (plan.added.length > 0 && write.chain.epoch > 0) this.duties.settleEpochs(group, write.chain);
-    for (const [index, { key: name, value }] of side.entries()) {
-      this.chargeSide(name, value === null ? 0 : sideKeys[index]!.length + value.length);
-      if (value === null) group.delete(sideKeys[index]!);
-      else group.put(sideKeys[index]!, value);
-    }
+    this.side.apply(group, side);
     if (plan.added.length > 0 || plan.evicted.length > 0) {
       for (const [touched, draft] of plan.drafts) this.touch(group, touched, draft);
     }
-    this.space.account(plan.growth);
-    if (plan.added.length > 0 || plan.evicted.length > 0 || side.length > 0) group.sync = true;
+    this.space.account(plan.growth + side.growth);
+    if (plan.added.length > 0 || plan.evicted.length > 0 || side.puts.length > 0) group.sync = true;
     if (settles.length > 0) group.sync = true;
     return { stored: plan.stored, repeated: plan.repeated, logOffset };
-  }
-
-  /** Side entries count in the quota, too. `bytes` is what one takes from now on. */
-  chargeSide(name: string, bytes: number): void {
-    this.space.account(bytes - (this.#sideBytes.get(name) ?? 0));
-    if (bytes === 0) this.#sideBytes.delete(name);
-    else this.#sideBytes.set(name, bytes);
   }
 
   touch(group: WriteGroup, entry: ChainEntry, state: ChainEntry["working"]): void {
@@ -179,6 +168,7 @@ export class StoreCore {
       group.put(chainKey(KEY_SPACES.chain, entry.working.key), encodeChainState(entry.working));
     }
     if (group.operations.length === 0) return;
+    this.side.complete(group, this.serial);
     this.counters.writtenBytes += group.bytes;
     this.counters.writes++;
     if (group.sync) this.counters.syncs++;
