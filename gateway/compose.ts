@@ -6,6 +6,7 @@ import type { Log } from "@paddock/base/log.ts";
 import { Shutdown } from "@paddock/base/shutdown.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
 import type { KeyValueDatabase } from "@paddock/store/database.ts";
+import { AddressFeed } from "@paddock/uplink/paths/address-feed.ts";
 import { runtimeAddresses } from "@paddock/uplink/paths/address-watch.ts";
 import { PAYLOAD_BYTES_MAX } from "@paddock/wire/limits.ts";
 import { ChainBatchSource } from "./batch-source.ts";
@@ -122,8 +123,10 @@ async function assemble(
     fatal,
   });
   closing.add(() => source.stop());
+  const feed = new AddressFeed({ clock, log });
   const uplinks = await Uplinks.open({
     config,
+    addresses: feed,
     identity,
     source,
     onFork: (lane, epoch) => void divergence.found(lane, epoch, "fork"),
@@ -178,7 +181,7 @@ async function assemble(
   }
   const addresses = listeners.addresses();
   const id = Buffer.from(identity.id).toString("hex");
-  const links = followLinks(config, id, listeners, { clock, log });
+  const links = followLinks(config, id, listeners, { addresses: feed, clock, log });
   closing.add(() => links.stop());
   uplinks?.start();
   const reloadSensors = async (): Promise<void> => {

@@ -1,6 +1,6 @@
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
-import { AddressWatch } from "@paddock/uplink/paths/address-watch.ts";
+import type { AddressFeed } from "@paddock/uplink/paths/address-feed.ts";
 import type { GatewayConfig } from "./config.ts";
 import { Discovery } from "./discovery.ts";
 import type { UdpListeners } from "./ingest/udp-listener.ts";
@@ -16,7 +16,7 @@ export function followLinks(
   { discovery: settings }: GatewayConfig,
   id: string,
   listeners: UdpListeners,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  { addresses, clock, log }: { readonly addresses: AddressFeed; readonly clock: Clock; readonly log: Log },
 ): { stop(): Promise<void> } {
   if (settings.multicast) log.info("multicast", { groups: listeners.groups() });
   else log.info("multicast-off", { detail: "discovery.multicast is false: CoAP requests to groups are not answered" });
@@ -24,18 +24,13 @@ export function followLinks(
   const name = settings.name ?? `paddock-${id.slice(0, ID_DIGITS)}`;
   const discovery = settings.enabled ? new Discovery({ name, id, listeners: coap }, log, clock) : undefined;
   if (coap.length === 0 || (discovery === undefined && !listeners.follows)) return { stop: async () => {} };
-  const watch = new AddressWatch({
-    onAddresses: (present) => {
-      void listeners.follow(present);
-      void discovery?.follow(present);
-    },
-    clock,
-    log,
+  const leave = addresses.follow((present) => {
+    void listeners.follow(present);
+    void discovery?.follow(present);
   });
-  watch.start();
   return {
     stop: async () => {
-      watch.stop();
+      leave();
       await discovery?.stop();
     },
   };

@@ -5,6 +5,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { systemClock, VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
 import { BfdReflector } from "@paddock/uplink/bfd/reflector.ts";
+import { AddressFeed } from "@paddock/uplink/paths/address-feed.ts";
 import type { StartIp } from "@paddock/uplink/paths/ip-process.ts";
 import { formatUplinks } from "../cli/uplinks-format.ts";
 import { openGateway } from "../compose.ts";
@@ -74,7 +75,11 @@ test("a renumbered path moves at once, and one without its address is down and o
   const config = await configOf({ name: "fibre", interface: "wan0", source: "2001:db8:a::/48" }, { name: "plain" });
   const clock = new VirtualClock();
   const { startIp, set } = fakeIp("2001:db8:a::5", "2001:db8:b::5");
-  const sources = (await PathSources.start({ config, clock, log: silentLog, startIp }))!;
+  const sources = (await PathSources.start({
+    config,
+    addresses: new AddressFeed({ clock, startIp }),
+    log: silentLog,
+  }))!;
   const told: string[] = [];
   const sink = {
     setLiveness: (path: string, liveness: string, { why }: { why?: string } = {}) =>
@@ -117,7 +122,7 @@ test("a renumbered path moves at once, and one without its address is down and o
 test("nothing is started for paths that name an address or nothing", async () => {
   const config = await configOf({ name: "fibre", source: "2001:db8:a::5" }, { name: "plain" });
   const startIp = vi.fn<StartIp>();
-  expect(await PathSources.start({ config, clock: systemClock, log: silentLog, startIp })).toBeUndefined();
+  expect(await PathSources.start({ config, addresses: new AddressFeed({ startIp }), log: silentLog })).toBeUndefined();
   expect(startIp).not.toHaveBeenCalled();
   expect(uplinkPaths(config)[0]!.source).toBe("2001:db8:a::5");
 });
@@ -129,7 +134,7 @@ test("the watcher follows: unwatched without an address, up again with one", asy
   const bfd = { endToEnd: { mode: "seamless", remotePort: port, discriminator: 900, intervalMs: 100 } };
   const config = await configOf({ name: "fibre", interface: "wan0", source: "::1/128", bfd });
   const { startIp, set } = fakeIp("::1");
-  const sources = (await PathSources.start({ config, clock: systemClock, log: silentLog, startIp }))!;
+  const sources = (await PathSources.start({ config, addresses: new AddressFeed({ startIp }), log: silentLog }))!;
   cleanUps.push(() => sources.stop());
   const sink = new RecordingSink();
   const { told } = sink;

@@ -1,11 +1,9 @@
 import { isIP } from "node:net";
-import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { refuse } from "@paddock/base/outcome.ts";
 import type { OpenLink } from "@paddock/uplink/forward/ports.ts";
 import type { PathConfig } from "@paddock/uplink/paths/path-config.ts";
-import { AddressWatch } from "@paddock/uplink/paths/address-watch.ts";
-import type { StartIp } from "@paddock/uplink/paths/ip-process.ts";
+import type { AddressFeed } from "@paddock/uplink/paths/address-feed.ts";
 import {
   chooseSource,
   followsAddresses,
@@ -27,10 +25,9 @@ export interface SourceWatch {
 
 export interface PathSourcesOptions {
   readonly config: UplinksConfig;
-  readonly clock: Clock;
+  /** Of this machine. */
+  readonly addresses: AddressFeed;
   readonly log: Log;
-  /** Default runs the `ip` of iproute2. */
-  readonly startIp?: StartIp;
 }
 
 /** The source addresses of the paths that name an interface or a prefix instead of an address for good. */
@@ -41,19 +38,16 @@ export class PathSources {
   readonly #choices = new Map<string, SourceChoice>();
   /** What the sink has been given. */
   readonly #given = new Map<string, string | undefined>();
-  readonly #watch: AddressWatch;
+  readonly #leave: () => void;
   #apply: ((name: string, choice: SourceChoice) => void) | undefined;
 
   private constructor(options: PathSourcesOptions, first: () => void) {
     this.#log = options.log;
     this.#paths = options.config.paths.filter(followsAddresses);
     this.#configs = new Map(uplinkPaths(options.config).map((path) => [path.name, path]));
-    this.#watch = new AddressWatch({
-      ...options,
-      onAddresses: (addresses) => {
-        this.#consider(addresses);
-        first();
-      },
+    this.#leave = options.addresses.follow((addresses) => {
+      this.#consider(addresses);
+      first();
     });
   }
 
@@ -62,13 +56,12 @@ export class PathSources {
     if (!options.config.paths.some(followsAddresses)) return undefined;
     const { promise, resolve } = Promise.withResolvers<void>();
     const sources = new PathSources(options, resolve);
-    sources.#watch.start();
     await promise;
     return sources;
   }
 
   stop(): void {
-    this.#watch.stop();
+    this.#leave();
   }
 
   /** The source of a path that follows the kernel's addresses; undefined for any other path. */

@@ -7,6 +7,7 @@ import { canonicalAddress } from "@paddock/uplink/bfd/session-directory.ts";
 import { isLinkLocal } from "@paddock/uplink/bfd/session-spec.ts";
 import type { Forwarder } from "@paddock/uplink/forward/forwarder.ts";
 import type { BatchSource } from "@paddock/uplink/forward/ports.ts";
+import type { AddressFeed } from "@paddock/uplink/paths/address-feed.ts";
 import { FOREVER_S, type LocalAddress } from "@paddock/uplink/paths/source-address.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
@@ -25,6 +26,8 @@ import { StandbyPace } from "./standby-pace.ts";
 
 export interface UplinksOptions {
   readonly config: UplinksConfig;
+  /** Of this machine. */
+  readonly addresses: AddressFeed;
   readonly identity: SigningIdentity;
   readonly source: BatchSource;
   /** The collector refuses a chain because it holds another one. */
@@ -65,12 +68,12 @@ export class Uplinks implements PathFacts {
 
   /** Undefined when the configuration names no collector. Throws CONFIG_UNREADABLE, BFD_INVALID. */
   static async open(options: UplinksOptions): Promise<Uplinks | undefined> {
-    const { config, closing, clock, log } = options;
+    const { config, addresses, closing, clock, log } = options;
     if (config.collector === null) return undefined;
     const usageFile = new PathUsageFile(config.dataDir, clock, log);
     const history = new PathHistory(clock);
     const endpoints = new PathEndpoints(config.paths, log);
-    const sources = await PathSources.start({ config, clock, log });
+    const sources = await PathSources.start({ config, addresses, log });
     if (sources !== undefined) closing.add(() => sources.stop());
     let pace: StandbyPace | undefined;
     const forwarder = await makeForwarder(config.collector, {
