@@ -6,12 +6,14 @@ import { nearestName } from "./nearest.ts";
 
 /**
  * Checks `input` against a strict schema and fills in its defaults. Throws PaddockError CONFIG_INVALID that lists every
- * field at fault with its value; unknown keys get the nearest known name. `what` names the document in the message.
+ * field at fault with its value; unknown keys get the nearest known name. `what` names the document in the message;
+ * `remedy` is what to do about it where no `--print-config` shows its keys.
  */
 export function parseConfig<Schema extends v.GenericSchema>(
   schema: Schema,
   input: unknown,
   what: string,
+  remedy?: string,
 ): v.InferOutput<Schema> {
   const result = v.safeParse(schema, input);
   if (result.success) return result.output;
@@ -21,8 +23,10 @@ export function parseConfig<Schema extends v.GenericSchema>(
     const field = fieldOf(issue);
     if (!faults.has(field)) faults.set(field, describeIssue(issue, field, schema));
   }
-  throw new PaddockError("CONFIG_INVALID", `${what} is not valid: ${[...faults.values()].join(" ")}`);
+  throw new PaddockError("CONFIG_INVALID", `${what} is not valid: ${[...faults.values()].join(" ")}`, { remedy });
 }
+
+const CORRECT_FIELD = "Correct the field named in the message.";
 
 /** Where the name of a file comes from, for the error about it: by default the option `--config`. */
 export interface FileNamedBy {
@@ -48,7 +52,8 @@ export async function readConfigFile<Schema extends v.GenericSchema>(
       remedy,
     });
   }
-  return parseConfig(schema, parseJson(text, path), path);
+  // Only the programs' own configurations can be printed.
+  return parseConfig(schema, parseJson(text, path), path, namedBy === undefined ? undefined : CORRECT_FIELD);
 }
 
 /** Reads JSON in which no key stands twice. Throws CONFIG_UNREADABLE or CONFIG_INVALID that name the place in `what`. */

@@ -1,9 +1,17 @@
-/** The candidate closest to `name` by edit distance, if one is close enough to be a slip; else undefined. */
+const PREFIX_MIN = 3;
+
+/**
+ * The candidate that was meant by `name`: the only one that begins with it (three letters at least), or the closest by
+ * edit distance, if it is close enough to be a slip; else undefined.
+ */
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
+  const all = [...candidates];
+  const begun = all.filter((candidate) => candidate.toLowerCase().startsWith(name.toLowerCase()));
+  if (name.length >= PREFIX_MIN && begun.length === 1) return begun[0];
   const limit = Math.max(1, Math.floor(name.length / 2));
   let best: string | undefined;
   let bestDistance = limit + 1;
-  for (const candidate of candidates) {
+  for (const candidate of all) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;

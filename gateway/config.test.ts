@@ -103,7 +103,7 @@ describe("gateway configuration", () => {
     [
       "two paths of one name",
       { ...forwarding, paths: [...forwarding.paths, ...forwarding.paths] },
-      /paths: .*different name/,
+      /paths\[1\]\.name: "fibre" is refused; expected a different name for each path\./,
     ],
     ["a key that is not hex", { ...forwarding, collector: { publicKey: "AB" } }, /collector\.publicKey.*"AB"/],
     [
@@ -124,7 +124,7 @@ describe("gateway configuration", () => {
     [
       "an IPv4 source for an IPv6 endpoint",
       { ...forwarding, paths: [{ name: "a", source: "10.0.0.1", endpoint: "https://[::1]:8443" }] },
-      /paths: .*both IPv6 or both IPv4/,
+      /paths\[0\]\.source: "[^"{]*" is refused; .*all IPv6 or all IPv4/,
     ],
     [
       "an IPv6 prefix for an IPv4 fallback",
@@ -134,12 +134,12 @@ describe("gateway configuration", () => {
           { name: "a", source: "2001:db8::/48", endpoint: "https://x", fallbackEndpoints: ["https://192.0.2.1"] },
         ],
       },
-      /paths: .*both IPv6 or both IPv4/,
+      /paths\[0\]\.source: "[^"{]*" is refused; .*all IPv6 or all IPv4/,
     ],
     [
       "a link-local source without interface",
       { ...forwarding, paths: [{ name: "a", source: "fe80::1", endpoint: "https://[::1]:8443" }] },
-      /paths: .*link-local/,
+      /paths\[0\]\.source: "fe80::1" is refused; .*link-local/,
     ],
     ["a socket path that Unix refuses", { dataDir: `/${"d".repeat(120)}` }, /status\.socket: .*107 bytes/],
   ])("refuses %s and names the field", (_what, document, fault) => {

@@ -2,7 +2,7 @@ import { isIPv6 } from "node:net";
 import { parseConfig, readConfigFile } from "@paddock/base/config.ts";
 import * as v from "valibot";
 import { configFields, type ConfigFields } from "./config/fields.ts";
-import { RULES } from "./config/rules.ts";
+import { PATH_RULES, RULES } from "./config/rules.ts";
 import { bfdProblem } from "./paths/bfd-config.ts";
 
 /**
@@ -14,16 +14,18 @@ export const GatewayConfigSchema = v.pipe(
   configFields,
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
-    for (const { at, holds, message } of RULES) {
-      if (holds(dataset.value)) continue;
-      const path = issuePath(dataset.value, at);
+    const fields = dataset.value;
+    const refuse = (at: readonly (string | number)[], message: string): void => {
+      const path = issuePath(fields, at);
       addIssue({ message, path, input: path.at(-1)!.value });
-    }
-    for (const [index, uplink] of dataset.value.paths.entries()) {
+    };
+    for (const { at, holds, message } of RULES) if (!holds(fields)) refuse(at, message);
+    for (const [index, uplink] of fields.paths.entries()) {
+      for (const { at, holds, message } of PATH_RULES) {
+        if (!holds(uplink, fields.paths.slice(0, index))) refuse(["paths", index, at], message);
+      }
       const problem = bfdProblem(uplink);
-      if (problem === undefined) continue;
-      const path = issuePath(dataset.value, ["paths", index, "bfd", problem.scope]);
-      addIssue({ message: problem.message, path, input: path.at(-1)!.value });
+      if (problem !== undefined) refuse(["paths", index, "bfd", problem.scope], problem.message);
     }
   }),
 );

@@ -47,7 +47,8 @@ describe("loadOrCreateIdentity", () => {
   test("takes an injected key, and refuses to start when it is missing", async () => {
     const keyFile = join(directory, "injected.pem");
     await expect(loadOrCreateIdentity({ dataDir: directory, keyFile })).rejects.toMatchObject({
-      code: "IDENTITY_UNREADABLE",
+      code: "CONFIG_UNREADABLE",
+      message: `identity.keyFile: ${keyFile} does not exist.`,
     });
     const injected = generateIdentity();
     await writeFile(keyFile, identityToPem(injected), { mode: 0o600 });

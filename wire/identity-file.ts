@@ -25,7 +25,7 @@ export interface IdentityOptions {
 
 /**
  * The identity of this gateway or collector; made at the first start. Throws IDENTITY_UNREADABLE when the file is damaged or readable
- * by others, when an injected file is missing, and never replaces a file that is there.
+ * by others, CONFIG_UNREADABLE when an injected file is missing, and never replaces a file that is there.
  */
 export async function loadOrCreateIdentity(
   options: IdentityOptions,
@@ -52,11 +52,11 @@ export async function loadOrCreateIdentity(
   return { identity, created: true };
 }
 
-/** The key that `identity.keyFile` names. Throws IDENTITY_UNREADABLE, also when it is not there. */
+/** The key that `identity.keyFile` names. Throws CONFIG_UNREADABLE when it is not there, else IDENTITY_UNREADABLE. */
 export async function readInjectedIdentity(path: string): Promise<SigningIdentity> {
   const identity = await readIdentity(path);
   if (identity !== undefined) return identity;
-  throw new PaddockError("IDENTITY_UNREADABLE", `The injected key ${path} does not exist.`, {
+  throw new PaddockError("CONFIG_UNREADABLE", `identity.keyFile: ${path} does not exist.`, {
     remedy: "Put the key there, or correct identity.keyFile; without it a key is made in dataDir at the first start.",
   });
 }

@@ -67,7 +67,10 @@ async function verifyOffline(config: GatewayConfig, selection: ChainSelection): 
   const { defaultKeyFile, readIdentity } = await import("@paddock/wire/identity-file.ts");
   const path = config.identity.keyFile ?? defaultKeyFile(config.dataDir);
   const identity = await readIdentity(path);
-  if (identity === undefined) throw new PaddockError("IDENTITY_UNREADABLE", `${path} does not exist.`);
+  if (identity === undefined) {
+    const remedy = "Bring back the key file: without it nobody can say whose chains these are.";
+    throw new PaddockError("IDENTITY_UNREADABLE", `${path} does not exist.`, { remedy });
+  }
   const store = await ChainStore.open({
     directory: join(config.dataDir, "store"),
     ...config.store,

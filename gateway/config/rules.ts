@@ -47,61 +47,64 @@ export const RULES: readonly {
     message: "expected at least one path to the collector; without collector and paths the gateway buffers only",
   },
   {
-    at: ["paths"],
-    holds: ({ paths }) => distinct(paths.map(({ name }) => name)),
-    message: "expected a different name for each path",
-  },
-  {
-    at: ["paths"],
-    holds: ({ paths }) =>
-      paths.every((path) => path.interface === null || path.source === null || isIPv6(path.source.split("/")[0]!)),
-    message:
-      "expected an IPv6 source wherever there is an interface: only IPv6 addresses are followed, and link-local ones need none",
-  },
-  {
-    at: ["paths"],
-    holds: ({ paths }) =>
-      paths.every(({ source, endpoint, fallbackEndpoints }) => {
-        const family = source === null ? 0 : isIP(source.split(/[%/]/)[0]!);
-        return [endpoint, ...fallbackEndpoints].every((url) => {
-          const other = isIP(hostOf(url));
-          return family === 0 || other === 0 || other === family;
-        });
-      }),
-    message: "expected source and endpoint of a path to be both IPv6 or both IPv4: from one to the other nothing goes",
-  },
-  {
-    at: ["paths"],
-    holds: ({ paths }) =>
-      paths.every(({ source, interface: on }) => source === null || !needsZone(source) || on !== null),
-    message: "expected an interface, or %interface behind the address, wherever the source is link-local",
-  },
-  {
-    at: ["paths"],
-    holds: ({ paths }) =>
-      paths.every(
-        ({ nextHop: hop, interface: on }) => hop === null || !isLinkLocal(hop) || hop.includes("%") || on !== null,
-      ),
-    message: "expected an interface wherever nextHop is link-local: fe80::1 is another router on every link",
-  },
-  {
-    at: ["paths"],
-    holds: ({ paths }) =>
-      paths.every(({ nextHop: hop, interface: on }) => {
-        const zone = hop?.split("%")[1];
-        return zone === undefined || on === null || zone === on;
-      }),
-    message: "expected the same interface behind the % of nextHop as in interface",
-  },
-  {
-    at: ["paths"],
-    holds: ({ paths }) => paths.every(({ endpoint, fallbackEndpoints }) => distinct([endpoint, ...fallbackEndpoints])),
-    message: "expected every endpoint of a path once, fallbackEndpoints included",
-  },
-  {
     at: ["status", "socket"],
     holds: (fields) => Buffer.byteLength(socketPath(fields)) <= SOCKET_PATH_BYTES_MAX,
     message: `expected a path of at most ${SOCKET_PATH_BYTES_MAX} bytes (dataDir with status.sock unless set), the limit of Unix sockets`,
+  },
+];
+
+type PathFields = ConfigFields["paths"][number];
+
+/** The same for one of the paths: the rule is reported at its field `at`. */
+export const PATH_RULES: readonly {
+  readonly at: keyof PathFields;
+  readonly holds: (path: PathFields, before: readonly PathFields[]) => boolean;
+  readonly message: string;
+}[] = [
+  {
+    at: "name",
+    holds: ({ name }, before) => before.every((other) => other.name !== name),
+    message: "expected a different name for each path",
+  },
+  {
+    at: "source",
+    holds: ({ source, interface: on }) => on === null || source === null || isIPv6(source.split("/")[0]!),
+    message:
+      "expected an IPv6 source where there is an interface: only IPv6 addresses are followed, and link-local ones need none",
+  },
+  {
+    at: "source",
+    holds: ({ source, endpoint, fallbackEndpoints }) => {
+      const family = source === null ? 0 : isIP(source.split(/[%/]/)[0]!);
+      return [endpoint, ...fallbackEndpoints].every((url) => {
+        const other = isIP(hostOf(url));
+        return family === 0 || other === 0 || other === family;
+      });
+    },
+    message: "expected source and endpoints to be all IPv6 or all IPv4: from one to the other nothing goes",
+  },
+  {
+    at: "source",
+    holds: ({ source, interface: on }) => source === null || !needsZone(source) || on !== null,
+    message: "expected an interface, or %interface behind the address, where the source is link-local",
+  },
+  {
+    at: "nextHop",
+    holds: ({ nextHop: hop, interface: on }) => hop === null || !isLinkLocal(hop) || hop.includes("%") || on !== null,
+    message: "expected an interface where nextHop is link-local: fe80::1 is another router on every link",
+  },
+  {
+    at: "nextHop",
+    holds: ({ nextHop: hop, interface: on }) => {
+      const zone = hop?.split("%")[1];
+      return zone === undefined || on === null || zone === on;
+    },
+    message: "expected the same interface behind the % of nextHop as in interface",
+  },
+  {
+    at: "fallbackEndpoints",
+    holds: ({ endpoint, fallbackEndpoints }) => distinct([endpoint, ...fallbackEndpoints]),
+    message: "expected every endpoint of a path once, its endpoint included",
   },
 ];
 

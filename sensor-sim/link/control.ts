@@ -59,7 +59,12 @@ export function impairmentOf(fields: ImpairmentInput): Partial<Impairment> {
  */
 export function obey(line: string, links: ReadonlyMap<string, Link>, stop: () => void): string {
   try {
-    const command = parseConfig(commandSchema, parseJson(line), "The command");
+    const command = parseConfig(
+      commandSchema,
+      parseJson(line),
+      "The command",
+      "Correct the field named in the message.",
+    );
     if (command.do === "stop") {
       stop();
       return '{"ok":true}';
