@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { ChainStore, ChainStoreOptions } from "./chain-store.ts";
 import type { Damage } from "./damage.ts";
 import { placeOnDisk } from "./testing/places.ts";
@@ -45,19 +45,26 @@ describe("opening a directory", () => {
         .map((name) => [name, readFileSync(join(generation, name)).toString("base64")]),
     );
   const named = (pattern: RegExp) => readdirSync(generation).filter((name) => pattern.test(name));
-  /** Some tables and a log with something in it, and a MANIFEST from before the last table. */
-  const fill = async (): Promise<{ olderManifest: string }> => {
-    let store = await open();
-    await append(store, 150, 30_000);
-    await store.close();
-    const olderManifest = readFileSync(join(generation, named(/^MANIFEST/)[0]!)).toString("latin1");
-    store = await open();
-    await append(store, 250, 30_000);
-    await append(store, 3);
-    await store.close();
-    expect(named(/\.ldb$/).length).toBeGreaterThan(1);
-    return { olderManifest };
-  };
+  /** Some tables and a log with something in it, and a MANIFEST from before the last table: made once, copied for each test. */
+  const filled = placeOnDisk();
+  let olderManifest: string;
+  beforeAll(async () => {
+    const from = new Sealer();
+    const write = async (...batches: readonly [count: number, bytes: number][]): Promise<void> => {
+      const store = await filled.open();
+      for (const [count, bytes] of batches) {
+        await store.append({ chain: from.chain, batches: from.sealMany(count, bytes) });
+      }
+      await store.close();
+    };
+    const files = () => readdirSync(join(filled.directory, "generation-000001"));
+    await write([150, 30_000]);
+    const manifest = files().find((name) => name.startsWith("MANIFEST"))!;
+    olderManifest = readFileSync(join(filled.directory, "generation-000001", manifest)).toString("latin1");
+    await write([250, 30_000], [3, 20_000]);
+    expect(files().filter((name) => name.endsWith(".ldb")).length).toBeGreaterThan(1);
+  });
+  afterAll(() => filled.remove());
 
   test.each([
     ["no CURRENT", () => rmSync(join(generation, "CURRENT"))],
@@ -78,7 +85,7 @@ describe("opening a directory", () => {
     ["no MANIFEST", () => rmSync(join(generation, named(/^MANIFEST/)[0]!))],
     ["a table less", () => rmSync(join(generation, named(/\.ldb$/)[0]!))],
   ])("with %s is refused, with every byte still there", async (_, damage) => {
-    const { olderManifest } = await fill();
+    cpSync(filled.directory, place.directory, { recursive: true });
     const good = join(place.directory, "good");
     cpSync(generation, good, { recursive: true });
     damage(olderManifest);
