@@ -19,9 +19,10 @@ export const DATA_PATH: readonly string[] = [
   ...["release", "eviction-policy", "space-guard", "store-reads", "log-reads", "tail-check"].map(
     (name) => `store/${name}.ts`,
   ),
-  ...["forwarder", "forward-policy", "forward-plan", "lane-scheduler", "receipt-queue", "collector-link"].map(
+  ...["forwarder", "upload", "link-sessions", "forward-policy", "forward-plan", "lane-scheduler"].map(
     (name) => `uplink/forward/${name}.ts`,
   ),
+  ...["receipt-queue", "collector-link"].map((name) => `uplink/forward/${name}.ts`),
   ...["upload", "receipts", "walk-records", "verify-headers"].map((name) => `collector/ingest/${name}.ts`),
 ];
 

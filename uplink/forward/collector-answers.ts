@@ -64,6 +64,8 @@ export function applyFailure(
   switch (failure) {
     case "unreachable": {
       if (session.status !== "open") return;
+      // What left before the path last failed fails with it: requests that are reset together are one failure.
+      if (sentMs < session.sendAfterMs) return;
       noteTrouble(draft, path, "requests", detail);
       const sendRetry = afterFailure(session.sendRetry, settings.sendRetry, random);
       // The first time at once: a reset stream says little about the next one.

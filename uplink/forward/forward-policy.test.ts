@@ -157,6 +157,29 @@ describe("sending", () => {
     expect(simulation.pending()).toBe(0);
   });
 
+  test("an alarm does not wait for the hold-down of a path that fails often, while a used-up one is well", () => {
+    const metered = { bytesPerMonth: 0, billingDay: 1, lanes: [0, 1, 2] as const };
+    const simulation = new PolicySimulation([FIBRE, { ...LTE, metered }]).start().pass(100);
+    for (let flap = 0; flap < 3; flap++) {
+      simulation.liveness("fibre", "up").pass(20_000);
+      simulation.liveness("fibre", "down").pass(1000);
+    }
+    // Whenever the fibre works it carries what the used-up path does not take, at once.
+    for (let flap = 0; flap < 3; flap++) {
+      simulation.liveness("fibre", "up").pass(5000);
+      const before = sendsOf(simulation).length;
+      simulation.seal(0).seal(1).seal(2).pass(100);
+      const sent = sendsOf(simulation).slice(before);
+      expect(sent.map(({ lane, path }) => [lane, path])).toEqual([
+        [0, "lte"],
+        [1, "fibre"],
+        [2, "fibre"],
+      ]);
+      simulation.liveness("fibre", "down").pass(1000);
+    }
+    expect(simulation.pending()).toBe(0);
+  });
+
   test("batches that cannot be read are passed over, reported once, and tried again later", () => {
     const simulation = new PolicySimulation([FIBRE]).store(1, 100);
     simulation.unreadable = (_chain, seq) => seq >= 30 && seq < 33;
@@ -246,6 +269,42 @@ describe("failover", () => {
     expect(sendsOf(simulation).length).toBeGreaterThan(before + 4);
     simulation.pass(20_000);
     expect(simulation.pending()).toBe(0);
+  });
+
+  test("requests that are reset together are one failure, and the path is not left for it", () => {
+    const simulation = new PolicySimulation([FIBRE, LTE]).store(2, 5000);
+    simulation.paths.get("fibre")!.delayMs = 200;
+    simulation.start().pass(5000);
+    for (let batch = 0; batch < 6; batch++) simulation.seal(0).seal(1).pass(30);
+    const flying = () => [...simulation.state.flights.values()].filter(({ stage }) => stage === "sent");
+    const reset = () => {
+      for (const { id } of flying()) {
+        simulation.tell({ kind: "failed", flight: id, failure: "unreachable", detail: "stream reset" }).pass(1);
+      }
+    };
+    expect(flying().length).toBeGreaterThan(2);
+    reset();
+    expect(simulation.state.paths.active).toBe("fibre");
+    expect(simulation.state.paths.paths[0]).toMatchObject({ failures: 1, flaps: { penalty: 0 } });
+    // What went out after the first failure and fails as well is the second.
+    simulation.pass(20);
+    expect(flying().length).toBeGreaterThan(0);
+    reset();
+    expect(simulation.state.paths.active).toBe("lte");
+  });
+
+  test("a question that is reset with them is part of it", () => {
+    const simulation = new PolicySimulation([FIBRE, LTE]).store(2, 10);
+    for (const path of simulation.paths.values()) path.delayMs = 100;
+    simulation.start().pass(210);
+    expect(simulation.actions.some(({ kind }) => kind === "query")).toBe(true);
+    simulation.seal(1).pass(10);
+    const [flight] = simulation.state.flights.values();
+    simulation.tell({ kind: "failed", flight: flight!.id, failure: "unreachable", detail: "stream reset" });
+    const lost = { path: "fibre", lane: 2, epoch: 0, failure: "unreachable", detail: "stream reset" } as const;
+    simulation.tell({ kind: "query-failed", ...lost });
+    expect(simulation.state.paths.paths[0]).toMatchObject({ failures: 1 });
+    expect(simulation.state.paths.active).toBe("fibre");
   });
 
   test("a path that comes up is tried at once, whatever its back-off", () => {
@@ -376,6 +435,26 @@ describe("a session that the collector ends in order", () => {
     expect(sendsOf(simulation).slice(before)).toEqual([]);
     simulation.pass(60);
     expect(sendsOf(simulation).slice(before)).toMatchObject([{ first: 0, last: 1 }]);
+  });
+
+  test.each([10, 100, 1900])("and again %i ms later, twice, as two more reloads do: no session is lost", (apartMs) => {
+    const simulation = new PolicySimulation([FIBRE, LTE]).start().pass(30_000);
+    for (let reload = 0; reload < 3; reload++) simulation.pass(apartMs).goAwayIdle("lte").pass(50);
+    simulation.pass(1000);
+    expect(reportsOf(simulation, "session-lost")).toEqual([]);
+    expect(simulation.state.sessions.get("lte")!.status).toBe("open");
+  });
+
+  test("whatever it took to open it before", () => {
+    const simulation = new PolicySimulation([FIBRE, LTE]).start().pass(1000);
+    simulation.cut("lte", "cut");
+    simulation.pass(120_000);
+    simulation.paths.get("lte")!.condition = "works";
+    while (simulation.state.sessions.get("lte")!.status !== "open") simulation.pass(100);
+    const before = reportsOf(simulation, "session-lost").length;
+    simulation.pass(1000).goAwayIdle("lte").pass(100);
+    expect(reportsOf(simulation, "session-lost")).toHaveLength(before);
+    expect(simulation.state.sessions.get("lte")!.status).toBe("open");
   });
 
   test("one that ends before it has answered anything is not followed in a circle", () => {

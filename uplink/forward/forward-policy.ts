@@ -41,6 +41,8 @@ const MARK_STEP_MS = 100;
 const SETTLED_SESSION_MS = 60_000;
 /** The same where the collector ends it in order, as an ingress does with an idle one. */
 const IDLE_SESSION_MS = 5000;
+/** Successors for nothing that are opened at once: an ingress may be told twice to load its configuration again. */
+const SUCCESSORS_AT_ONCE = 3;
 /** A successor that is not open by then leaves the path without a session, and traffic moves. */
 const SUCCESSION_LIMIT_MS = 2000;
 /** How long a chain waits after its receipt could not be made durable. */
@@ -130,10 +132,11 @@ function apply(draft: Draft, event: ForwardEvent): void {
     case "query-failed": {
       // Without an answer the batches go out again; that is safe, as the collector compares what it holds.
       if (isAnswer(event.failure)) endSilence(draft, event.path);
+      const askedAtMs = askedAt(draft, event);
       const again = event.failure === "busy" || event.failure === "not-enrolled" || event.failure === "identity";
       patchChain(draft, event, { resume: again ? "due" : "done" });
       if (isChainFault(event.failure)) decide(draft, { kind: "answer", path: event.path, receipt: false });
-      else applyFailure(draft, event.path, event.failure, event.detail, event.retryAfterMs);
+      else applyFailure(draft, event.path, event.failure, event.detail, event.retryAfterMs, askedAtMs);
       return;
     }
     case "enrolled":
@@ -151,6 +154,14 @@ function apply(draft: Draft, event: ForwardEvent): void {
 /** Whether the collector has spoken, whatever it said. */
 function isAnswer(failure: LinkFailure): boolean {
   return failure !== "unreachable" && failure !== "not-processed" && failure !== "identity";
+}
+
+/** When the question that failed was asked; now when nobody waits for its answer any more. */
+function askedAt(draft: Draft, { path, lane, epoch }: ChainName & { readonly path: string }): number {
+  const { asked, resume } = chainOf(draft, { lane, epoch });
+  if (resume === "asking" && asked?.path === path) return asked.atMs;
+  const trials = [...draft.sessions.values()].flatMap(({ trial }) => (trial?.path === path ? [trial.atMs] : []));
+  return trials[0] ?? draft.input.nowMs;
 }
 
 /** Runs `then` unless the flight was forgotten meanwhile. */
@@ -191,13 +202,14 @@ function applyLiveness(draft: Draft, event: Extract<ForwardEvent, { kind: "liven
 /** The next session is opened before this one has ended, and nothing is held against the path. */
 function applyRetiring(draft: Draft, path: string, detail: string): void {
   const { nowMs, settings, random } = draft.input;
-  const { status, succession, openedAtMs, retry: before } = draft.sessions.get(path)!;
+  const { status, succession, openedAtMs, ended: before } = draft.sessions.get(path)!;
   if (status !== "open" || succession !== undefined) return;
-  // Any answer rests the back-off, and so does an idle life of some length: only sessions for nothing wait.
+  // Any answer rests the back-off, and so does an idle life of some length: only sessions for nothing wait. What it took
+  // to open this one is another matter.
   const rested = nowMs - openedAtMs > IDLE_SESSION_MS;
-  const retry = afterFailure(rested ? RESTED : before, settings.sessionRetry, random);
-  const retryAtMs = retry.attempts === 1 ? nowMs : nowMs + retry.delayMs;
-  patchSession(draft, path, { retry, retryAtMs, succession: { step: "due", sinceMs: nowMs } });
+  const ended = afterFailure(rested ? RESTED : before, settings.sessionRetry, random);
+  const retryAtMs = ended.attempts <= SUCCESSORS_AT_ONCE ? nowMs : nowMs + ended.delayMs;
+  patchSession(draft, path, { ended, retryAtMs, succession: { step: "due", sinceMs: nowMs } });
   report(draft, { event: "session-retiring", path, detail });
 }
 
@@ -220,11 +232,18 @@ function applyOpenFailed(draft: Draft, path: string, failure: LinkFailure, detai
 }
 
 function applyClosed(draft: Draft, path: string, detail: string): void {
-  const { openedAtMs, succession } = draft.sessions.get(path)!;
-  const settled = draft.input.nowMs - openedAtMs > SETTLED_SESSION_MS;
+  const { nowMs } = draft.input;
+  const { openedAtMs, succession, retryAtMs } = draft.sessions.get(path)!;
+  const settled = nowMs - openedAtMs > SETTLED_SESSION_MS;
   const rested = settled ? { retry: RESTED } : {};
   patchSession(draft, path, { status: "closed", lastError: detail, succession: undefined, ...rested });
-  const retryInMs = backOffSession(draft, path, false);
+  let retryInMs: number;
+  if (succession === undefined) retryInMs = backOffSession(draft, path, false);
+  else {
+    // When its successor is due has been decided as it said that it ends.
+    retryInMs = Math.max(0, retryAtMs - nowMs);
+    patchSession(draft, path, { hurryAtMs: retryAtMs });
+  }
   report(draft, { event: "session-lost", path, detail, retryInMs });
   const harmless =
     succession !== undefined ||
@@ -294,6 +313,7 @@ function applyDelivered(draft: Draft, flight: Flight): void {
 function applyAnswer(draft: Draft, path: string, tookMs?: number): void {
   patchSession(draft, path, {
     retry: RESTED,
+    ended: RESTED,
     sendAfterMs: 0,
     sendRetry: RESTED,
     unproven: false,

@@ -133,6 +133,8 @@ export interface SessionState {
   /** The same while something waits that no other path takes. */
   readonly hurryAtMs: number;
   readonly retry: RetryState;
+  /** Sessions that the collector ended in order, one after the other and each for nothing. */
+  readonly ended: RetryState;
   /** After requests that failed while the session stayed open. */
   readonly sendAfterMs: number;
   readonly sendRetry: RetryState;
@@ -346,6 +348,7 @@ export function freshSession(settings: ForwardSettings): SessionState {
     retryAtMs: 0,
     hurryAtMs: 0,
     retry: RESTED,
+    ended: RESTED,
     sendAfterMs: 0,
     sendRetry: RESTED,
     baseMs: 0,

@@ -230,6 +230,8 @@ describe("failover", () => {
     first.silence();
     source.seal(1, [FRAME]);
     await until(() => forwarder.status().paths[0]!.requestsInFlight > 0, "the batch is in flight");
+    // Reading it from memory takes some microtasks.
+    await new Promise((resolve) => setImmediate(resolve));
     forwarder.setLiveness("fibre", "down", { why: "control time expired", detectedInMs: 150 });
     await until(() => source.pendingCount() === 0, "the batch arrives over the other path");
     expect(collector.uploads.at(-1)!.path).toBe("lte");

@@ -1,10 +1,6 @@
 import { systemClock, type Clock, type Timer } from "@paddock/base/clock.ts";
-import { messageOf } from "@paddock/base/errors.ts";
 import { systemRandom, type Random } from "@paddock/base/random.ts";
-import { formatRanges, intersect, subtract, type Ranges } from "@paddock/base/ranges.ts";
-import { decodeHeader } from "@paddock/wire/batch-header.ts";
-import { encodeBatches, encodedBatchSize, type EncodedBatch } from "@paddock/wire/batch.ts";
-import { UPLOAD_BATCHES_MAX } from "@paddock/wire/limits.ts";
+import { encodeBatches } from "@paddock/wire/batch.ts";
 import type { PathUsage } from "../paths/metered-budget.ts";
 import { advanceForward } from "./forward-policy.ts";
 import {
@@ -18,9 +14,11 @@ import {
   type ForwardState,
 } from "./forward-state.ts";
 import { statusOf, type ForwarderStatus, type PathCounters } from "./forwarder-status.ts";
-import type { BatchSource, ChainBacklog, CollectorLink, OpenLink } from "./ports.ts";
+import { LinkSessions } from "./link-sessions.ts";
+import type { BatchSource, ChainBacklog, LinkRefusal, OpenLink } from "./ports.ts";
 import type { Liveness, PathConfig } from "../paths/path-config.ts";
 import { ReceiptQueue } from "./receipt-queue.ts";
+import { readLoad, receiptFault } from "./upload.ts";
 
 export interface ForwarderOptions {
   readonly source: BatchSource;
@@ -39,13 +37,6 @@ export interface ForwarderOptions {
 
 type SendAction = Extract<ForwardAction, { kind: "send" }>;
 
-interface Session {
-  readonly path: string;
-  readonly controller: AbortController;
-  link: CollectorLink | undefined;
-  bytesCounted: number;
-}
-
 const SWITCHES_KEPT = 20;
 
 /** Runs the forwarding machine against real links and a real buffer: sends every batch until a receipt holds it. */
@@ -55,9 +46,7 @@ export class Forwarder {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #receipts: ReceiptQueue;
-  readonly #sessions = new Map<string, Session>();
-  /** Sessions that a successor has replaced, while they have answers to come. */
-  readonly #retired = new Set<Session>();
+  readonly #sessions: LinkSessions;
   readonly #flights = new Map<number, AbortController>();
   readonly #configs: Map<string, PathConfig>;
   readonly #counters = new Map<string, PathCounters>();
@@ -74,6 +63,11 @@ export class Forwarder {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
     this.#receipts = new ReceiptQueue(options.source);
+    this.#sessions = new LinkSessions({
+      openLink: options.openLink,
+      tell: (event) => this.#dispatch(event),
+      onBytes: (path, bytes) => this.#countBytes(path, bytes),
+    });
     this.#configs = new Map(options.paths.map((path) => [path.name, path]));
     for (const { name } of options.paths) this.#counters.set(name, { batches: 0, records: 0, bytes: 0 });
     this.#state = initialForward(options.paths, {
@@ -120,7 +114,7 @@ export class Forwarder {
   }
 
   status(): ForwarderStatus {
-    this.#countBytes();
+    this.#sessions.countBytes();
     return statusOf(
       this.#state,
       this.#options.source.backlog(),
@@ -133,7 +127,7 @@ export class Forwarder {
 
   /** What metered paths have used in their billing month, to be kept over a restart. */
   usage(): Record<string, PathUsage> {
-    this.#countBytes();
+    this.#sessions.countBytes();
     const metered = this.#state.paths.paths.filter((path) => path.config.metered !== undefined);
     return Object.fromEntries(metered.map((path) => [path.config.name, path.usage]));
   }
@@ -150,10 +144,10 @@ export class Forwarder {
         };
       });
     }
-    this.#countBytes();
+    this.#sessions.countBytes();
     this.#wake?.cancel();
     for (const controller of this.#flights.values()) controller.abort();
-    for (const path of this.#configs.keys()) this.#close(path);
+    for (const path of this.#configs.keys()) this.#sessions.close(path);
     await this.#receipts.idle();
   }
 
@@ -188,9 +182,9 @@ export class Forwarder {
   #perform(action: ForwardAction): void {
     switch (action.kind) {
       case "open":
-        return void this.#open(action.path, action.hurry);
+        return void this.#sessions.open(this.#configs.get(action.path)!, action.hurry);
       case "close":
-        return this.#close(action.path);
+        return this.#sessions.close(action.path);
       case "send":
         return void this.#send(action);
       case "abort":
@@ -221,48 +215,6 @@ export class Forwarder {
     });
   }
 
-  async #open(path: string, hurry: boolean): Promise<void> {
-    const session: Session = { path, controller: new AbortController(), link: undefined, bytesCounted: 0 };
-    const before = this.#sessions.get(path);
-    if (before !== undefined) this.#retired.add(before);
-    this.#sessions.set(path, session);
-    const outcome = await this.#options.openLink(this.#configs.get(path)!, session.controller.signal, hurry);
-    if (this.#sessions.get(path) !== session) {
-      if (outcome.ok) outcome.value.link.close();
-      return;
-    }
-    if (!outcome.ok) {
-      this.#sessions.delete(path);
-      this.#dispatch({ kind: "open-failed", path, failure: outcome.reason, detail: outcome.detail });
-      return;
-    }
-    const { link, handshakeMs } = outcome.value;
-    session.link = link;
-    this.#dispatch({ kind: "opened", path, handshakeMs });
-    link.onRetiring((detail) => {
-      if (this.#sessions.get(path) === session) this.#dispatch({ kind: "retiring", path, detail });
-    });
-    link.onClosed((detail) => {
-      this.#countBytes();
-      this.#retired.delete(session);
-      if (this.#sessions.get(path) !== session) return;
-      this.#sessions.delete(path);
-      this.#dispatch({ kind: "closed", path, detail });
-    });
-  }
-
-  #close(path: string): void {
-    this.#countBytes();
-    const retired = [...this.#retired].filter((session) => session.path === path);
-    const current = this.#sessions.get(path);
-    this.#sessions.delete(path);
-    for (const session of current === undefined ? retired : [current, ...retired]) {
-      this.#retired.delete(session);
-      session.controller.abort();
-      session.link?.close();
-    }
-  }
-
   async #send(action: SendAction): Promise<void> {
     const controller = new AbortController();
     this.#flights.set(action.flight, controller);
@@ -270,57 +222,31 @@ export class Forwarder {
       await this.#deliver(action, controller.signal);
     } finally {
       this.#flights.delete(action.flight);
-      this.#countBytes();
+      this.#sessions.countBytes();
     }
   }
 
   async #deliver(action: SendAction, signal: AbortSignal): Promise<void> {
-    const { flight, path, lane, epoch, first } = action;
-    const unreadable = (detail: string) => this.#dispatch({ kind: "unreadable", flight, detail });
-    let batches: readonly EncodedBatch[];
-    try {
-      const end = Math.min(action.last, first + UPLOAD_BATCHES_MAX - 1);
-      batches = await this.#options.source.read({ lane, epoch }, first, end, action.maxBytes);
-    } catch (error) {
-      return unreadable(messageOf(error));
-    }
+    const { flight, path, lane, epoch } = action;
+    const load = await readLoad(this.#options.source, action);
+    if (!load.ok) return this.#dispatch({ kind: "unreadable", flight, detail: load.detail });
     if (signal.aborted) return;
-    const load = measure(batches, first);
-    if (typeof load === "string") return unreadable(load);
-    const last = first + batches.length - 1;
-    const { whole, ...size } = load;
-    this.#dispatch({ kind: "read", flight, last, ...size });
-    const link = this.#sessions.get(path)?.link;
+    const { first, last, bytes, records } = load.value;
+    this.#dispatch({ kind: "read", flight, last, bytes, records });
+    const session = this.#sessions.on(path);
     if (signal.aborted) return;
-    if (link === undefined) {
+    if (session === undefined) {
       // Its session ended in order during the read, and the next one is not open yet.
       return this.#dispatch({ kind: "failed", flight, failure: "not-processed", detail: "the session was replaced" });
     }
-    const outcome = await link.upload({ lane, epoch }, encodeBatches(batches), signal);
-    if (!outcome.ok) {
-      const { reason: failure, detail, retryAfterMs } = outcome;
-      return this.#dispatch({
-        kind: "failed",
-        flight,
-        failure,
-        detail,
-        ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-      });
-    }
-    const { held, bare } = outcome.value.receipt;
-    const missing = subtract([[first, last]], held);
-    if (missing.length > 0) {
-      const detail = `the receipt for seq ${first} to ${last} does not name ${missing[0]![0]}`;
-      return this.#dispatch({ kind: "failed", flight, failure: "refused", detail });
-    }
-    const stripped = intersect(bare, whole);
-    if (stripped.length > 0) {
-      const detail = `the payload of seq ${formatRanges(stripped)} was sent and did not reach the collector`;
-      return this.#dispatch({ kind: "failed", flight, failure: "stripped", detail });
+    const outcome = await session.link.upload({ lane, epoch }, encodeBatches(load.value.batches), signal);
+    const fault = outcome.ok ? receiptFault(outcome.value, load.value) : outcome;
+    if (!outcome.ok || fault !== undefined) {
+      return this.#dispatch({ kind: "failed", flight, ...refusalFields(fault) });
     }
     const counters = this.#counters.get(path)!;
-    counters.batches += batches.length;
-    counters.records += load.records;
+    counters.batches += load.value.batches.length;
+    counters.records += records;
     this.#receipts.add({ lane, epoch }, outcome.value, [[first, last]], (failure) => {
       this.#dispatch({ kind: "settled", flight, ...(failure === undefined ? {} : { failure }) });
     });
@@ -328,8 +254,8 @@ export class Forwarder {
   }
 
   async #query({ path, lane, epoch }: Extract<ForwardAction, { kind: "query" }>): Promise<void> {
-    const session = this.#sessions.get(path);
-    const outcome = await session?.link?.receipt({ lane, epoch }, session.controller.signal);
+    const session = this.#sessions.on(path);
+    const outcome = await session?.link.receipt({ lane, epoch }, session.signal);
     if (outcome?.ok === true) {
       this.#receipts.add({ lane, epoch }, outcome.value, [], (failure) => {
         if (failure === undefined) this.#dispatch({ kind: "answered", path, lane, epoch });
@@ -342,64 +268,26 @@ export class Forwarder {
 
   async #enrol(path: string): Promise<void> {
     const request = this.#options.enrolment?.();
-    const session = this.#sessions.get(path);
+    const session = this.#sessions.on(path);
     const outcome =
       request === undefined
         ? { ok: false as const, reason: "refused" as const, detail: "this gateway has no enrolment request" }
-        : await session?.link?.enrol(request, session.controller.signal);
+        : await session?.link.enrol(request, session.signal);
     if (outcome?.ok === true) this.#dispatch({ kind: "enrolled", path, ...outcome.value });
     else this.#dispatch({ kind: "enrol-failed", path, ...refusalFields(outcome) });
   }
 
-  #countBytes(): void {
-    for (const session of [...this.#sessions.values(), ...this.#retired]) {
-      const { path } = session;
-      if (session.link === undefined) continue;
-      const used = session.link.bytesUsed();
-      const bytes = used - session.bytesCounted;
-      if (bytes <= 0) continue;
-      session.bytesCounted = used;
-      this.#counters.get(path)!.bytes += bytes;
-      this.addUsage(path, bytes);
-    }
+  #countBytes(path: string, bytes: number): void {
+    this.#counters.get(path)!.bytes += bytes;
+    this.addUsage(path, bytes);
   }
 }
 
-type Failed = Extract<Awaited<ReturnType<CollectorLink["upload"]>>, { ok: false }>;
-
 /** The fields of a failure event; undefined stands for a session that went away before it could be asked. */
 function refusalFields(
-  outcome: Failed | undefined,
+  outcome: LinkRefusal | undefined,
 ): Pick<Extract<ForwardEvent, { kind: "failed" }>, "failure" | "detail" | "retryAfterMs"> {
   if (outcome === undefined) return { failure: "not-processed", detail: "the session was closed" };
   const { reason: failure, detail, retryAfterMs } = outcome;
   return { failure, detail, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
-}
-
-interface Load {
-  readonly bytes: number;
-  readonly records: number;
-  /** Seqs that go out with their payload. */
-  readonly whole: Ranges;
-}
-
-/** Bytes, records and seqs with a payload of batches that must begin at `first` and follow each other; a sentence when they do not. */
-function measure(batches: readonly EncodedBatch[], first: number): Load | string {
-  if (batches.length === 0) return `nothing is stored at seq ${first}`;
-  let bytes = 0;
-  let records = 0;
-  const whole: [number, number][] = [];
-  for (const [index, batch] of batches.entries()) {
-    const header = decodeHeader(batch.header);
-    if (!header.ok) return `seq ${first + index}: ${header.detail}`;
-    const { seq, count } = header.value.position;
-    if (seq !== first + index) return `seq ${seq} was read in the place of ${first + index}`;
-    bytes += encodedBatchSize(batch);
-    records += count;
-    if (batch.payload === null) continue;
-    const tail = whole.at(-1);
-    if (tail?.[1] === seq - 1) tail[1] = seq;
-    else whole.push([seq, seq]);
-  }
-  return { bytes, records, whole };
 }

@@ -33,7 +33,10 @@ export const PATH_SETTINGS: PathSettings = {
 export const STANDINGS = [
   /** Session open, and nothing speaks against it. */
   "healthy",
-  /** Works, but the month's budget is used up. */
+  /**
+   * Works, but the month's budget is used up. Better than a path that fails often, as it is for alarms only: what it does
+   * not take goes over the next path that works, at once, suppressed or not (forward-plan.ts).
+   */
   "over-budget",
   /** Works, but failed too often lately. */
   "suppressed",

@@ -126,6 +126,20 @@ export class PolicySimulation {
     return this;
   }
 
+  /** The collector ends an idle session in order: nothing is left to answer on it, so that it is gone at once. */
+  goAwayIdle(name: string): this {
+    const path = this.paths.get(name)!;
+    const { session } = path;
+    this.goAway(name);
+    this.#after(0.1, () => {
+      // A successor that is being opened has taken its place.
+      if (path.session !== session) return;
+      path.open = false;
+      this.tell({ kind: "closed", path: name, detail: "GOAWAY 0" });
+    });
+    return this;
+  }
+
   liveness(path: string, liveness: Liveness): this {
     return this.tell({ kind: "liveness", path, liveness, why: "told" });
   }
