@@ -9,7 +9,15 @@ import { encodeSource } from "@paddock/wire/record.ts";
 import { ownOf, recordsOf, settled, testDisk, TestStore, type TestDisk } from "../testing/commit-world.ts";
 import { CommitLoop } from "./commit-loop.ts";
 import { LOSS_PREFIX } from "./loss-book.ts";
-import { decodeLosses, encodeLosses, fitOneBatch, mergeLosses, type Loss } from "./losses.ts";
+import {
+  decodeLosses,
+  encodeLosses,
+  fitOneBatch,
+  LOSS_RANGES_MAX,
+  LOSS_RECORDS_MAX,
+  mergeLosses,
+  type Loss,
+} from "./losses.ts";
 
 const identity = generateIdentity();
 const RECEIPT = Buffer.from("receipt");
@@ -165,6 +173,16 @@ const loss = (epoch: number, ranges: Ranges, reason = "evicted"): Loss => ({
   ranges,
   records: 2,
   bytes: 10,
+});
+
+const ranges = (count: number): Ranges => Array.from({ length: count }, (_, index) => [2 * index, 2 * index] as const);
+
+test("one batch says at most so many losses with so many ranges together", () => {
+  const half = LOSS_RANGES_MAX / 2;
+  expect(fitOneBatch([loss(0, ranges(half)), loss(1, ranges(half))])).toBe(true);
+  expect(fitOneBatch([loss(0, ranges(half)), loss(1, ranges(half + 1))])).toBe(false);
+  const many = Array.from({ length: LOSS_RECORDS_MAX + 1 }, (_, epoch) => loss(epoch, ranges(1)));
+  expect([fitOneBatch(many.slice(1)), fitOneBatch(many)]).toEqual([true, false]);
 });
 
 test("losses of one epoch and reason become one; their bytes are read back, and others are not", () => {

@@ -169,6 +169,13 @@ describe("when and whether", () => {
     expect(world.sink.frames).toHaveLength(4);
   });
 
+  test("each answer that is a message of its own has an id of its own, and each that leaves is counted", () => {
+    const world = new World();
+    const ids = [1, 2, 3].map((messageId) => world.ask({ type: TYPE_NON, messageId }).messageId);
+    expect(new Set(ids).size).toBe(3);
+    expect(world.ingest.counters.answers).toBe(3);
+  });
+
   test("a frame for which nobody waits may linger", () => {
     const world = new World();
     world.sink.slow = true;

@@ -53,6 +53,13 @@ describe("Block1", () => {
     expect(world.sink.frames).toHaveLength(1);
   });
 
+  test("who sends in blocks waits for the write, also where no answer is wanted: the transfer ends with it", () => {
+    const world = new World();
+    world.sink.slow = true;
+    for (let num = 0; num * 1024 < BODY.length; num++) sendBlock(world, num, 6, { type: TYPE_NON, noResponse: 26 });
+    expect(world.sink.waiting.map(({ frame }) => frame.waits)).toEqual([true]);
+  });
+
   test("blocks may come smaller from some block on", () => {
     const world = new World();
     expect(sendBlock(world, 0, 6)[0]!.code).toBe("2.31");
