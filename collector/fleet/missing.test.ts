@@ -70,6 +70,16 @@ describe("gaps", () => {
     ]);
   });
 
+  test("a loss that is told by two reasons is one loss, by the first of them", () => {
+    const twice = told(loss(0, [[0, 3]]), { ...loss(0, [[2, 5]], "quarantined"), records: 8 } as GatewayRecord);
+    expect(twice).toMatchObject({ lossRecords: 2, lostRecords: 5 });
+    expect(tell(twice, [loss(0, [[1, 4]], "other")])).toEqual(twice);
+    expect(briefly(gapsOfLane([{ summary: chain(0, [[0, 9]], [[0, 5]]), told: twice }]))).toEqual([
+      [0, "evicted", "evicted", [[0, 3]]],
+      [0, "evicted", "quarantined", [[4, 5]]],
+    ]);
+  });
+
   test("what this collector's disk took is nobody else's doing", () => {
     const epochs = [
       {

@@ -51,8 +51,10 @@ export function tell(told: Told, records: readonly GatewayRecord[]): Told {
 }
 
 function tellLoss(told: Told, { epoch, reason, ranges, records }: GatewayRecord & { kind: "loss" }): Told {
-  const known = told.losses.find((loss) => loss.epoch === epoch && loss.reason === reason)?.ranges ?? [];
-  const fresh = subtract(ranges, known);
+  const ofEpoch = told.losses.filter((loss) => loss.epoch === epoch);
+  const known = ofEpoch.find((loss) => loss.reason === reason)?.ranges ?? [];
+  // One batch is lost once: what is told by two reasons counts by the one that came first.
+  const fresh = ofEpoch.reduce((left, loss) => subtract(left, loss.ranges), ranges);
   if (fresh.length === 0) return told;
   const losses = [
     ...told.losses.filter((loss) => loss.epoch !== epoch || loss.reason !== reason),
