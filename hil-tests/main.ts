@@ -70,7 +70,9 @@ const verdicts: Verdict[] = [];
 if (values.sabotage) {
   const runner = { ...lab, tests: [SCENARIO_RUNNER] };
   const run = (pattern: RegExp, fault: string) => runLab(runner, join(RESULTS, `without-${fault}.ndjson`), pattern);
-  verdicts.push(...(await runSabotage(sabotages(scenarios, values.only), run)));
+  let interrupted = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => (interrupted = true));
+  verdicts.push(...(await runSabotage(sabotages(scenarios, values.only), run, () => interrupted)));
 } else {
   if (values.interop) verdicts.push(...(await runInterop(join(RESULTS, "interop.json"))));
   verdicts.push(...(await runLab(lab, join(RESULTS, "stories.ndjson"), values.only)));

@@ -37,6 +37,13 @@ test.each([
   expect(verdict).toMatchObject({ passed: false, failure: expect.stringMatching(complaint) as unknown });
 });
 
+test("nothing more is run after an interrupt", async () => {
+  let runs = 0;
+  const plan = ["cut", "loss"].map((fault) => ({ fault, scenarios: ["a"] }));
+  const run = async () => [seen("a", String(runs++))];
+  expect(await runSabotage(plan, run, () => runs > 0)).toHaveLength(1);
+});
+
 test("a scenario that says that its fault never happened has proven itself; its name is taken literally", async () => {
   const asked: [RegExp, string][] = [];
   const verdicts = await runSabotage([{ fault: "cut", scenarios: ["a (b)", "c"] }], async (...question) => {

@@ -28,9 +28,11 @@ export function sabotages(scenarios: readonly PlannedScenario<never>[], only?: s
 export async function runSabotage(
   plan: readonly Sabotage[],
   runLab: (pattern: RegExp, fault: string) => Promise<Verdict[]>,
+  interrupted: () => boolean = () => false,
 ): Promise<Verdict[]> {
   const verdicts: Verdict[] = [];
   for (const { fault, scenarios } of plan) {
+    if (interrupted()) break;
     process.stdout.write(`\nWithout ${fault}, each of these has to fail:\n`);
     process.env[SABOTAGE_VARIABLE] = fault;
     const names = scenarios.map(literally).join("|");
