@@ -242,6 +242,22 @@ test("an interrupted run ends soon, with everything that left in its ledger", as
   expect(frames.length).toBe(gateway.seen.length);
 });
 
+test("an interrupted run begins nothing that waited for its turn, and sees through what has left", async () => {
+  const interrupt = new AbortController();
+  gateway = await FakeGateway.open(() => (interrupt.signal.aborted ? { code: CODE_CHANGED } : "silence"));
+  const busy = scenarioOf(
+    { cadence: "5ms" },
+    { coap: { ...coap, ackTimeout: "200ms", maxRetransmit: 8 }, duration: "1h" },
+  );
+  const onProgress = ({ frames }: { frames: number }): void => {
+    if (frames >= 50) interrupt.abort();
+  };
+  const running = run(busy, { speed: 1, signal: interrupt.signal, onProgress });
+  const { result } = await running;
+  expect(result.outcomes).toEqual({ acknowledged: 2 });
+  expect(new Set(gateway.seen.map(({ message }) => message.messageId)).size).toBe(2);
+});
+
 test("a source address that is not ours is refused before anything is sent", async () => {
   gateway = await FakeGateway.open();
   await expect(run(scenarioOf({ sources: ["2001:db8::1"] }))).rejects.toMatchObject({ code: "LISTEN_FAILED" });

@@ -152,6 +152,8 @@ async function drain(sender: Sender, drainMs: number, interrupted: () => boolean
   const startedMs = performance.now();
   await setTimeout(LAST_COPIES_MS);
   while (sender.inFlight > 0) {
+    // A run behind its plan would else begin frames until the last moment, and never see one through.
+    if (interrupted()) sender.seeThrough();
     const limitMs = interrupted() ? Math.min(INTERRUPTED_DRAIN_MS, drainMs) : drainMs;
     if (performance.now() - startedMs >= limitMs) return;
     report();

@@ -106,6 +106,13 @@ export class Sender {
     }
   }
 
+  /** Begins nothing that still waits for its turn; what has left is seen through. */
+  seeThrough(): void {
+    for (const turn of this.#turns.values()) {
+      for (const exchange of Array.from(turn.waiting)) this.#finish(exchange, "unfinished");
+    }
+  }
+
   /** Ends what is still open as `unfinished`; frames of which nothing has left are forgotten. */
   #abandon(): void {
     this.#closing = true;
