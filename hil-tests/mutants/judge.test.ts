@@ -16,8 +16,18 @@ function result(killed: number, survived: number): FileResult {
 }
 
 test("nine of ten hold, fewer do not", () => {
-  expect(judge([result(8, 1), result(1, 0)], 0.9)).toEqual({ tried: 10, dead: 9, faults: [] });
-  expect(judge([result(10, 0), result(7, 2)], 0.9).faults).toEqual(["17 of 19 mutants died (89.5 %), fewer than 90 %"]);
+  expect(judge([result(8, 1), result(1, 0)], 0.9)).toMatchObject({ tried: 10, dead: 9, faults: [] });
+  expect(judge([result(10, 0), result(7, 2)], 0.9).faults).toEqual(["89.5 % of the mutants die, fewer than 90 %"]);
+});
+
+test("a file counts by its mutants, not by its sample, and a small sample says little", () => {
+  const small = { ...result(2, 2), mutants: 10 };
+  const large = { ...result(4, 0), mutants: 90 };
+  const { part, low, high } = judge([small, large], 0.9).rate!;
+  expect(part).toBeCloseTo(0.95, 10);
+  expect(low).toBeLessThan(0.7);
+  expect(high).toBeGreaterThan(0.95);
+  expect(judge([{ ...large, ...result(400, 0) }], 0.9).rate!.low).toBeGreaterThan(0.99);
 });
 
 test("a run in which no mutant was tried does not hold", () => {

@@ -1,10 +1,11 @@
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { confirmed } from "./confirmed.ts";
 import { DATA_PATH, DEAD_PART_MIN, filesOf } from "./data-path.ts";
 import { HostProcess, type Outcome } from "./host-process.ts";
-import { judge, type FileResult, type Verdict } from "./judge.ts";
-import { mutantsOf, sampleOf, type Mutant } from "./mutants-of.ts";
+import { judge, percent, type FileResult, type Verdict } from "./judge.ts";
+import { mutantsOf, sampleOf } from "./mutants-of.ts";
 import { importGraph, sourcesOf, testsOf, type ImportGraph } from "./test-order.ts";
 
 const USAGE = `usage: npm run mutants -- [FILE|FOLDER/]... [--sample N] [--seed TEXT] [--tests TEXT] [--out FILE]
@@ -14,7 +15,7 @@ Without names the whole data path. --sample: mutants a file (10; "all": every on
 --out: a line of JSON for each mutant, hil-tests/results/mutants.jsonl without it.
 Exit code 1: too few died, none was tried, or a test fails without any.`;
 /** A mutant that hangs is one that is noticed; the floor is wide, because a busy machine is not a mutant. */
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 40_000;
 
 const root = join(import.meta.dirname, "../..");
 const { values, positionals } = parseArgs({
@@ -55,12 +56,16 @@ for (const file of files) {
 }
 host.stop();
 
-const { tried, dead, faults } = judge(results, DEAD_PART_MIN);
-const minutes = ((Date.now() - began) / 60_000).toFixed(0);
-const part = tried === 0 ? "" : ` (${((100 * dead) / tried).toFixed(1)} %)`;
+const { tried, dead, rate, faults } = judge(results, DEAD_PART_MIN);
+const seconds = (Date.now() - began) / 1000;
 console.log(
-  `\n${dead} of ${tried} mutants died${part}, seed ${values.seed}, ${values.sample} a file, ${files.length} files, ${minutes} min`,
+  `\n${dead} of ${tried} mutants died, seed ${values.seed}, ${values.sample} a file, ${files.length} files, ${(seconds / 60).toFixed(0)} min`,
 );
+if (rate !== undefined) {
+  console.log(
+    `${percent(rate.part)} of all would (95 %: ${percent(rate.low)} to ${percent(rate.high)}); ${(seconds / tried).toFixed(1)} s a mutant`,
+  );
+}
 for (const fault of faults) console.error(fault);
 process.exitCode = faults.length === 0 ? 0 : 1;
 
@@ -74,22 +79,15 @@ async function tryFile(file: string, imports: ImportGraph): Promise<FileResult> 
   if (red !== undefined) return { ...result, verdicts: [], red };
   const verdicts: Verdict[] = [];
   for (const mutant of sample) {
-    const verdict = await tryMutant(mutant, tests);
+    const verdict = await confirmed(mutant, tests, limitOf(tests), (question, limitMs) => host.ask(question, limitMs));
     verdicts.push(verdict);
     appendFileSync(values.out, `${JSON.stringify(verdict)}\n`);
   }
   return { ...result, verdicts };
 }
 
-async function tryMutant(mutant: Mutant, tests: readonly string[]): Promise<Verdict> {
-  const whole = tests.reduce((sum, test) => sum + (green.get(test) ?? 0), 0);
-  const begin = Date.now();
-  const outcome = await host.ask({ mutant, tests }, LIMIT_MS + 3 * whole);
-  const tookMs = Date.now() - begin;
-  if (outcome === "timeout") return { mutant, end: "timeout", tookMs };
-  if (outcome === "crash") return { mutant, end: "killed", by: "the test process ended", tookMs };
-  if (outcome.passed) return { mutant, end: "survived", tookMs };
-  return { mutant, end: "killed", by: outcome.failure ?? "", tookMs };
+function limitOf(tests: readonly string[]): number {
+  return LIMIT_MS + 3 * tests.reduce((sum, test) => sum + (green.get(test) ?? 0), 0);
 }
 
 /** The first test that fails without a mutant, twice: once alone is the load of the machine. */

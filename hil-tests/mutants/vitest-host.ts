@@ -17,7 +17,12 @@ export interface Answer {
   readonly passed: boolean;
   /** What failed first. */
   readonly failure?: string;
+  /** The test file that failed, from the root. */
+  readonly failed?: string;
 }
+
+/** Of one test: a mutant that makes it wait for ever need not hold up all others for the usual half minute. */
+const TEST_LIMIT_MS = 15_000;
 
 const root = process.cwd();
 let mutant: Mutant | undefined;
@@ -40,8 +45,11 @@ const vitest: Vitest = await createVitest(
     bail: 1,
     maxWorkers: 1,
     fileParallelism: false,
-    // Of what a mutant leaves behind in its process the next one must not die.
-    isolate: true,
+    // One process for the test files of one mutant, which end with the run: of what a mutant leaves behind the next one must
+    // not die. A process for each file loads the same modules again, and costs most of the time.
+    isolate: false,
+    testTimeout: TEST_LIMIT_MS,
+    hookTimeout: TEST_LIMIT_MS,
     // Remembered code would be code without the mutant.
     fsModuleCache: false,
     // A mutant that gathers without end is to end itself, not the machine.
@@ -80,7 +88,9 @@ async function run(question: Question): Promise<Answer> {
 
 function answerOf({ testModules, unhandledErrors }: TestRunResult): Answer {
   const failed = testModules.find((module) => module.state() === "failed");
-  if (failed !== undefined) return { passed: false, failure: failureOf(failed) };
+  if (failed !== undefined) {
+    return { passed: false, failure: failureOf(failed), failed: failed.moduleId.slice(root.length + 1) };
+  }
   if (unhandledErrors.length > 0) return { passed: false, failure: `unhandled: ${String(unhandledErrors[0])}` };
   const ran = testModules.some((module) => [...module.children.allTests("passed")].length > 0);
   return ran ? { passed: true } : { passed: false, failure: "no test ran" };
