@@ -9,8 +9,8 @@ import { MemorySource } from "./testing/memory-source.ts";
 const collector = generateIdentity();
 const gateway = generateIdentity();
 
-function receipt(held: Receipt["held"], bare: Receipt["bare"] = []): VerifiedReceipt {
-  const body = { gateway: gateway.id, lane: 1, epoch: 0, held, bare, linked: 0, head: null, received: 0 } as const;
+function receipt(held: Receipt["held"], bare: Receipt["bare"] = [], epoch = 0): VerifiedReceipt {
+  const body = { gateway: gateway.id, lane: 1, epoch, held, bare, linked: 0, head: null, received: 0 } as const;
   const encoded = signReceipt(collector, body);
   return { receipt: expectAccepted(openReceipt(encoded, collector.publicKey)), encoded };
 }
@@ -65,4 +65,30 @@ test("an older receipt that holds whole what the newer calls bare is written for
   expect(written).toHaveLength(3);
   const fills = await writtenOf([...first], [receipt([[0, 2]], [[1, 1]]), [[2, 2]]], [receipt([[0, 2]]), [[1, 1]]]);
   expect(fills.slice(1)).toEqual([[[[0, 2]], [], [[1, 2]]]]);
+});
+
+test("it is idle only when the receipts of every chain are written, and one that cannot be written is told with its reason", async () => {
+  const writes = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
+  class HeldSource extends MemorySource {
+    override acknowledge(...[{ epoch }]: Parameters<MemorySource["acknowledge"]>): Promise<void> {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      writes.set(epoch, { resolve, reject });
+      return promise;
+    }
+  }
+  const queue = new ReceiptQueue(new HeldSource(gateway));
+  const ends: (string | undefined)[] = [];
+  for (const epoch of [0, 1]) {
+    const verified = receipt([[0, 0]], [], epoch);
+    queue.add(verified.receipt, verified, [[0, 0]], (failure) => ends.push(failure));
+  }
+  let idle = false;
+  const waited = queue.idle().then(() => (idle = true));
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  writes.get(0)!.reject(new Error("the disk is gone"));
+  await settle();
+  expect({ ends, idle }).toEqual({ ends: ["the disk is gone"], idle: false });
+  writes.get(1)!.resolve();
+  await waited;
+  expect(ends).toEqual(["the disk is gone", undefined]);
 });
