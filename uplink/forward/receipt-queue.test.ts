@@ -84,9 +84,8 @@ test("it is idle only when the receipts of every chain are written, and one that
   }
   let idle = false;
   const waited = queue.idle().then(() => (idle = true));
-  const settle = () => new Promise((resolve) => setImmediate(resolve));
   writes.get(0)!.reject(new Error("the disk is gone"));
-  await settle();
+  await new Promise((resolve) => setImmediate(resolve));
   expect({ ends, idle }).toEqual({ ends: ["the disk is gone"], idle: false });
   writes.get(1)!.resolve();
   await waited;
