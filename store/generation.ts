@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { chmod, cp, mkdir, mkdtemp, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { syncDirectory } from "@paddock/base/durable-file.ts";
-import { PaddockError } from "@paddock/base/errors.ts";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { levelDatabase, openDatabase, type KeyValueDatabase } from "./database.ts";
 import { FORMAT_VERSION, KEY_SPACES, spaceKey } from "./keyspace.ts";
 import { tableNumber, tablesNamed } from "./manifest.ts";
@@ -16,11 +16,40 @@ const KEPT_MAX = 8;
  * Sees to it that opening the LevelDB in a directory destroys nothing, or makes a new one there when there is none.
  * LevelDB itself deletes every table that its MANIFEST does not name, and begins anew where CURRENT is missing. Where the
  * directory is not as `unchanged` says it was left, what opening goes over is set aside first: settle what is returned
- * once it is open. Throws PaddockError STORE_LOCKED, STORE_DAMAGED or STORE_READ_FAILED, with every byte still there.
+ * once it is open. Throws PaddockError STORE_LOCKED, STORE_DAMAGED, STORE_READ_FAILED, or DATA_DIR_UNUSABLE when there is
+ * no room or right to do so, with every byte still there. `copy`: what sets a file aside, the seam for full disks in tests.
  */
 export async function prepareGeneration(
   generation: string,
   unchanged: Uint8Array | undefined,
+  copy: CopyFile = cp,
+): Promise<SetAside | undefined> {
+  try {
+    return await prepare(generation, unchanged, copy);
+  } catch (error) {
+    throw refusedByDisk(generation, error) ?? error;
+  }
+}
+
+/** What the operating system refuses, as an error of our own. */
+function refusedByDisk(generation: string, cause: unknown): PaddockError | undefined {
+  const { code, syscall } = cause as NodeJS.ErrnoException;
+  if (cause instanceof PaddockError || code === undefined || syscall === undefined) return undefined;
+  const detail = `The store in ${generation} cannot be made ready to open: ${messageOf(cause)}; nothing of it was changed.`;
+  return new PaddockError("DATA_DIR_UNUSABLE", detail, {
+    cause,
+    remedy: OUT_OF_ROOM.has(code) ? "Make a few MiB of room on its file system, then start again." : undefined,
+  });
+}
+
+const OUT_OF_ROOM: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
+
+type CopyFile = (from: string, to: string) => Promise<void>;
+
+async function prepare(
+  generation: string,
+  unchanged: Uint8Array | undefined,
+  copy: CopyFile,
 ): Promise<SetAside | undefined> {
   const data = (await filesIn(generation)).filter(isData);
   if (data.length === 0) {
@@ -39,7 +68,7 @@ export async function prepareGeneration(
     const trial = await openTrial(generation, trialPrefix(generation));
     await trial.close();
   }
-  return setAside(generation, data);
+  return setAside(generation, data, copy);
 }
 
 function trialPrefix(generation: string): string {
@@ -135,10 +164,16 @@ export interface SetAside {
   settle(keep: boolean): Promise<void>;
 }
 
-async function setAside(generation: string, data: readonly string[]): Promise<SetAside> {
+async function setAside(generation: string, data: readonly string[], copy: CopyFile): Promise<SetAside> {
   const directory = await mkdtemp(trialPrefix(generation));
-  for (const name of data) {
-    if (tableNumber(name) === undefined) await cp(join(generation, name), join(directory, name));
+  try {
+    for (const name of data) {
+      if (tableNumber(name) === undefined) await copy(join(generation, name), join(directory, name));
+    }
+  } catch (error) {
+    // On a full disk half of a copy only takes room.
+    await rm(directory, { recursive: true, force: true });
+    throw error;
   }
   return {
     async settle(keep) {
