@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { ChainStore } from "./chain-store.ts";
+import { CHAIN_KEY_BYTES } from "./keyspace.ts";
 import { BATCH_OVERHEAD_BYTES } from "./space-guard.ts";
 import { placeInMemory } from "./testing/places.ts";
 import { Sealer, type SealedBatch } from "./testing/sealer.ts";
@@ -113,4 +114,45 @@ test("an evicted batch that is acknowledged is trimmed as what is left of it, it
   const headers = all[0]!.header.length + all[1]!.header.length;
   expect(await store.trim()).toEqual({ batches: 2, bytes: headers + 2 * BATCH_OVERHEAD_BYTES });
   expect(store.chain(sealer.chain)).toMatchObject({ records: 3, evicted: [], trimmed: [[0, 1]] });
+});
+
+test("the head of a chain, which stays, is not among what could be trimmed", async () => {
+  const sealer = new Sealer();
+  const small = sealer.sealMany(4, 100);
+  const head = sealer.sealMany(1, 5000);
+  await store.append({ chain: sealer.chain, batches: [...small, ...head] });
+  const other = await chainOf(2, 5, 1000);
+  await store.acknowledge(sealer.chain, [[0, 4]], RECEIPT);
+  expect(await store.trim({ keepBytes: charged(small) })).toEqual(NOTHING);
+  await store.acknowledge(other.sealer.chain, [[0, 4]], RECEIPT);
+  // The other chain has less in all, but more that may go.
+  await store.trim({ keepBytes: charged(small) + charged(other.all.slice(1, 4)) });
+  expect(store.chain(sealer.chain)!.trimmed).toEqual([]);
+  expect(store.chain(other.sealer.chain)!.trimmed).toEqual([[0, 0]]);
+});
+
+test("a receipt that names nothing fresh is kept as the last one, and no state is written again", async () => {
+  const { sealer } = await chainOf(1, 4);
+  await store.acknowledge(sealer.chain, [[0, 2]], RECEIPT);
+  const younger = Buffer.from("younger");
+  const before = store.usage();
+  await store.acknowledge(sealer.chain, [[0, 2]], younger);
+  expect(await store.lastReceipt(sealer.chain)).toEqual(younger);
+  expect(store.usage().writes).toBe(before.writes + 1);
+  // Its own entry, and the total of side entries that goes with every write.
+  const own = 1 + CHAIN_KEY_BYTES + younger.length;
+  expect(store.usage().writtenBytes - before.writtenBytes).toBe(own + 1 + 16);
+});
+
+test("a receipt for more batches than one write notes is kept with the last of them", async () => {
+  const { sealer } = await chainOf(1, 1100, 10);
+  await store.acknowledge(sealer.chain, [[0, 1099]], RECEIPT);
+  expect(store.chain(sealer.chain)).toMatchObject({ acknowledged: [[0, 1099]], unacknowledgedBytes: 0 });
+  expect(await store.lastReceipt(sealer.chain)).toEqual(RECEIPT);
+});
+
+test("batches are counted as they are stored, a repeated one once", async () => {
+  const { sealer, all } = await chainOf(1, 3);
+  await store.append({ chain: sealer.chain, batches: all });
+  expect(store.usage()).toMatchObject({ batches: 3, records: 3 });
 });

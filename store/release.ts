@@ -44,7 +44,8 @@ export async function acknowledgeIn(
     }
   }
   if (upTo === undefined) group.put(chainKey(KEY_SPACES.receipt, state.key), receipt);
-  if (fresh.length > 0 || countOf(draft.acknowledged) !== countOf(state.acknowledged)) core.touch(group, entry, draft);
+  // What was trimmed is acknowledged already, so nothing fresh is nothing new.
+  if (fresh.length > 0) core.touch(group, entry, draft);
   return upTo === undefined;
 }
 
@@ -121,16 +122,23 @@ async function trimIn(
   return { batches, bytes: charged };
 }
 
-/** What trimming everything would free, as charged. */
-function trimmableBytes(state: ChainState): number {
+/** What trimming everything would free, as charged: all that is acknowledged but the head. */
+async function trimmableBytes(core: StoreCore, entry: ChainEntry): Promise<number> {
+  const state = entry.working;
   const seqs = trimmable(state);
-  return seqs.length === 0 ? 0 : chargedBytes(state.bytes - state.unacknowledgedBytes, countOf(seqs));
+  if (seqs.length === 0) return 0;
+  let bytes = state.bytes - state.unacknowledgedBytes;
+  const { seq } = state.head!;
+  if (contains(state.acknowledged, seq)) {
+    for await (const [, facts] of core.facts.range(entry, [seq, seq])) bytes -= storedBytes(state, seq, facts);
+  }
+  return chargedBytes(bytes, countOf(seqs));
 }
 
 /** One step of trimming down to `keepBytes` of what could be trimmed. */
 export async function trimSome(core: StoreCore, group: WriteGroup, keepBytes: number): Promise<Trimmed> {
   let total = 0;
-  for (const entry of core.chains.values()) total += trimmableBytes(entry.working);
+  for (const entry of core.chains.values()) total += await trimmableBytes(core, entry);
   if (total <= keepBytes) return { batches: 0, bytes: 0 };
   return trimLargest(core, group, total - keepBytes);
 }
@@ -140,7 +148,7 @@ export async function trimLargest(core: StoreCore, group: WriteGroup, bytes: num
   let largest: ChainEntry | undefined;
   let most = 0;
   for (const entry of core.chains.values()) {
-    const bytesThere = trimmableBytes(entry.working);
+    const bytesThere = await trimmableBytes(core, entry);
     if (bytesThere > most) [largest, most] = [entry, bytesThere];
   }
   return largest === undefined ? { batches: 0, bytes: 0 } : trimIn(core, group, largest, bytes, TRIM_BATCHES);
