@@ -1,7 +1,8 @@
 /*
- * A sensor that counts, to be run in the namespace of a boot test. Its one argument is JSON: { name, to }. Posts a SenML
+ * A sensor that counts, to be run in the namespace of a boot test. Its one argument is JSON: { name, to, count }. Posts a SenML
  * pack with one value to port 5683 until the answer is 2.04, then the next value; each acknowledged one is a line of JSON
- * on standard output: { "value", "atMs" }. Runs until it is killed.
+ * on standard output: { "value", "atMs" }. Ends after `count` values, if
+ * that is given.
  */
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
@@ -15,7 +16,7 @@ const AGAIN_MS = 200;
 /** Between two values. */
 const PACE_MS = 50;
 
-const { name, to } = JSON.parse(process.argv[2]!) as { name: string; to: string };
+const { name, to, count } = JSON.parse(process.argv[2]!) as { name: string; to: string; count?: number };
 const socket = createSocket("udp6");
 socket.bind(0);
 await once(socket, "listening");
@@ -46,9 +47,10 @@ function post(value: number): Promise<number | undefined> {
   });
 }
 
-for (let value = 0; ; value++) {
+for (let value = 0; value !== count; value++) {
   messageId = (messageId + 1) & 0xffff;
   while ((await post(value)) !== CODE_CHANGED) await new Promise((done) => setTimeout(done, AGAIN_MS));
   process.stdout.write(`${JSON.stringify({ value, atMs: Date.now() })}\n`);
   await new Promise((done) => setTimeout(done, PACE_MS));
 }
+socket.close();

@@ -9,6 +9,7 @@ import type { MachineOptions } from "./machine.ts";
 
 const SENSOR = fileURLToPath(import.meta.resolve("./sensor-main.ts"));
 const CLAIM = "boot-claim-code";
+const LEDGER_EVERY_MS = 3000;
 /** Of the collector, whichever uplink leads there. */
 const COLLECTOR = "2001:db8:c::1";
 
@@ -107,25 +108,44 @@ export class Site {
     };
   }
 
-  /** Names of all readings in the collector's ledger, as "name value". */
-  async ledger(): Promise<Set<string>> {
+  /** All readings in the collector's ledger, as "name value", in its order. */
+  async ledger(): Promise<string[]> {
     const child = this.namespace.spawn(
       process.execPath,
       [COLLECTOR_PROGRAM, "log", "--socket", this.operatorSocket, "--from", "0", "--format", "senml"],
       { stdio: ["ignore", "pipe", "inherit"] },
     );
-    const readings = new Set<string>();
+    const readings: string[] = [];
     for await (const line of createInterface({ input: child.stdout! })) {
-      for (const match of line.matchAll(/"n":"([^"]*)"[^{}]*?"v":(-?[\d.]+)/gu))
-        readings.add(`${match[1]} ${match[2]}`);
+      const { name, value } = JSON.parse(line) as { name?: string; value?: number };
+      if (name !== undefined) readings.push(`${name} ${value}`);
     }
     return readings;
   }
 
-  /** Starts a sensor on the first link that posts one frame after the other until each is acknowledged. */
-  startSensor(name: string): Sensor {
+  /** Resolves once the ledger has every reading that was acknowledged when this was called; rejects after the limit. */
+  async everyPromiseKept(limitMs: number): Promise<number> {
+    const promised = this.promised();
+    const endMs = Date.now() + limitMs;
+    for (;;) {
+      const ledger = new Set(await this.ledger());
+      const missing = promised.filter((reading) => !ledger.has(reading));
+      if (missing.length === 0) return promised.length;
+      if (Date.now() > endMs)
+        throw new Error(`acknowledged, and not in the ledger: ${missing.slice(0, 20).join(", ")}`);
+      // Asking takes a process, and the emulated machine needs the processor more.
+      await new Promise((done) => setTimeout(done, LEDGER_EVERY_MS));
+    }
+  }
+
+  /** Starts a sensor on the first link that posts `count` frames (default: without end) until each is acknowledged. */
+  startSensor(name: string, count?: number): Sensor {
     const { tap, eui } = UPLINKS[0];
-    const sensor = new Sensor(this.namespace, { name, to: `fe80${eui}%${tap}` });
+    const sensor = new Sensor(this.namespace, {
+      name,
+      to: `fe80${eui}%${tap}`,
+      ...(count === undefined ? {} : { count }),
+    });
     this.#sensors.push(sensor);
     return sensor;
   }
@@ -152,7 +172,7 @@ export class Sensor {
   readonly #child;
   readonly #ended;
 
-  constructor(namespace: Namespace, options: { readonly name: string; readonly to: string }) {
+  constructor(namespace: Namespace, options: { readonly name: string; readonly to: string; readonly count?: number }) {
     this.name = options.name;
     this.#child = namespace.spawn(process.execPath, [SENSOR, JSON.stringify(options)], {
       stdio: ["ignore", "pipe", "inherit"],
@@ -169,7 +189,7 @@ export class Sensor {
   }
 
   async stop(): Promise<void> {
-    this.#child.kill("SIGKILL");
+    if (this.#child.exitCode === null) this.#child.kill("SIGKILL");
     await this.#ended;
   }
 }
