@@ -1,6 +1,27 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const NODE = "/usr/bin/node /opt/paddock/paddock-gateway.mjs";
+const NIX = join(import.meta.dirname, "..");
+
 /** Units and settings of an image by path, without a slash in front. */
 export function systemText(): Readonly<Record<string, string>> {
-  return TEXT;
+  return {
+    ...TEXT,
+    "etc/systemd/system/paddock-gateway.service": unit("paddock-gateway"),
+    "etc/systemd/system/paddock-bfd.service": unit("paddock-bfd"),
+    "etc/paddock/bfd.nft": readFileSync(join(NIX, "bfd.nft"), "utf8"),
+  };
+}
+
+/** A unit of nix/units with the bundle in place of the sources. */
+function unit(name: string): string {
+  return readFileSync(join(NIX, "units", `${name}.service`), "utf8")
+    .replace(
+      "/opt/paddock/paddock gateway run --config /etc/paddock/gateway.json",
+      `${NODE} run --config /run/paddock/gateway.json`,
+    )
+    .replace("/opt/paddock/paddock bfd", "/usr/bin/node /opt/paddock/paddock-bfd.mjs");
 }
 
 const TEXT = {
@@ -48,26 +69,39 @@ Wants=network-pre.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/usr/bin/node /opt/paddock/paddock-gateway.mjs provision
+ExecStart=${NODE} provision
+ExecStart=/bin/sh -c '[ ! -e /run/paddock/hostname ] || hostname -F /run/paddock/hostname'
 StandardOutput=journal+console
 StandardError=journal+console
 `,
-  "etc/systemd/system/paddock-gateway.service": `[Unit]
-Description=Paddock gateway
-After=network.target local-fs.target paddock-provision.service
-Wants=paddock-provision.service
+  "etc/systemd/system/paddock-gateway.service.d/image.conf": `[Unit]
+After=local-fs.target paddock-provision.service paddock-nft.service
+Wants=paddock-provision.service paddock-nft.service
 [Service]
-Type=exec
-ExecStart=/usr/bin/node /opt/paddock/paddock-gateway.mjs run --config /run/paddock/gateway.json
-User=paddock
-Group=paddock
-StateDirectory=paddock
-StateDirectoryMode=0700
 StandardError=journal+console
-Restart=on-failure
-RestartSec=2
-ProtectSystem=strict
-AmbientCapabilities=CAP_NET_BIND_SERVICE
+`,
+  // What provision put there stays when the speaker stops.
+  "etc/systemd/system/paddock-bfd.service.d/image.conf": `[Unit]
+After=paddock-provision.service
+[Service]
+RuntimeDirectoryPreserve=yes
+`,
+  "etc/systemd/system/paddock-nft.service": `[Unit]
+Description=Paddock: the packet filter that BFD needs
+DefaultDependencies=no
+Before=network-pre.target paddock-bfd.service
+Wants=network-pre.target
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/nft -f /etc/paddock/bfd.nft
+`,
+  // The watchdog starts the machine anew when systemd is silent for so long. A disk that is slow is better than no gateway.
+  "etc/systemd/system.conf.d/paddock.conf": `[Manager]
+RuntimeWatchdogSec=30
+RebootWatchdogSec=60
+DefaultDeviceTimeoutSec=300
+DefaultTimeoutStartSec=300
 `,
   "etc/tmpfiles.d/paddock.conf": "d /var/lib/paddock 0700 paddock paddock\nd /run/paddock 0700 paddock paddock\n",
   "etc/systemd/network/80-wired.network": `[Match]
