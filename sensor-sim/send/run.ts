@@ -85,6 +85,8 @@ export async function runScenario(options: RunOptions): Promise<RunResult> {
     done: (planned, atMs, outcome, code, attempts) =>
       ledger.frame(planned, sourceOf(planned), { atMs, outcome, code, attempts }),
   });
+  // A run behind its plan would else begin a waiting frame for each that is answered, until the last moment.
+  options.signal?.addEventListener("abort", () => sender.seeThrough(), { once: true });
   const flushing = setInterval(() => ledger.flush(), FLUSH_MS);
 
   const startedMs = performance.now();
@@ -152,8 +154,6 @@ async function drain(sender: Sender, drainMs: number, interrupted: () => boolean
   const startedMs = performance.now();
   await setTimeout(LAST_COPIES_MS);
   while (sender.inFlight > 0) {
-    // A run behind its plan would else begin frames until the last moment, and never see one through.
-    if (interrupted()) sender.seeThrough();
     const limitMs = interrupted() ? Math.min(INTERRUPTED_DRAIN_MS, drainMs) : drainMs;
     if (performance.now() - startedMs >= limitMs) return;
     report();
