@@ -224,6 +224,29 @@ describe("nothing is deleted but what a signed receipt of this chain names", () 
     await loop.stop();
   });
 
+  test("every receipt is noted and followed by a trim, and none begins after the stop", async () => {
+    const loop = commitLoop(store);
+    for (const byte of [1, 2, 3, 4]) await seal(loop, byte);
+    const source = sourceOver(store, () => Promise.resolve(true));
+    const acknowledgeTo = async (last: number): Promise<void> => {
+      const { receipt, encoded } = receiptFor([[0, last]]);
+      await source.acknowledge(chain, receipt, encoded, [[0, last]]);
+    };
+    expect(source.lastReceiptUs).toBeUndefined();
+    for (const last of [0, 1]) {
+      await acknowledgeTo(last);
+      expect(source.lastReceiptUs).toBe(clock.monotonicUs());
+      clock.advance(1000);
+      await expect.poll(() => store.chain(chain)?.trimmed).toEqual([[0, last]]);
+    }
+    await source.stop();
+    await acknowledgeTo(2);
+    clock.advance(1000);
+    await source.stop();
+    expect(store.chain(chain)?.trimmed).toEqual([[0, 1]]);
+    await loop.stop();
+  });
+
   test.each([
     ["another gateway", { gateway: collector.id }],
     ["another lane", { lane: 2 as Lane }],
