@@ -22,7 +22,26 @@ export interface PlanningPorts {
   factsOfRanges(entry: ChainEntry, ranges: Ranges): AsyncIterable<[seq: number, facts: BatchFacts]>;
   /** The stored header, for evidence. */
   header(entry: ChainEntry, seq: number): Promise<Uint8Array>;
+  /** A stored batch whose payload is what its header says, or undefined. */
+  whole(entry: ChainEntry, seq: number): Promise<WholeBatch | undefined>;
 }
+
+export interface WholeBatch {
+  readonly header: Uint8Array;
+  readonly decoded: BatchHeader;
+  readonly payload: Uint8Array;
+}
+
+/** What the first batch of a later epoch, which was here first, says of a batch of this one. */
+interface Claim {
+  readonly chain: ChainId;
+  readonly header: Uint8Array;
+  readonly seq: number;
+  readonly hash: Uint8Array | null;
+}
+
+/** Later epochs that are asked what they follow. A gateway begins the next one after the last one that it knows of. */
+const LATER_EPOCHS = 8;
 
 /** A batch that the write adds, or whose payload it adds. */
 export interface PlannedBatch {
@@ -62,6 +81,7 @@ class AppendPlanning {
   readonly #newFacts = new Map<number, PlannedBatch>();
   readonly #added: PlannedBatch[] = [];
   readonly #evicted: { entry: ChainEntry; seqs: Ranges; bytes: number }[] = [];
+  #claims: readonly Claim[] | undefined;
   #stored: Ranges = [];
   #repeated: Ranges = [];
   #written = 0;
@@ -126,7 +146,7 @@ class AppendPlanning {
     const problem = this.#misplaced(read.value, batch);
     if (problem !== undefined) return refused("batch", `Batch ${seq}: ${problem}`);
     const hash = batch.hash ?? headerHash(batch.header);
-    if (contains(this.#draft.held, seq)) return this.#again(batch, seq, hash);
+    if (contains(this.#draft.held, seq)) return this.#again(batch, read.value, hash);
     if (contains(this.#draft.trimmed, seq)) return this.#afterTrim(batch, seq, hash);
     const link = await this.#checkLinks(batch, read.value, hash);
     if (link !== undefined) return link;
@@ -169,10 +189,14 @@ class AppendPlanning {
   }
 
   /** A header is held at that seq already. */
-  async #again(batch: OfferedBatch, seq: number, hash: Uint8Array): Promise<Refusal | undefined> {
+  async #again(batch: OfferedBatch, header: BatchHeader, hash: Uint8Array): Promise<Refusal | undefined> {
+    const { seq, epoch } = header.position;
     const facts = await this.#facts(seq);
     if (Buffer.compare(facts.hash, hash) !== 0) return this.#fork(batch, seq);
     if (batch.payload !== null && contains(this.#draft.evicted, seq)) {
+      // Only the payload says which head the epoch follows.
+      const refusal = seq === 0 && epoch > 0 ? await this.#checkEpochLink(batch, header) : undefined;
+      if (refusal !== undefined) return refusal;
       this.#draft.evicted = subtract(this.#draft.evicted, [[seq, seq]]);
       this.#count({ seq, batch, facts, newHeader: false }, batch.payload.length);
     } else if (!contains(this.#stored, seq)) {
@@ -217,7 +241,37 @@ class AppendPlanning {
       const right = (await this.#facts(seq + 1)).previous;
       if (right === null || Buffer.compare(right, hash) !== 0) return this.#mislinked(batch, seq, seq + 1);
     }
+    return this.#ports.outOfOrder ? this.#checkClaims(batch, seq, hash) : undefined;
+  }
+
+  /** The other order of `#checkEpochLink`: the later epoch was here before the batch that it follows. */
+  async #checkClaims(batch: OfferedBatch, seq: number, hash: Uint8Array): Promise<Refusal | undefined> {
+    this.#claims ??= await this.#claimsOfLaterEpochs();
+    for (const claim of this.#claims) {
+      if (claim.seq !== seq || (claim.hash !== null && Buffer.compare(claim.hash, hash) === 0)) continue;
+      return {
+        ...refused("link", `Epoch ${claim.chain.epoch}, here already, names another batch ${seq} as what it follows.`),
+        evidence: { chain: claim.chain, seq: 0, stored: claim.header, offered: batch.header },
+      };
+    }
     return undefined;
+  }
+
+  async #claimsOfLaterEpochs(): Promise<readonly Claim[]> {
+    const { chain } = this.#write;
+    const claims: Claim[] = [];
+    const last = Math.min(chain.epoch + LATER_EPOCHS, 0xffff_ffff);
+    for (let epoch = chain.epoch + 1; epoch <= last; epoch++) {
+      const later = this.#ports.entry({ ...chain, epoch });
+      const { held, evicted } = later.working;
+      if (!contains(held, 0) || contains(evicted, 0)) continue;
+      const first = await this.#ports.whole(later, 0);
+      const named = first && epochChange(first.payload);
+      if (first === undefined || named?.epoch !== chain.epoch || named.lastSeq === null) continue;
+      const hash = first.decoded.position.previous;
+      claims.push({ chain: later.working.id, header: first.header, seq: named.lastSeq, hash });
+    }
+    return claims;
   }
 
   async #mislinked(batch: OfferedBatch, seq: number, neighbour: number): Promise<Refusal> {

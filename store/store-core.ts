@@ -1,8 +1,9 @@
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Ranges } from "@paddock/base/ranges.ts";
 import { PaddockError } from "@paddock/base/errors.ts";
+import { decodeHeader, sha256 } from "@paddock/wire/batch-header.ts";
 import { encodeLogEntry, LOG_EVICTED, LOG_WITH_PAYLOAD } from "./arrival-log.ts";
-import type { AppendPlan, PlanningPorts } from "./append-plan.ts";
+import type { AppendPlan, PlanningPorts, WholeBatch } from "./append-plan.ts";
 import { FactsCache } from "./batch-facts.ts";
 import { FactsReader, type ChainEntry } from "./chain-entry.ts";
 import { emptyChain, encodeChainState } from "./chain-state.ts";
@@ -14,6 +15,7 @@ import { Revocations } from "./revocations.ts";
 import { SideBook, type SidePlan } from "./side-book.ts";
 import { BATCH_OVERHEAD_BYTES, type SpaceGuard } from "./space-guard.ts";
 import type { ChainId, StoreWrite, WriteResult } from "./types.ts";
+import { valueOf } from "./tolerant-reads.ts";
 import { WriteGroup } from "./write-group.ts";
 
 /** Facts of this many batches stay in memory: about a megabyte. */
@@ -117,7 +119,19 @@ export class StoreCore {
         if (header !== undefined) return header;
         throw new PaddockError("STORE_DAMAGED", `The header of batch ${seq} of a chain is missing.`);
       },
+      whole: (entry, seq) => this.#whole(group, entry, seq),
     };
+  }
+
+  async #whole(group: WriteGroup, { working }: ChainEntry, seq: number): Promise<WholeBatch | undefined> {
+    const valueAt = async (space: typeof KEY_SPACES.header | typeof KEY_SPACES.payload) => {
+      const key = seqKey(space, working.key, seq);
+      return group.pending(key) ?? (await valueOf(this.database, key));
+    };
+    const [header, payload] = [await valueAt(KEY_SPACES.header), await valueAt(KEY_SPACES.payload)];
+    const read = header && decodeHeader(header);
+    if (header === undefined || payload === undefined || !read?.ok) return undefined;
+    return sha256(payload).equals(read.value.payloadHash) ? { header, decoded: read.value, payload } : undefined;
   }
 
   /** Makes a plan part of the group. From here on later plans build on it. */
