@@ -1,5 +1,8 @@
-import { describeChainStore } from "./chain-store-suite.ts";
+import { describeBuffer } from "./buffer-suite.ts";
+import { describeLedger } from "./ledger-suite.ts";
 import { placeInMemory, placeOnDisk } from "./testing/places.ts";
 
-describeChainStore("on disk", placeOnDisk);
-describeChainStore("in memory", placeInMemory);
+describeBuffer("on disk", placeOnDisk);
+describeBuffer("in memory", placeInMemory);
+describeLedger("on disk", placeOnDisk);
+describeLedger("in memory", placeInMemory);
