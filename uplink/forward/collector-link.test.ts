@@ -123,6 +123,33 @@ test("a request that the collector did not look at may go out at once; one that 
   cut.close();
 });
 
+test.each([
+  ["a metered path is tested more seldom", 25, 100_000, 0],
+  ["or as often as it is told", 100_000, 25, 1],
+])("%s", async (_what, keepAliveMs, meteredKeepAliveMs, pinged) => {
+  const open = collectorLinks({
+    publicKey: collector.identity.publicKeyRaw,
+    identity: gateway,
+    keepAliveMs,
+    meteredKeepAliveMs,
+  });
+  const metered = { bytesPerMonth: 1e9, billingDay: 1, lanes: [0, 1, 2] as const };
+  const plain = { name: "fibre", endpoint: collector.endpoint, preference: 1 };
+  const often = [plain, { ...plain, metered }][pinged]!;
+  const seldom = [plain, { ...plain, metered }][1 - pinged]!;
+  const idle = await open(seldom, never);
+  const before = collector.pings;
+  const asked = await open(often, never);
+  await expect.poll(() => collector.pings).toBeGreaterThan(before + 2);
+  if (asked.ok) asked.value.link.close();
+  await new Promise((resolve) => setImmediate(resolve));
+  const after = collector.pings;
+  // Only time could tell of a ping that should not come: as much as brought three on the other one.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(collector.pings).toBeLessThanOrEqual(after + 1);
+  if (idle.ok) idle.value.link.close();
+});
+
 test("what the collector says of an enrolment", async () => {
   const states = [];
   for (const status of [200, 202, 403, 500]) {

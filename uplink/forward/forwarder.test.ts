@@ -320,6 +320,42 @@ describe("the collector", () => {
     expect(collector.repeated).toBe(0);
   });
 
+  test("behind an ingress that speaks HTTP/1.1 alone and ends each connection after some requests: nothing moves", async () => {
+    const collector = await startCollector({ allowHttp2: false });
+    collector.recycleAfter = 5;
+    collector.delayMs = 5;
+    const source = newSource(300);
+    const paths = [fibre(collector.endpoint), lte(collector.endpoint)];
+    const { forwarder, reports } = startForwarder(source, collector, paths, { settings: SMALL });
+    await until(() => forwarder.status().active === "fibre", "the preferred path carries");
+    for (let batch = 0; batch < 100; batch++) {
+      source.seal(1, [FRAME]);
+      await new Promise((resolve) => setTimeout(resolve, 3));
+    }
+    await until(() => source.pendingCount() === 0, "all is acknowledged");
+    expect(collector.uploads.filter(({ path }) => path === "fibre").length).toBeGreaterThan(30);
+    expect(reports.filter((report) => report.event === "path-switch" && report.from === "fibre")).toEqual([]);
+    expect(reports.filter((report) => report.event === "session-lost")).toEqual([]);
+    expect(forwarder.status().paths[0]).toMatchObject({ flapPenalty: 0, standing: "healthy", role: "active" });
+    expect(collector.repeated).toBe(0);
+  });
+
+  test("behind one that ends idle connections of HTTP/1.1: nothing moves, and the next batch finds a connection", async () => {
+    const collector = await startCollector({ allowHttp2: false });
+    const source = newSource();
+    const paths = [fibre(collector.endpoint), lte(collector.endpoint)];
+    const { forwarder, reports } = startForwarder(source, collector, paths);
+    await until(() => forwarder.status().paths.every(({ session }) => session === "open"), "both are open");
+    for (let round = 0; round < 8; round++) {
+      source.seal(1, [FRAME]);
+      await until(() => source.pendingCount() === 0, "the batch is acknowledged");
+      if (round % 4 === 0) collector.endConnections();
+    }
+    expect(reports.filter((report) => report.event === "path-switch" && report.from === "fibre")).toEqual([]);
+    expect(reports.filter((report) => report.event === "session-lost")).toEqual([]);
+    expect(forwarder.status().paths[0]).toMatchObject({ flapPenalty: 0, standing: "healthy", role: "active" });
+  });
+
   test("a gateway that forgot its receipts gets them by asking, and sends nothing twice", async () => {
     const collector = await startCollector();
     const source = newSource(100);

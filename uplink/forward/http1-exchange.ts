@@ -7,21 +7,38 @@ import {
   type ExchangeLimits,
   type ExchangeRequest,
   type ExchangeResponse,
+  NotProcessed,
   type HttpExchange,
 } from "./http-exchange.ts";
 
 /** Opens one more connection; the first is there already. */
 export type OpenSocket = () => Promise<TLSSocket>;
 
+/** Connections that may end in a row without having answered anything before the exchange counts as lost. */
+const ENDED_FOR_NOTHING_MAX = 3;
+/** A connection that was idle for so long has ended for its age. */
+const IDLE_LIFE_MS = 5000;
+
 /**
  * HTTP/1.1 (RFC 9112) over kept-alive TLS connections, for an ingress that speaks nothing newer. Requests in flight take
- * a connection each; the exchange counts as lost when the last connection is gone.
+ * a connection each. The other side may end a connection with an answer or between two requests (§9.3, §9.6), which says
+ * nothing against the path: when the last one is gone the next is opened at once, and only if that cannot be had, or
+ * connections end for nothing, the exchange counts as lost.
  */
 export class Http1Exchange implements HttpExchange {
   readonly #agent: Agent;
   readonly #authority: URL;
   readonly #limits: ExchangeLimits;
+  readonly #open: OpenSocket;
   readonly #sockets = new Set<TLSSocket>();
+  readonly #openings = new Set<Promise<TLSSocket>>();
+  /** A connection that no request has taken yet. */
+  #spare: TLSSocket | undefined;
+  /** It is being opened, and no request waits for it yet. */
+  #following: Promise<TLSSocket> | undefined;
+  /** Connections that waited for the request that is on them, so that their end may have met it. */
+  readonly #waited = new WeakSet<Duplex>();
+  #endedForNothing = 0;
   #bytesOfClosed = 0;
   #onClosed: ((detail: string) => void) | undefined;
   #lostDetail: string | undefined;
@@ -30,16 +47,25 @@ export class Http1Exchange implements HttpExchange {
   constructor(authority: string, first: TLSSocket, open: OpenSocket, limits: ExchangeLimits, socketsMax: number) {
     this.#authority = new URL(authority);
     this.#limits = limits;
-    let ready: TLSSocket | undefined = first;
+    this.#open = open;
     this.#track(first);
+    this.#spare = first;
     this.#agent = new Agent({ keepAlive: true, maxSockets: socketsMax, maxFreeSockets: socketsMax });
     // The connections are bound and pinned by our own code; the agent only keeps them.
     this.#agent.createConnection = (_options, callback) => {
-      const given = ready;
-      ready = undefined;
+      const spare = this.#spare;
+      this.#spare = undefined;
+      if (spare !== undefined && !spare.destroyed) {
+        this.#waited.add(spare);
+        return spare;
+      }
+      const opening = this.#following ?? this.#openMore();
+      this.#following = undefined;
       const done = callback as (error: Error | null, socket?: Duplex) => void;
-      if (given !== undefined && !given.destroyed) return given;
-      void this.#openMore(open, done);
+      opening.then(
+        (socket) => done(null, socket),
+        (error: Error) => done(error),
+      );
       return undefined;
     };
   }
@@ -63,8 +89,18 @@ export class Http1Exchange implements HttpExchange {
       outgoing.setTimeout(this.#limits.requestIdleMs, () => {
         outgoing.destroy(new Error(`no answer within ${this.#limits.requestIdleMs} ms`));
       });
-      outgoing.on("error", reject);
+      let answering = false;
+      outgoing.on("error", (error: NodeJS.ErrnoException) => {
+        const kept = outgoing.reusedSocket || (outgoing.socket !== null && this.#waited.has(outgoing.socket));
+        if (!kept || answering || (error.code !== "ECONNRESET" && error.code !== "EPIPE")) return void reject(error);
+        // It may have met the end of a connection between two requests (§9.3.1): that another is to be had tells.
+        void this.#outlives().then((does) => {
+          reject(does ? new NotProcessed(`the connection had ended: ${error.message}`, { cause: error }) : error);
+        });
+      });
       outgoing.on("response", (incoming) => {
+        answering = true;
+        this.#endedForNothing = 0;
         const body = new BoundedBody(this.#limits.responseBytesMax);
         incoming.on("data", (chunk: Buffer) => {
           if (body.add(chunk)) return;
@@ -86,7 +122,7 @@ export class Http1Exchange implements HttpExchange {
     if (this.#lostDetail !== undefined) callback(this.#lostDetail);
   }
 
-  /** Each connection ends after an answer of its own; the agent opens another. */
+  /** Each connection ends for itself, and is followed by another. */
   onRetiring(): void {}
 
   bytesUsed(): number {
@@ -101,37 +137,67 @@ export class Http1Exchange implements HttpExchange {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  async #openMore(open: OpenSocket, done: (error: Error | null, socket?: Duplex) => void): Promise<void> {
-    let socket: TLSSocket;
-    try {
-      socket = await open();
-    } catch (error) {
-      done(error as Error);
-      return;
-    }
-    if (this.#closed) {
-      // Nobody would close it any more.
-      socket.destroy();
-      done(new Error("the session is closed"));
-      return;
-    }
-    this.#track(socket);
-    done(null, socket);
+  #openMore(): Promise<TLSSocket> {
+    const opening = this.#open().then((socket) => {
+      this.#openings.delete(opening);
+      if (this.#closed) {
+        // Nobody would close it any more.
+        socket.destroy();
+        throw new Error("the session is closed");
+      }
+      this.#track(socket);
+      return socket;
+    });
+    this.#openings.add(opening);
+    opening.catch((error: Error) => {
+      this.#openings.delete(opening);
+      if (this.#sockets.size === 0 && this.#openings.size === 0) this.#lose(error.message);
+    });
+    return opening;
   }
 
   #track(socket: TLSSocket): void {
     this.#sockets.add(socket);
     socket.setKeepAlive(true, this.#limits.keepAliveMs);
+    const openedMs = performance.now();
     let detail = "the connection was closed";
     socket.on("error", (error: Error) => (detail = error.message));
     socket.on("close", () => {
       this.#sockets.delete(socket);
+      if (this.#spare === socket) this.#spare = undefined;
       this.#bytesOfClosed += socket.bytesRead + socket.bytesWritten;
-      if (this.#sockets.size > 0 || this.#closed) return;
-      this.#closed = true;
-      this.#agent.destroy();
-      this.#lostDetail = detail;
-      this.#onClosed?.(detail);
+      if (performance.now() - openedMs > IDLE_LIFE_MS) this.#endedForNothing = 0;
+      if (this.#sockets.size === 0 && !this.#closed) this.#follow(detail);
     });
+  }
+
+  /** The last connection is gone: whether the next one is to be had tells why. */
+  #follow(detail: string): void {
+    if (++this.#endedForNothing > ENDED_FOR_NOTHING_MAX) return this.#lose(detail);
+    if (this.#openings.size > 0) return;
+    const following = this.#openMore();
+    this.#following = following;
+    const settle = (socket?: TLSSocket) => {
+      if (this.#following !== following) return;
+      this.#following = undefined;
+      this.#spare = socket;
+    };
+    following.then(settle, () => settle());
+  }
+
+  /** Whether requests go on after a connection has ended. */
+  async #outlives(): Promise<boolean> {
+    // The end of a connection reaches its request before the exchange.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.#sockets.size === 0) await Promise.allSettled(this.#openings);
+    return !this.#closed;
+  }
+
+  #lose(detail: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#agent.destroy();
+    this.#lostDetail = detail;
+    this.#onClosed?.(detail);
   }
 }

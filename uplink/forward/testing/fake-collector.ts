@@ -56,7 +56,10 @@ export class FakeCollector {
   mood: (upload: { lane: Lane; epoch: number; path: string }) => Mood | undefined = () => undefined;
   /** Waits so long before each answer, in ms. */
   delayMs = 0;
-  /** Ends each HTTP/2 session with a GOAWAY (NO_ERROR) at this request, and answers what came before. */
+  /** Pings that came on all HTTP/2 sessions. */
+  pings = 0;
+  /** Ends each HTTP/2 session with a GOAWAY (NO_ERROR) at this request, and answers what came before; a connection of
+   * HTTP/1.1 with the answer to it. */
   recycleAfter = Number.POSITIVE_INFINITY;
   /** Signs receipts; another key makes it an impostor behind the right certificate. */
   signer: SigningIdentity;
@@ -98,9 +101,7 @@ export class FakeCollector {
       response.on("error", () => {});
       this.#answer(request, response).catch(() => response.destroy());
     };
-    const server = this.#allowHttp2
-      ? http2Server(tls, handle, this.#sessions, () => this.recycleAfter)
-      : createServer(tls, handle as unknown as RequestListener);
+    const server = this.#allowHttp2 ? http2Server(tls, handle, this.#sessions, this) : http1Server(tls, handle, this);
     server.on("connection", (socket: Socket) => {
       this.#sockets.add(socket);
       socket.on("error", () => {});
@@ -129,6 +130,11 @@ export class FakeCollector {
   /** Ends every HTTP/2 session with GOAWAY, as an orderly shutdown does. */
   sayGoodbye(): void {
     for (const session of this.#sessions) session.close();
+  }
+
+  /** Ends every connection in order, as an ingress does with those that are idle. */
+  endConnections(): void {
+    for (const socket of this.#sockets) socket.end();
   }
 
   heldOf(gateway: Uint8Array, lane: Lane, epoch = 0): Ranges {
@@ -263,7 +269,7 @@ function http2Server(
   tls: { key: string; cert: string; minVersion: "TLSv1.3" },
   handle: Handle,
   sessions: Set<ServerHttp2Session>,
-  recycleAfter: () => number,
+  collector: FakeCollector,
 ): Server {
   const server = createSecureServer({ ...tls, settings: { initialWindowSize: 4 * 1024 * 1024 } }, handle);
   server.on("session", (session) => {
@@ -271,10 +277,23 @@ function http2Server(
     session.on("error", () => {});
     sessions.add(session);
     session.on("close", () => sessions.delete(session));
+    session.on("ping", () => collector.pings++);
     let requests = 0;
     session.on("stream", () => {
-      if (++requests === recycleAfter()) session.close();
+      if (++requests === collector.recycleAfter) session.close();
     });
+  });
+  return server;
+}
+
+function http1Server(
+  tls: { key: string; cert: string; minVersion: "TLSv1.3" },
+  handle: Handle,
+  collector: FakeCollector,
+): Server {
+  const server = createServer(tls, handle as unknown as RequestListener);
+  server.on("connection", () => {
+    server.maxRequestsPerSocket = Number.isFinite(collector.recycleAfter) ? collector.recycleAfter : 0;
   });
   return server;
 }

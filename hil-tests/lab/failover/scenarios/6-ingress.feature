@@ -14,12 +14,15 @@ Feature: An ingress in front of the collector
     And no uplink has a penalty
     And every frame is answered 2.04 and is in the ledger exactly once
 
-  Scenario: nginx speaks HTTP/1.1 alone and ends each connection after 20 requests: traffic may move, and nothing is lost
+  Scenario: nginx speaks HTTP/1.1 alone and ends each connection after 20 requests: traffic stays where it is
     Given nginx ends TLS in front of the collector, speaks HTTP/1.1 and ends each session after 20 requests
     And nothing watches the uplinks
     And sensors send 300 frames per second
     When 10 more connections reach nginx
-    Then 600 more frames leave
+    Then 600 more frames go over the active uplink
+    And traffic has moved 0 times
+    And no session has ended
+    And no uplink has a penalty
     And every frame is answered 2.04 and is in the ledger exactly once
 
   Scenario: nginx is reloaded under load: traffic stays where it is
