@@ -326,6 +326,15 @@ describe("failover", () => {
     expect(simulation.state.paths.active).toBe("fibre");
   });
 
+  test("what the watcher of a path that it never found up says is known, and moves nothing", () => {
+    const simulation = new PolicySimulation([FIBRE, LTE]).start().pass(100);
+    const before = simulation.actions.length;
+    simulation.tell({ kind: "liveness", path: "fibre", liveness: "unknown", why: "not seen by BFD yet" });
+    const [fibre] = simulation.state.paths.paths;
+    expect(fibre).toMatchObject({ liveness: "unknown", livenessWhy: "not seen by BFD yet", sessionOpen: true });
+    expect(simulation.actions.slice(before)).toEqual([]);
+  });
+
   test("a session that keeps falling is opened ever more slowly", () => {
     const simulation = new PolicySimulation([FIBRE]);
     simulation.cut("fibre", "cut");

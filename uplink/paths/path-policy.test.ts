@@ -149,6 +149,18 @@ describe("receipts as second opinion", () => {
   });
 });
 
+test("a path that nobody has called up says what speaks for it, and what its watcher says", () => {
+  const driver = new Driver([FIBRE, LTE]).open("fibre", "lte");
+  expect(driver.why("lte")).toBe("session open and ready (not watched)");
+  driver.tell({ kind: "liveness", path: "lte", liveness: "unknown", why: "not seen by BFD yet" });
+  expect(driver.why("lte")).toBe("session open and ready (not seen by BFD yet)");
+  driver.tell({ kind: "answer", path: "lte", receipt: true });
+  expect(driver.why("lte")).toBe("receipts arrive (not seen by BFD yet)");
+  driver.pass(SETTINGS.receiptFreshMs + 1);
+  expect(driver.why("lte")).toBe("session open and ready (not seen by BFD yet)");
+  expect(driver.live("lte", "up").why("lte")).toBe("up");
+});
+
 test("a path whose watcher loses packets is left, once, until it stops losing", () => {
   const driver = new Driver([FIBRE, LTE]).open("fibre", "lte").live("fibre", "up").live("lte", "up");
   driver.tell({ kind: "loss", path: "fibre", share: 0.19 });
