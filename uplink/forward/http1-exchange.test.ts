@@ -33,10 +33,11 @@ test("a connection that opens after the exchange was closed is closed, too", asy
   expect((await answers).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
 });
 
+const openNothing = () => Promise.reject(new Error("nobody listens"));
+
 test("a second connection that fails ends its request alone; the exchange is lost with the last one", async () => {
   const first = silentSocket();
-  const open = () => Promise.reject(new Error("nobody listens"));
-  const exchange = new Http1Exchange("https://[::1]:1", first, open, LIMITS, 4);
+  const exchange = new Http1Exchange("https://[::1]:1", first, openNothing, LIMITS, 4);
   const lost: string[] = [];
   exchange.onClosed((detail) => lost.push(detail));
   const { signal } = new AbortController();

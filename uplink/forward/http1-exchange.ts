@@ -1,6 +1,7 @@
 import { Agent, request as httpsRequest } from "node:https";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
+import { messageOf } from "@paddock/base/errors.ts";
 import {
   BoundedBody,
   challengeIn,
@@ -61,11 +62,7 @@ export class Http1Exchange implements HttpExchange {
       }
       const opening = this.#following ?? this.#openMore();
       this.#following = undefined;
-      const done = callback as (error: Error | null, socket?: Duplex) => void;
-      opening.then(
-        (socket) => done(null, socket),
-        (error: Error) => done(error),
-      );
+      void handOver(opening, callback as HandOver);
       return undefined;
     };
   }
@@ -92,11 +89,10 @@ export class Http1Exchange implements HttpExchange {
       let answering = false;
       outgoing.on("error", (error: NodeJS.ErrnoException) => {
         const kept = outgoing.reusedSocket || (outgoing.socket !== null && this.#waited.has(outgoing.socket));
-        if (!kept || answering || (error.code !== "ECONNRESET" && error.code !== "EPIPE")) return void reject(error);
-        // It may have met the end of a connection between two requests (§9.3.1): that another is to be had tells.
-        void this.#outlives().then((does) => {
-          reject(does ? new NotProcessed(`the connection had ended: ${error.message}`, { cause: error }) : error);
-        });
+        const cut = error.code === "ECONNRESET" || error.code === "EPIPE";
+        // It may have met the end of a connection between two requests (§9.3.1).
+        if (kept && cut && !answering) void this.#explainCut(error, reject);
+        else reject(error);
       });
       outgoing.on("response", (incoming) => {
         answering = true;
@@ -138,22 +134,31 @@ export class Http1Exchange implements HttpExchange {
   }
 
   #openMore(): Promise<TLSSocket> {
-    const opening = this.#open().then((socket) => {
-      this.#openings.delete(opening);
-      if (this.#closed) {
-        // Nobody would close it any more.
-        socket.destroy();
-        throw new Error("the session is closed");
-      }
-      this.#track(socket);
-      return socket;
-    });
+    const opening = this.#openTracked();
     this.#openings.add(opening);
-    opening.catch((error: Error) => {
-      this.#openings.delete(opening);
-      if (this.#sockets.size === 0 && this.#openings.size === 0) this.#lose(error.message);
-    });
+    void this.#await(opening);
     return opening;
+  }
+
+  async #openTracked(): Promise<TLSSocket> {
+    const socket = await this.#open();
+    if (this.#closed) {
+      // Nobody would close it any more.
+      socket.destroy();
+      throw new Error("the session is closed");
+    }
+    this.#track(socket);
+    return socket;
+  }
+
+  async #await(opening: Promise<TLSSocket>): Promise<void> {
+    try {
+      await opening;
+      this.#openings.delete(opening);
+    } catch (error) {
+      this.#openings.delete(opening);
+      if (this.#sockets.size === 0 && this.#openings.size === 0) this.#lose(messageOf(error));
+    }
   }
 
   #track(socket: TLSSocket): void {
@@ -177,20 +182,23 @@ export class Http1Exchange implements HttpExchange {
     if (this.#openings.size > 0) return;
     const following = this.#openMore();
     this.#following = following;
-    const settle = (socket?: TLSSocket) => {
-      if (this.#following !== following) return;
-      this.#following = undefined;
-      this.#spare = socket;
-    };
-    following.then(settle, () => settle());
+    void this.#keepSpare(following);
   }
 
-  /** Whether requests go on after a connection has ended. */
-  async #outlives(): Promise<boolean> {
+  /** Keeps what was opened for nobody, unless a request has come for it meanwhile. */
+  async #keepSpare(following: Promise<TLSSocket>): Promise<void> {
+    const [outcome] = await Promise.allSettled([following]);
+    if (this.#following !== following) return;
+    this.#following = undefined;
+    if (outcome.status === "fulfilled") this.#spare = outcome.value;
+  }
+
+  /** Rejects a request that was cut, once it is known whether others go on: whether another connection is to be had tells. */
+  async #explainCut(cut: Error, reject: (error: Error) => void): Promise<void> {
     // The end of a connection reaches its request before the exchange.
     await new Promise((resolve) => setImmediate(resolve));
     if (this.#sockets.size === 0) await Promise.allSettled(this.#openings);
-    return !this.#closed;
+    reject(this.#closed ? cut : new NotProcessed(`the connection had ended: ${cut.message}`, { cause: cut }));
   }
 
   #lose(detail: string): void {
@@ -200,4 +208,12 @@ export class Http1Exchange implements HttpExchange {
     this.#lostDetail = detail;
     this.#onClosed?.(detail);
   }
+}
+
+type HandOver = (error: Error | null, socket?: Duplex) => void;
+
+async function handOver(opening: Promise<TLSSocket>, done: HandOver): Promise<void> {
+  const [outcome] = await Promise.allSettled([opening]);
+  if (outcome.status === "fulfilled") done(null, outcome.value);
+  else done(outcome.reason as Error);
 }
