@@ -2,7 +2,7 @@ import { statfsSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Outcome } from "@paddock/base/outcome.ts";
-import { contains, subtract, union, type Ranges } from "@paddock/base/ranges.ts";
+import { contains, type Ranges } from "@paddock/base/ranges.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import { prepareAppend } from "./append.ts";
 import { Ballast } from "./ballast.ts";
@@ -10,8 +10,8 @@ import type { ChainEntry } from "./chain-entry.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { Compactor } from "./compactor.ts";
 import { DamageLog, type Damage } from "./damage.ts";
-import type { KeyValueDatabase } from "./database.ts";
-import { evictable, EvictionChoice, type EvictionPlan } from "./eviction-policy.ts";
+import { planEviction } from "./eviction-plan.ts";
+import type { EvictionPlan } from "./eviction-policy.ts";
 import { makeDirectory } from "./generation.ts";
 import { chainKey, chainName, KEY_SPACES } from "./keyspace.ts";
 import { checkLog, logOffsetAt, readLog, type LogItem, type LogLimits } from "./log-reads.ts";
@@ -20,7 +20,9 @@ import { acknowledgeIn, trimSome, type Trimmed } from "./release.ts";
 import { openPlace, type StorePlace } from "./store-place.ts";
 import { rebuildStates } from "./rebuild-state.ts";
 import { SpaceGuard } from "./space-guard.ts";
-import { StoreCore, type StoreCounters } from "./store-core.ts";
+import { StoreCore } from "./store-core.ts";
+import type { ChainStoreOptions } from "./store-options.ts";
+import { usageOf, type StoreUsage } from "./store-usage.ts";
 import { readBatches, readHeaders, readOne, readSide, type ReadLimits } from "./store-reads.ts";
 import { compareWithWitness } from "./lost-tail.ts";
 import { checkTails, type RecoveryNote } from "./tail-check.ts";
@@ -30,48 +32,11 @@ import { WitnessKeeper } from "./witness-keeper.ts";
 import { verifyStore } from "./verify-store.ts";
 import { verifyChain, type ChainVerification, type VerifyOptions } from "./verify.ts";
 
-export interface ChainStoreOptions {
-  /** Where the store lives; made when it does not exist. */
-  readonly directory?: string;
-  /** Instead of a directory: an unopened database. It has no ballast. */
-  readonly database?: KeyValueDatabase;
-  /** Bytes that may be held, by own accounting. */
-  readonly maxBytes: number;
-  /** Bytes that must stay free on the disk. */
-  readonly minFreeBytes: number;
-  /** Bytes of the file that is given up when the disk runs short. 0: none. */
-  readonly ballastBytes: number;
-  /** Whether arrivals are numbered and can be replayed: a ledger. */
-  readonly arrivalLog: boolean;
-  /** Whether batches may arrive ahead of their predecessors; by default as `arrivalLog`. */
-  readonly outOfOrder?: boolean;
-  readonly clock: Clock;
-  /** To look and change nothing: no repair, no ballast; writes reject. A directory is opened as a private copy of it. */
-  readonly readOnly?: boolean;
-  /** Told of every damaged place once: at the start, by a read that came across it, or by `verifyStore`. */
-  readonly onDamage?: (found: Damage) => void;
-  /** Free bytes of the disk; by default what the file system says, without limit for a `database`. */
-  readonly freeBytes?: () => number;
-  /** Deleted bytes after which their room is given back to the disk; by default 64 MiB. */
-  readonly compactAfterBytes?: number;
-}
+export type { ChainStoreOptions } from "./store-options.ts";
+export type { StoreUsage } from "./store-usage.ts";
 
 /** Of the look over everything after LevelDB left something out: fast, as damage is known to be there. */
 const VERIFY_BYTES_PER_S = 64 << 20;
-
-export interface StoreUsage extends Readonly<StoreCounters> {
-  /** Bytes held, by own accounting: headers, payloads and what they take beside. */
-  readonly bytes: number;
-  readonly maxBytes: number;
-  /** Bytes free on the disk. */
-  readonly freeBytes: number;
-  readonly minFreeBytes: number;
-  readonly ballastBytes: number;
-  readonly ballastHeld: boolean;
-  readonly unacknowledgedBytes: number;
-  readonly unacknowledgedRecords: number;
-  readonly chains: number;
-}
 
 /**
  * The chains of one gateway (its buffer) or of many (a collector's ledger), durable in LevelDB.
@@ -323,22 +288,7 @@ export class ChainStore {
     spared: (chain: ChainId) => Ranges = () => [],
   ): Promise<EvictionPlan> {
     this.#assertUsable();
-    const choice = new EvictionChoice(bytesNeeded);
-    for (const id of chains) {
-      const entry = this.#entry(id);
-      const state = entry?.published;
-      if (entry === undefined || state === undefined || choice.satisfied) continue;
-      const kept = union(union(state.acknowledged, state.evicted), spared(state.id));
-      const pending = subtract(state.held, kept);
-      for (const range of evictable(pending, state.head?.seq)) {
-        if (choice.satisfied) break;
-        for await (const [seq, { payloadBytes, count }] of this.#core.facts.range(entry, range)) {
-          choice.consider({ chain: state.id, seq, payloadBytes, records: count }, entry.name);
-          if (choice.satisfied) break;
-        }
-      }
-    }
-    return choice.plan();
+    return planEviction(this.#core, chains, bytesNeeded, spared);
   }
 
   /** Side entries whose key starts with `prefix`. */
@@ -394,20 +344,7 @@ export class ChainStore {
   }
 
   usage(): StoreUsage {
-    const { maxBytes, minFreeBytes } = this.#options;
-    const summaries = this.chains();
-    return {
-      ...this.#core.counters,
-      bytes: this.#core.space.bytes,
-      maxBytes,
-      freeBytes: this.#core.space.free(),
-      minFreeBytes,
-      ballastBytes: this.#ballast?.bytes ?? 0,
-      ballastHeld: this.#ballast?.held ?? false,
-      unacknowledgedBytes: summaries.reduce((sum, chain) => sum + chain.unacknowledgedBytes, 0),
-      unacknowledgedRecords: summaries.reduce((sum, chain) => sum + chain.unacknowledgedRecords, 0),
-      chains: summaries.length,
-    };
+    return usageOf(this.#core, this.#options, this.#ballast, this.chains());
   }
 
   /**

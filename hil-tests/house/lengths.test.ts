@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 const LINES_MAX = 400;
 
 /** What is longer all the same. An entry goes when its file has been split: a test below asks for that. */
-const LONGER = ["store/chain-store.ts"];
+const LONGER: readonly string[] = [];
 
 const HOUSE = join(import.meta.dirname, "../..");
 
