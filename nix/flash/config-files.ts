@@ -1,11 +1,6 @@
-import {
-  generateIdentity,
-  identityToPem,
-  identityFromPrivateKey,
-  type SigningIdentity,
-} from "@paddock/wire/identity.ts";
-import { createPrivateKey, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { generateIdentity, identityFromPem, identityToPem, type SigningIdentity } from "@paddock/wire/identity.ts";
 
 /**
  * What the CONFIG partition of one gateway holds (docs/images.md), from what the person who flashes wants. Pure but for
@@ -64,7 +59,7 @@ export function unitOf(wishes: UnitWishes): Unit {
   put("authorized_keys", wishes.sshKeys);
   for (const [name, content] of wishes.network ?? []) {
     put(
-      `network/${checked(name, /^[A-Za-z0-9][A-Za-z0-9._-]{0,59}\.network$/u, "--network", "a file NAME.network")}`,
+      `network/${checked(name, /^[A-Za-z0-9][A-Za-z0-9._@-]{0,59}\.(network|netdev|link)$/u, "--network", "NAME.network, .netdev or .link")}`,
       content,
     );
   }
@@ -78,12 +73,10 @@ export function unitOf(wishes: UnitWishes): Unit {
 
 function identityOf(pem: string): SigningIdentity {
   if (pem === "new") return generateIdentity();
-  try {
-    return identityFromPrivateKey(createPrivateKey(pem));
-  } catch {
-    // The cause may quote the key.
-    throw usage("--identity: the file is no Ed25519 private key in PEM (PKCS#8).");
-  }
+  const identity = identityFromPem(pem);
+  // Its detail may quote the key.
+  if (!identity.ok) throw usage("--identity: the file is no Ed25519 private key in PEM (PKCS#8).");
+  return identity.value;
 }
 
 function newClaim(): string {

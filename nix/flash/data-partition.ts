@@ -48,14 +48,19 @@ export async function settleData(
   return old === undefined ? "none" : "wiped";
 }
 
-/** Throws DEVICE_REFUSED before anything is written when the old data would not survive an image of these bytes. */
-export function assertKeepable(disk: DiskFile, old: Partition | undefined, imageBytes: number): void {
+/**
+ * Throws DEVICE_REFUSED before anything is written when the old data would not survive an image of these bytes; undefined
+ * when nobody knows how many they are.
+ */
+export function assertKeepable(disk: DiskFile, old: Partition | undefined, imageBytes: number | undefined): void {
   const problem =
     old === undefined
       ? `${disk.path} has no data partition that could be kept.`
-      : old.firstSector * SECTOR_BYTES < imageBytes - BACKUP_BYTES
-        ? `The data partition of ${disk.path} begins inside of what this image writes.`
-        : undefined;
+      : imageBytes === undefined
+        ? "Without its block map (.bmap) nobody knows how far the image reaches, so nothing can be kept."
+        : old.firstSector * SECTOR_BYTES < imageBytes - BACKUP_BYTES
+          ? `The data partition of ${disk.path} begins inside of what this image writes.`
+          : undefined;
   if (problem === undefined) return;
   throw new PaddockError("DEVICE_REFUSED", problem, {
     remedy: "Nothing was written. Save what is on it first, then flash without --keep-data.",

@@ -111,6 +111,7 @@ test.each([
   [["IMAGE", "--to", "x", "--claim", "a", "--new-claim"], "--claim and --new-claim exclude each other"],
   [["IMAGE", "--to", "x", "--unsigned", "--board", "aarch64"], "is not an image for aarch64, but for x86_64"],
   [["IMAGE", "--to", "x", "--unsigned"], "Nobody can be asked here; say --yes"],
+  [["IMAGE", "--to", "x", "--unsigned", "--batch", "y", "--label", "one.png"], "put {hostname} into it"],
   [["IMAGE", "--to", "/dev/null", "--unsigned", "--yes"], "neither a disk nor a file"],
 ] as const)("%j is refused, and nothing is written", async (args, why) => {
   const argv = args.map((arg) => (arg === "IMAGE" ? release.raw : arg === "x" ? card("never") : arg));

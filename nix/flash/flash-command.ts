@@ -61,6 +61,11 @@ async function flashSingle(job: Job, to: string): Promise<number> {
 }
 
 async function flashBatch(job: Job, to: string, table: string): Promise<number> {
+  if (job.values.label !== undefined && forHost(job.values.label, "") === job.values.label) {
+    throw usage(
+      `--label ${job.values.label}: each gateway's label would replace the one before; put {hostname} into it.`,
+    );
+  }
   const text = await readFile(table, "utf8").catch((error: unknown) => {
     throw usage(`--batch ${table} cannot be read: ${messageOf(error)}.`);
   });

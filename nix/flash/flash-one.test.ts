@@ -121,6 +121,15 @@ test.each([
   expect((await readFile(path)).equals(before)).toBe(true);
 });
 
+test("keeps nothing where no block map says how far the image reaches, and writes nothing", async () => {
+  const release = await released({ withMap: false });
+  const path = join(release.directory, "card");
+  const before = usedDisk(32 * MIB, 16 * MIB);
+  await writeFile(path, before);
+  await expect(flash(release, path, { keepData: true })).rejects.toThrow("Without its block map");
+  expect((await readFile(path)).equals(before)).toBe(true);
+});
+
 test("an image that is not what its signed map says is refused while it is written", async () => {
   const release = await released();
   const other = Buffer.from(release.image);

@@ -31,7 +31,7 @@ export async function flashOne(order: FlashOrder): Promise<"kept" | "wiped" | "n
   try {
     const old = await dataPartitionOn(disk);
     if (map !== undefined) assertFits(disk, map.imageBytes);
-    if (order.keepData) assertKeepable(disk, old, map?.imageBytes ?? disk.bytes);
+    if (order.keepData) assertKeepable(disk, old, map?.imageBytes);
     const written = await writeImage(imageChunks(order.image), map, disk, order.progress("write"));
     await disk.settle();
     await readBack(written, disk, order.progress("read-back"));
