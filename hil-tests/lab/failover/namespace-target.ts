@@ -14,8 +14,19 @@ import { keepPackets } from "./packets.ts";
 import { pidsOf } from "./processes.ts";
 import { Program, PROGRAMS } from "./program.ts";
 import { FrrRival } from "./rival-frr.ts";
+import { segmentsOf } from "./segments.ts";
 import { UPLINKS, type Fault, type FaultName, type GatewayOptions, type GatewayReport } from "./target.ts";
-import type { HeldAddress, IngressOptions, LoggedEvent, Rival, Simulator, Target, Uplink, Watch } from "./target.ts";
+import type {
+  HeldAddress,
+  IngressOptions,
+  LoggedEvent,
+  Rival,
+  Segments,
+  Simulator,
+  Target,
+  Uplink,
+  Watch,
+} from "./target.ts";
 
 const run = promisify(execFile);
 const CLAIM = "lab-claim-code";
@@ -217,6 +228,10 @@ export class NamespaceTarget implements Target {
 
   async touchedBy(uplink: Uplink): Promise<number> {
     return (await this.#broken.get(uplink)?.touched()) ?? 0;
+  }
+
+  async segments(): Promise<Segments> {
+    return segmentsOf(this.#field.gateway.run("cat", "/proc/net/snmp"));
   }
 
   async healUplink(uplink: Uplink): Promise<number | undefined> {

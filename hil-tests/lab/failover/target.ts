@@ -69,6 +69,13 @@ export interface IngressOptions {
   readonly requestsPerSession: number;
 }
 
+/** TCP segments of the machine that the gateway runs on, since it is there (RFC 4022: tcpOutSegs, tcpRetransSegs). */
+export interface Segments {
+  /** Without those that were sent again alone. */
+  readonly sent: number;
+  readonly again: number;
+}
+
 /** What the gateway says of its paths and of what it still holds. */
 export interface GatewayReport {
   readonly uplinks: UplinksStatus;
@@ -121,6 +128,7 @@ export interface Target {
   breakUplink(uplink: Uplink, fault: Fault): Promise<number>;
   /** How many packets the fault in force has touched so far; 0 when nothing is broken. */
   touchedBy(uplink: Uplink): Promise<number>;
+  segments(): Promise<Segments>;
   /** Makes it whole. Returns how many packets the fault has touched; undefined when nothing was broken. */
   healUplink(uplink: Uplink): Promise<number | undefined>;
   /** The provider hands out another prefix: the gateway has an address in it besides the old one. Returns when, Unix ms. */

@@ -6,7 +6,7 @@ import { happened, NEVER_HAPPENED } from "./happened.ts";
 import type { StoryTeller } from "../story.ts";
 import { Load, type LoadOptions, type SimulatorSummary } from "./load.ts";
 import { UPLINKS, type Fault, type FaultName, type GatewayOptions, type IngressOptions } from "./target.ts";
-import type { LoggedEvent, Rival, SourceBy, Target, Uplink, Watch } from "./target.ts";
+import type { LoggedEvent, Rival, Segments, SourceBy, Target, Uplink, Watch } from "./target.ts";
 
 /** Generous: a busy machine is slow, and only a broken program never gets there. */
 export const LIMIT_MS = 60_000;
@@ -64,6 +64,9 @@ export class World {
   loadSinceMs = Number.POSITIVE_INFINITY;
   /** The newest thing that was done to an uplink, Unix ms. */
   changedAtMs = 0;
+  /** What the gateway's kernel counted when the last fault held, and when the sensors ended. */
+  segmentsAtFault: Segments | undefined;
+  segmentsAtEnd: Segments | undefined;
   readonly cuts: Cut[] = [];
   proof: Proof | undefined;
   /** Records that went over each uplink when the fault had its effect, before all was made whole for the proof. */
@@ -188,6 +191,7 @@ export class World {
       this.story.at(`fault: ${uplink} ${words}`, this.changedAtMs);
     }
     // All of them are broken before the first one is asked, as a scenario may need them to fail at once.
+    this.segmentsAtFault = await this.target.segments();
     const touched = async (uplink: Uplink) => (await this.target.touchedBy(uplink)) > 0;
     if (fault.kind === "mtu") {
       // An uplink that carries no traffic has no large packets.

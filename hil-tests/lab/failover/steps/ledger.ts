@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { latenessOf, type Lateness } from "../../../report/lateness.ts";
 import type { StepDefinition } from "../gherkin/vocabulary.ts";
+import { NEVER_HAPPENED } from "../happened.ts";
 import type { Which, World } from "../world.ts";
 
 /** The proof. A scenario without one of the first two fails. */
@@ -37,19 +38,22 @@ export const LEDGER_STEPS: readonly StepDefinition<World>[] = [
     },
   },
   {
-    words: "frames sent after the fault took longer than those before it",
-    does: "To the collector, at the 95th percentile: the fault was felt.",
+    words: "what the fault took from the gateway's connections was sent again",
+    does: "Of the TCP segments that the gateway has sent since the fault at least 0.5 % were retransmissions (3.3 % with a loss of 5 %), by its kernel's counters. The report sets beside it what frames took before and after: a slow machine may take longer for either.",
     run: async (world) => {
-      const { loadSinceMs, changedAtMs, story } = world;
-      const p95Of = async (fromMs: number, toMs: number): Promise<number> => {
+      const { segmentsAtFault, segmentsAtEnd, loadSinceMs, changedAtMs, story } = world;
+      assert.ok(segmentsAtFault && segmentsAtEnd, "no step before broke an uplink and proved the ledger");
+      const sent = segmentsAtEnd.sent - segmentsAtFault.sent;
+      const again = segmentsAtEnd.again - segmentsAtFault.again;
+      story.figure("TCP segments since the fault", `${sent}, of them ${again} sent again`);
+      const p95Of = async (fromMs: number, toMs: number): Promise<string> => {
         const telemetry = (await latenessOf(proofOf(world), { fromMs, toMs })).get("telemetry");
-        assert.ok(telemetry !== undefined && telemetry.count > 0, "no frame was sent in that time");
-        return telemetry.p95Ms;
+        return telemetry === undefined ? "unknown" : `${telemetry.p95Ms} ms`;
       };
       const before = await p95Of(loadSinceMs, changedAtMs);
       const after = await p95Of(changedAtMs, changedAtMs + AROUND_MS.after);
-      story.figure("sensor to ledger p95 before and after the fault", `${before} and ${after} ms`);
-      assert.ok(after > before, `p95 ${before} ms before the fault and ${after} ms after it`);
+      story.figure("sensor to ledger p95 before and after the fault", `${before} and ${after}`);
+      assert.ok(again > 0 && again >= sent / 200, `${NEVER_HAPPENED}: of ${sent} segments ${again} were sent again`);
     },
   },
   {
@@ -72,6 +76,7 @@ async function proveNothingLost(world: World) {
   assert.ok(load?.running, "the sensors ended before the scenario did");
   const summary = await load.finish();
   story.at("sensors end");
+  world.segmentsAtEnd = await world.target.segments();
   await world.everyFaultWasReal();
   await world.drained();
   const report = await load.verify();

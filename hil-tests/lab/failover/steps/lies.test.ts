@@ -19,6 +19,8 @@ class FakeTarget {
   /** What a heal says the fault has touched. */
   touched = 5;
   pending = 0;
+  /** Sent, and sent again, since the fault. */
+  readonly counted = { sent: 1000, again: 30 };
   flapPenalty = 0;
   /** What is not done, though it is said to be. */
   sabotaged: FaultName | undefined;
@@ -62,6 +64,12 @@ class FakeTarget {
   async healUplink(uplink: Uplink): Promise<number | undefined> {
     const touched = await this.touchedBy(uplink);
     return this.#broken.delete(uplink) ? touched : undefined;
+  }
+
+  /** Two calls: at the fault, and at the end. */
+  async segments() {
+    const { sent, again } = this.counted;
+    return this.#broken.size === 0 ? { sent: 500 + sent, again: 7 + again } : { sent: 500, again: 7 };
   }
 
   addressesOf(): readonly HeldAddress[] {
@@ -147,7 +155,7 @@ const GOOD_REPORT = {
   duplicate: 0,
   altered: 0,
   evicted: 0,
-  logFile: "log.ndjson",
+  logFile: "/dev/null",
 };
 
 function worldOf(report: object = {}, outcomes: object = { acknowledged: 10 }, running = true) {
@@ -156,7 +164,7 @@ function worldOf(report: object = {}, outcomes: object = { acknowledged: 10 }, r
   world.loadSinceMs = SENDING_SINCE_MS;
   world.load = {
     running,
-    sentFile: "sent.ndjson",
+    sentFile: "/dev/null",
     finish: async () => ({ outcomes }),
     verify: async () => ({ ...GOOD_REPORT, ...report }),
   } as unknown as Load;
@@ -227,6 +235,22 @@ test.each([
 
 test("the ledger's step does not pass when the sensors had ended before", async () => {
   await expect(step(worldOf({}, {}, false).world, PROVEN)).rejects.toThrow(/ended before/);
+});
+
+const SENT_AGAIN = "what the fault took from the gateway's connections was sent again";
+async function afterALoss(counted: { sent: number; again: number }): Promise<void> {
+  const { world, target } = worldOf();
+  Object.assign(target.counted, counted);
+  await step(world, "{uplinks} lose(s) {float} % of all packets", "fibre", 5);
+  await world.healUplinks("fibre");
+  await step(world, PROVEN);
+  await step(world, SENT_AGAIN);
+}
+
+test("a loss that no connection has felt is seen", async () => {
+  await afterALoss({ sent: 1000, again: 30 });
+  await expect(afterALoss({ sent: 1000, again: 4 })).rejects.toThrow(NEVER_HAPPENED);
+  await expect(afterALoss({ sent: 0, again: 0 })).rejects.toThrow(NEVER_HAPPENED);
 });
 
 const ANSWERED = "every frame is answered 2.04 and is in the ledger exactly once";
