@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { replaceFile } from "./durable-file.ts";
+import { createFile, replaceFile } from "./durable-file.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "paddock-durable-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -19,4 +19,16 @@ test("replaceFile writes, replaces and leaves nothing beside the file", async ()
 
 test("replaceFile keeps the old content when it cannot write", async () => {
   await expect(replaceFile(join(directory, "absent/state.json"), "x")).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("createFile makes a file once, whoever else tries, and never replaces one", async () => {
+  const path = join(directory, "key");
+  const contents = Array.from({ length: 20 }, (_, index) => `key ${index}`);
+  const made = await Promise.all(contents.map((content) => createFile(path, content)));
+  expect(made.filter(Boolean)).toEqual([true]);
+  expect(readFileSync(path, "utf8")).toBe(contents[made.indexOf(true)]);
+  expect(await createFile(path, "another")).toBe(false);
+  expect(readFileSync(path, "utf8")).toBe(contents[made.indexOf(true)]);
+  expect(readdirSync(directory).filter((name) => name.startsWith("key"))).toEqual(["key"]);
+  await expect(createFile(join(directory, "absent/key"), "x")).rejects.toMatchObject({ code: "ENOENT" });
 });

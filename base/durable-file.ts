@@ -1,4 +1,5 @@
-import { open, rename, rm } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { link, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
@@ -9,19 +10,42 @@ export async function replaceFile(path: string, content: string | Uint8Array, mo
   const temporary = `${path}.new`;
   await rm(temporary, { force: true });
   try {
-    const file = await open(temporary, "wx", mode);
-    try {
-      await file.writeFile(content);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeNew(temporary, content, mode);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   }
   await syncDirectory(dirname(path));
+}
+
+/**
+ * Makes a small file, whole and durable, unless one is there: of any number of processes that try at once one gets true.
+ * Needs a file system with hard links.
+ */
+export async function createFile(path: string, content: string | Uint8Array, mode = 0o600): Promise<boolean> {
+  const temporary = `${path}.${randomUUID()}`;
+  try {
+    await writeNew(temporary, content, mode);
+    await link(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return false;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  await syncDirectory(dirname(path));
+  return true;
+}
+
+async function writeNew(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  const file = await open(path, "wx", mode);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 /** Makes the names in a directory durable: without this a crash may forget a rename. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { loadOrCreateIdentity } from "@paddock/wire/identity-file.ts";
 
 const MAIN = join(import.meta.dirname, "main.ts");
 
@@ -86,6 +87,17 @@ test("identity makes the key before the first start, and never one beside a stor
   const lost = await paddock("identity", "--config", config);
   expect(lost).toMatchObject({ code: 2 });
   expect(lost.stderr).toMatch(/^IDENTITY_MISMATCH: /);
+});
+
+test("identity waits for a gateway that makes its store and its key at this moment", async () => {
+  const dataDir = join(directory, "starting");
+  const config = await configured({ dataDir });
+  await mkdir(join(dataDir, "store"), { recursive: true });
+  const asked = paddock("identity", "--config", config, "--json");
+  const { identity } = await loadOrCreateIdentity({ dataDir });
+  const { stdout, code } = await asked;
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ id: Buffer.from(identity.id).toString("hex") });
 });
 
 test("every way to ask for the version is answered", async () => {

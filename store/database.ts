@@ -96,6 +96,8 @@ export function repairLevel(directory: string): Promise<void> {
   return (Level as unknown as { repair(directory: string): Promise<void> }).repair(directory);
 }
 
+export const OUT_OF_ROOM_REMEDY = "Make a few MiB of room on its file system, then start again.";
+
 /** What LevelDB says of a table that is there and is none, or that it needs and is not there: no retry will help. */
 const LASTING = /corrupt|invalid argument|no such file/i;
 
@@ -107,9 +109,12 @@ function rethrowRead(error: unknown): never {
   throw new PaddockError(code, `A read of the store failed: ${said}.`, { cause: error });
 }
 
+/** strerror(3) of ENOSPC and EDQUOT, which is all that LevelDB keeps of them. */
+const OUT_OF_ROOM = /no space left on device|disk quota exceeded/i;
+
 /**
- * Opens and says in our own words why not. Throws PaddockError STORE_LOCKED, STORE_DAMAGED, or STORE_READ_FAILED for a disk
- * that may answer the next time.
+ * Opens and says in our own words why not. Throws PaddockError STORE_LOCKED, STORE_DAMAGED, DATA_DIR_UNUSABLE without room
+ * for what an opening writes, or STORE_READ_FAILED for a disk that may answer the next time.
  */
 export async function openDatabase(database: KeyValueDatabase, name: string): Promise<void> {
   try {
@@ -121,6 +126,12 @@ export async function openDatabase(database: KeyValueDatabase, name: string): Pr
       throw new PaddockError("STORE_LOCKED", `The store in ${name} is held open by another process.`, { cause });
     }
     const said = messageOf(cause);
+    if (OUT_OF_ROOM.test(said)) {
+      throw new PaddockError("DATA_DIR_UNUSABLE", `The store in ${name} cannot be opened: ${said}.`, {
+        cause,
+        remedy: OUT_OF_ROOM_REMEDY,
+      });
+    }
     const passing = code === "LEVEL_IO_ERROR" && !LASTING.test(said);
     throw new PaddockError(
       passing ? "STORE_READ_FAILED" : "STORE_DAMAGED",

@@ -1,6 +1,7 @@
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { openDatabase, type KeyValueDatabase } from "./database.ts";
 import { prepareGeneration } from "./generation.ts";
 import { placeOnDisk } from "./testing/places.ts";
 import { Sealer } from "./testing/sealer.ts";
@@ -55,5 +56,18 @@ test.each(["ENOSPC", "EDQUOT"])(
     expect(again.chain(sealer.chain)).toMatchObject({ held: [[0, 4]] });
     expect(await again.verify(sealer.chain)).toMatchObject({ batches: 5, broken: 0 });
     await again.close();
+  },
+);
+
+test.each(["No space left on device", "Disk quota exceeded"])(
+  "a LevelDB that cannot write what an opening writes (%s) is not a bad disk",
+  async (said) => {
+    const cause = Object.assign(new Error(`IO error: 000012.dbtmp: ${said}`), { code: "LEVEL_IO_ERROR" });
+    const database = { open: () => Promise.reject(new Error("not open", { cause })) } as unknown as KeyValueDatabase;
+    await expect(openDatabase(database, "/data/store")).rejects.toMatchObject({
+      code: "DATA_DIR_UNUSABLE",
+      message: expect.stringContaining(said),
+      remedy: "Make a few MiB of room on its file system, then start again.",
+    });
   },
 );

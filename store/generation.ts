@@ -3,7 +3,7 @@ import { chmod, cp, mkdir, mkdtemp, open, readFile, rename, rm, stat } from "nod
 import { basename, dirname, join } from "node:path";
 import { syncDirectory } from "@paddock/base/durable-file.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
-import { levelDatabase, openDatabase, type KeyValueDatabase } from "./database.ts";
+import { levelDatabase, openDatabase, OUT_OF_ROOM_REMEDY, type KeyValueDatabase } from "./database.ts";
 import { FORMAT_VERSION, KEY_SPACES, spaceKey } from "./keyspace.ts";
 import { tableNumber, tablesNamed } from "./manifest.ts";
 import { notIn } from "./orphans.ts";
@@ -38,7 +38,7 @@ function refusedByDisk(generation: string, cause: unknown): PaddockError | undef
   const detail = `The store in ${generation} cannot be made ready to open: ${messageOf(cause)}; nothing of it was changed.`;
   return new PaddockError("DATA_DIR_UNUSABLE", detail, {
     cause,
-    remedy: OUT_OF_ROOM.has(code) ? "Make a few MiB of room on its file system, then start again." : undefined,
+    remedy: OUT_OF_ROOM.has(code) ? OUT_OF_ROOM_REMEDY : undefined,
   });
 }
 

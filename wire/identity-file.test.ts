@@ -22,6 +22,14 @@ describe("loadOrCreateIdentity", () => {
     expect(await readdir(dataDir)).toEqual(["identity.pem"]);
   });
 
+  test("is the same for all that ask at once before the first start", async () => {
+    const asked = Array.from({ length: 8 }, () => loadOrCreateIdentity({ dataDir: directory }));
+    const loaded = await Promise.all(asked);
+    expect(loaded.filter(({ created }) => created)).toHaveLength(1);
+    const { identity: kept } = await loadOrCreateIdentity({ dataDir: directory });
+    for (const { identity } of loaded) expect(identity.id).toEqual(kept.id);
+  });
+
   test.each([0o640, 0o604, 0o660, 0o777])("refuses a key of mode %o", async (mode) => {
     await loadOrCreateIdentity({ dataDir: directory });
     await chmod(defaultKeyFile(directory), mode);

@@ -1,7 +1,7 @@
 import { mkdir, open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
-import { replaceFile } from "@paddock/base/durable-file.ts";
+import { createFile } from "@paddock/base/durable-file.ts";
 import { generateIdentity, identityFromPem, identityToPem, type SigningIdentity } from "./identity.ts";
 
 /** Only the owner may read the key. */
@@ -44,12 +44,16 @@ export async function loadOrCreateIdentity(
   }
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   const identity = generateIdentity();
+  let created: boolean;
   try {
-    await replaceFile(path, identityToPem(identity), KEY_MODE);
+    created = await createFile(path, identityToPem(identity), KEY_MODE);
   } catch (error) {
     throw new PaddockError("IDENTITY_UNREADABLE", `${path} cannot be written: ${messageOf(error)}.`, { cause: error });
   }
-  return { identity, created: true };
+  // Whoever was faster may have shown its id already.
+  const kept = created ? identity : await readIdentity(path);
+  if (kept === undefined) throw new PaddockError("IDENTITY_UNREADABLE", `${path} was there and is gone.`);
+  return { identity: kept, created };
 }
 
 /** The key that `identity.keyFile` names. Throws CONFIG_UNREADABLE when it is not there, else IDENTITY_UNREADABLE. */

@@ -1,9 +1,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { loadOrCreateIdentity } from "@paddock/wire/identity-file.ts";
+import { setTimeout } from "node:timers/promises";
+import { defaultKeyFile, loadOrCreateIdentity } from "@paddock/wire/identity-file.ts";
 import { print, printJson } from "@paddock/base/printable.ts";
 import { askGateway } from "../status/status-client.ts";
 import { ASKING, configOf, parseOptions, socketOf, type Command } from "./options.ts";
+
+/** Between a store and its key lies an opening of LevelDB; the rest is for a slow card. */
+const FIRST_START_MS = 2000;
 
 export const metricsCommand: Command = {
   summary: "Print the metrics as OpenMetrics text",
@@ -18,6 +22,12 @@ export const metricsCommand: Command = {
   },
 };
 
+/** A gateway that starts for the first time makes its store before its key: waits for that one, in vain when it is lost. */
+async function keyOfFirstStart(dataDir: string): Promise<void> {
+  const untilMs = performance.now() + FIRST_START_MS;
+  while (!existsSync(defaultKeyFile(dataDir)) && performance.now() < untilMs) await setTimeout(50);
+}
+
 export const identityCommand: Command = {
   summary: "Print the id and the public key of this gateway",
   help: `paddock gateway identity [--config FILE] [--json]
@@ -31,6 +41,7 @@ export const identityCommand: Command = {
     } = await configOf(values);
     // Whoever asks before the first start wants to have the gateway approved before it is shipped.
     const mayCreate = !existsSync(join(dataDir, "store"));
+    if (!mayCreate && keyFile === null) await keyOfFirstStart(dataDir);
     const { identity } = await loadOrCreateIdentity({ dataDir, keyFile, mayCreate });
     const id = Buffer.from(identity.id).toString("hex");
     const publicKey = Buffer.from(identity.publicKeyRaw).toString("hex");
