@@ -18,7 +18,7 @@ function enter(name: string): ConnectionPlace {
 
 test("a connection that shows no key is asked to go when its time is over, and soon has to", () => {
   const stranger = enter("stranger");
-  enter("gateway").proven();
+  enter("gateway").proven("gateway");
   clock.advance(9999);
   expect(stranger.goesOn()).toBe(true);
   clock.advance(1);
@@ -35,7 +35,7 @@ test("one that ends in time, or shows its key while it is asked to go, is not en
   const [asked, gone] = [enter("asked"), enter("gone")];
   gone.leave();
   clock.advance(20_000);
-  asked.proven();
+  asked.proven("asked");
   clock.advance(3_600_000);
   expect(told).toEqual(["unproven", "asked soon"]);
 });
@@ -43,7 +43,7 @@ test("one that ends in time, or shows its key while it is asked to go, is not en
 test("strangers have a quarter of the places: the one there longest gives way to the next", () => {
   const proven = ["a", "b", "c"].map((name) => {
     const place = enter(name);
-    place.proven();
+    place.proven(name);
     return place;
   });
   for (const name of ["one", "two", "three", "four"]) enter(name);
@@ -64,20 +64,47 @@ test("a gateway that waits for its yes has time, goes behind strangers, and give
   expect(told.slice(2)).toEqual(["too-many", "waiting now"]);
   expect(waiting.goesOn()).toBe(true);
   waiting.known();
-  waiting.proven();
+  waiting.proven("waiting");
   expect(places.unproven).toBe(2);
 });
 
 test("full of gateways, it refuses who comes, and has a place again when one leaves", () => {
   const gateways = Array.from({ length: 8 }, (_, index) => {
     const place = enter(String(index));
-    place.proven();
+    place.proven(String(index));
     return place;
   });
   expect(places.enter({ soon: () => {}, now: () => {} })).toBeUndefined();
   expect(told).toEqual(["too-many"]);
   gateways[0]!.leave();
   gateways[0]!.leave();
-  enter("next").proven();
+  enter("next").proven("next");
   expect(places.taken).toBe(8);
+});
+
+test("full, the gateway that has most gives up its oldest, and nobody has fewer than a few taken", () => {
+  places = new ConnectionPlaces({ maxConnections: 100, unprovenMs: 20_000 }, clock, (reason) => told.push(reason));
+  const proven = (gateway: string, count: number) =>
+    Array.from({ length: count }, (_, index) => {
+      const place = enter(`${gateway} ${index}`);
+      place.proven(gateway);
+      return place;
+    });
+  proven("modest", 32);
+  const greedy = proven("greedy", 68);
+  // Not the oldest any more.
+  greedy[0]!.leave();
+  enter("one").proven("other");
+  expect(told).toEqual([]);
+  enter("two").proven("other");
+  expect(told).toEqual(["too-many", "greedy 1 now"]);
+  for (let count = 0; count < 30; count++) enter(`more ${count}`).proven("other");
+  expect(told.filter((event) => event.startsWith("greedy"))).toHaveLength(31);
+  expect(told).toContain("greedy 31 now");
+  told.length = 0;
+  for (let count = 0; count < 4; count++) enter(`last ${count}`).proven("another");
+  // 32 of each of three are left, and four of the last one.
+  expect(told.filter((event) => event.startsWith("greedy"))).toHaveLength(4);
+  expect(places.enter({ soon: () => {}, now: () => {} })).toBeUndefined();
+  expect(places.taken).toBe(100);
 });

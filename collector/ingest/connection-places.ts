@@ -3,6 +3,8 @@ import type { CollectorLimits } from "../config.ts";
 
 /** The part of all connections that those may have which have shown no key of a gateway that is approved. */
 const UNPROVEN_SHARE = 1 / 4;
+/** As many connections as a gateway with every path, its spares and their successors has. Only what is above is taken from it. */
+const FEW_OF_ONE = 32;
 /** How long a connection whose time is over may go on to give the answers that it owes. */
 const GRACE_MS = 2000;
 
@@ -24,8 +26,8 @@ export interface ConnectionEnds {
 export interface ConnectionPlace {
   /** A gateway that waits for the operator's yes showed its key: it is in no hurry, but others may need its place more. */
   known(): void;
-  /** A gateway that is approved showed its key: nobody takes this place any more. */
-  proven(): void;
+  /** A gateway that is approved showed its key, the first one on this connection: its few places nobody takes any more. */
+  proven(gateway: string): void;
   /** Whether an answer may say that the connection goes on; past half of its time an unproven one's may not. */
   goesOn(): boolean;
   /** The connection is closed. Calling it again is harmless. */
@@ -35,7 +37,8 @@ export interface ConnectionPlace {
 /**
  * Who may be connected. Whoever has shown no key has a short time and one of a quarter of all places; when there is none
  * left, the one who has been there longest gives way: a newcomer that means it needs a second to prove itself, and a crowd
- * of idle strangers never keeps it out. What was proven is asked for nothing again.
+ * of idle strangers never keeps it out. What was proven is asked for nothing again; only when all places are taken, the
+ * gateway that has most of them gives up its oldest, down to a few.
  */
 export class ConnectionPlaces {
   readonly #limits: PlaceLimits;
@@ -43,6 +46,8 @@ export class ConnectionPlaces {
   readonly #onEnd: (reason: EndReason) => void;
   /** The longest there first. */
   readonly #unproven = new Set<Place>();
+  /** By gateway, the longest there first. */
+  readonly #proven = new Map<string, Set<Place>>();
   #taken = 0;
 
   constructor(limits: PlaceLimits, clock: Clock, onEnd: (reason: EndReason) => void) {
@@ -59,27 +64,43 @@ export class ConnectionPlaces {
     return this.#unproven.size;
   }
 
-  /** Undefined when every place is taken by somebody who is proven: close the connection. */
+  /** Undefined when every place is taken by gateways that have few each: close the connection. */
   enter(ends: ConnectionEnds): ConnectionPlace | undefined {
     const { maxConnections, unprovenMs } = this.#limits;
     const unprovenMax = Math.max(1, Math.floor(maxConnections * UNPROVEN_SHARE));
     if (this.#taken >= maxConnections || this.#unproven.size >= unprovenMax) first(this.#unproven)?.giveWay();
+    if (this.#taken >= maxConnections) first(this.#mostOfOne())?.giveWay();
     if (this.#taken >= maxConnections) {
       this.#onEnd("too-many");
       return undefined;
     }
     this.#taken++;
-    const place = new Place(ends, unprovenMs, this.#clock, this.#unproven, {
+    return new Place(ends, unprovenMs, this.#clock, this.#unproven, {
       onEnd: this.#onEnd,
-      onLeave: () => this.#taken--,
+      onProven: (place, gateway) => {
+        const places = this.#proven.get(gateway) ?? new Set();
+        this.#proven.set(gateway, places.add(place));
+      },
+      onLeave: (place, gateway) => {
+        this.#taken--;
+        const places = gateway === undefined ? undefined : this.#proven.get(gateway);
+        if (places?.delete(place) === true && places.size === 0) this.#proven.delete(gateway!);
+      },
     });
-    return place;
+  }
+
+  /** The places of the gateway that has most, if that is more than a few. */
+  #mostOfOne(): ReadonlySet<Place> {
+    let most: ReadonlySet<Place> = new Set();
+    for (const places of this.#proven.values()) if (places.size > most.size) most = places;
+    return most.size > FEW_OF_ONE ? most : new Set();
   }
 }
 
 interface PlaceEvents {
   readonly onEnd: (reason: EndReason) => void;
-  readonly onLeave: () => void;
+  readonly onProven: (place: Place, gateway: string) => void;
+  readonly onLeave: (place: Place, gateway: string | undefined) => void;
 }
 
 class Place implements ConnectionPlace {
@@ -89,6 +110,7 @@ class Place implements ConnectionPlace {
   readonly #unproven: Set<Place>;
   readonly #events: PlaceEvents;
   #state: "unproven" | "known" | "proven" | "left" = "unproven";
+  #gateway: string | undefined;
   #timer: Timer;
 
   constructor(ends: ConnectionEnds, unprovenMs: number, clock: Clock, unproven: Set<Place>, events: PlaceEvents) {
@@ -108,8 +130,11 @@ class Place implements ConnectionPlace {
     this.#unproven.add(this);
   }
 
-  proven(): void {
-    if (this.#state === "unproven" || this.#state === "known") this.#become("proven");
+  proven(gateway: string): void {
+    if (this.#state !== "unproven" && this.#state !== "known") return;
+    this.#become("proven");
+    this.#gateway = gateway;
+    this.#events.onProven(this, gateway);
   }
 
   goesOn(): boolean {
@@ -119,7 +144,7 @@ class Place implements ConnectionPlace {
   leave(): void {
     if (this.#state === "left") return;
     this.#become("left");
-    this.#events.onLeave();
+    this.#events.onLeave(this, this.#gateway);
   }
 
   /** Leaves the place to somebody else at once. */

@@ -128,7 +128,7 @@ export class Enrolments {
       log.warn("claim-not-taken", { gateway: gateway.id, label: gateway.label, why: claimProblem });
     }
     const status = { approved: 200, pending: 202, denied: 403 }[gateway.state];
-    if (gateway.state === "approved") room.proven();
+    if (gateway.state === "approved") room.proven(gateway.id);
     if (gateway.state === "pending") room.known();
     const challenge = gateway.state === "denied" ? {} : { "paddock-challenge": keyProofs.challenge(gateway.id) };
     // That it did not do is all that the sender learns: the rest would tell who guesses which codes there are.

@@ -84,7 +84,7 @@ export function ingestHandler(context: IngestContext): IngestHandler {
       return answer;
     }
     if (!proven.ok) return unproven(proven.reason, proven.detail, keyProofs.challenge(gateway.id));
-    place.proven();
+    place.proven(gateway.id);
     const answer = await answerProven(context, request, chain, gateway);
     return proven.value === undefined ? answer : withHeaders(answer, { "paddock-challenge": proven.value });
   };
