@@ -46,6 +46,7 @@ describe("gateway configuration", () => {
       metrics: { listen: null },
       discovery: { enabled: true, multicast: true, name: null },
       log: { level: "info" },
+      notices: [],
     });
     const { collector, paths } = parseGatewayConfig(forwarding);
     expect(collector).toEqual({ publicKey, claim: null, label: "", ca: null });

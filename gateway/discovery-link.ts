@@ -31,7 +31,7 @@ interface Mdns extends EventEmitter {
 
 export interface LinkAnnouncerOptions {
   readonly interfaceName: string;
-  readonly id: string;
+  readonly txt: Readonly<Record<string, string>>;
   readonly clock: Clock;
   readonly random: Random;
   /** Whether a packet's source is this machine: its other links are heard here, too. */
@@ -112,8 +112,15 @@ export class LinkAnnouncer {
     for (const service of services) {
       const { name, host, port } = service;
       this.#register(addressRecords(service, HOST_TTL_S));
-      const txt = { id: this.#options.id };
-      const published = this.#bonjour.publish({ name, type: "coap", protocol: "udp", port, host, txt, probe: false });
+      const published = this.#bonjour.publish({
+        name,
+        type: "coap",
+        protocol: "udp",
+        port,
+        host,
+        txt: this.#options.txt,
+        probe: false,
+      });
       published.on("up", () => up(service));
     }
   }

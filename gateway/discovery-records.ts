@@ -16,6 +16,8 @@ export interface Announced {
   readonly name: string;
   /** The gateway's id in hex. */
   readonly id: string;
+  /** `notices` of the configuration. */
+  readonly notices: readonly string[];
   /** The CoAP listeners, with the ports that the kernel chose. */
   readonly listeners: readonly { readonly address: string; readonly port: number }[];
 }
@@ -32,6 +34,18 @@ export interface DnsRecord {
 /** A record's host name has so many digits of the id. */
 const ID_DIGITS = 12;
 const LABEL_BYTES_MAX = 63;
+
+/**
+ * The TXT record of a service (RFC 6763 §6): who it is and, when something is wrong with its configuration, how much and
+ * where. No more: everybody on the link hears it.
+ */
+export function txtOf({ id, notices }: Pick<Announced, "id" | "notices">): Readonly<Record<string, string>> {
+  const [first] = notices;
+  if (first === undefined) return { id };
+  // One string of the record, "error=" included, has at most 255 bytes.
+  const place = cut(first.split(": ")[0]!, 200);
+  return { id, errors: String(notices.length), error: place };
+}
 
 /** What to announce on a link: a service for each port that neighbours reach there. `attempt` counts name conflicts. */
 export function servicesOn(link: Link, { name, id, listeners }: Announced, attempt = 1): LinkService[] {

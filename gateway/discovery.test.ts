@@ -5,25 +5,22 @@ import {
   instanceName,
   recordsForLink,
   servicesOn,
+  txtOf,
   type DnsRecord,
 } from "./discovery-records.ts";
 
 const ID = "0123456789abcdef".repeat(4);
+const WHO = { name: "n", id: ID, notices: [] };
 const LINK = { name: "eth0", index: 2, addresses: ["2001:db8::1", "fe80::2"] };
 const any = { address: "::", port: 5683 };
 
 /** What is announced for these listeners. */
 const bound = (...listeners: { address: string; port: number }[]) =>
-  servicesOn(LINK, { name: "n", id: ID, listeners }).map(({ name, host, port, addresses }) => [
-    name,
-    host,
-    port,
-    addresses,
-  ]);
+  servicesOn(LINK, { ...WHO, listeners }).map(({ name, host, port, addresses }) => [name, host, port, addresses]);
 
 describe("what is announced on a link", () => {
   test("a wildcard listener, with every address of the link and a host name that only this gateway has", () => {
-    expect(servicesOn(LINK, { name: "north fence", id: ID, listeners: [any] })).toEqual([
+    expect(servicesOn(LINK, { ...WHO, name: "north fence", listeners: [any] })).toEqual([
       { name: "north fence", host: "paddock-0123456789ab.local", port: 5683, addresses: ["2001:db8::1", "fe80::2"] },
     ]);
   });
@@ -41,13 +38,21 @@ describe("what is announced on a link", () => {
   });
 
   test("after a conflict the names are others, and never longer than a label", () => {
-    const [service] = servicesOn(LINK, { name: "ä".repeat(31), id: ID, listeners: [any] }, 2);
+    const [service] = servicesOn(LINK, { ...WHO, name: "ä".repeat(31), listeners: [any] }, 2);
     expect(service).toMatchObject({ name: `${"ä".repeat(30)}-2`, host: "paddock-0123456789ab-2.local" });
   });
 });
 
+test("the TXT record tells how much is wrong and where, not what, and fits into one string", () => {
+  expect(txtOf({ id: ID, notices: [] })).toEqual({ id: ID });
+  const notices = ['gateway.json line 3: paths[0].endpoint: "x" is refused.', "hostname line 1: this is no name."];
+  expect(txtOf({ id: ID, notices })).toEqual({ id: ID, errors: "2", error: "gateway.json line 3" });
+  const { error } = txtOf({ id: ID, notices: ["ä".repeat(300)] });
+  expect(Buffer.byteLength(`error=${error}`)).toBeLessThanOrEqual(255);
+});
+
 describe("records", () => {
-  const services = servicesOn(LINK, { name: "n", id: ID, listeners: [{ address: "2001:db8::1", port: 5683 }] });
+  const services = servicesOn(LINK, { ...WHO, listeners: [{ address: "2001:db8::1", port: 5683 }] });
   const host = "paddock-0123456789ab.local";
   test("of addresses where nothing listens do not leave, and unique ones say so", () => {
     const records: DnsRecord[] = [

@@ -5,7 +5,7 @@ import type { Log } from "@paddock/base/log.ts";
 import { systemRandom, type Random } from "@paddock/base/random.ts";
 import type { LocalAddress } from "@paddock/uplink/paths/source-address.ts";
 import { LinkAnnouncer } from "./discovery-link.ts";
-import { servicesOn, type Announced, type LinkService } from "./discovery-records.ts";
+import { servicesOn, txtOf, type Announced, type LinkService } from "./discovery-records.ts";
 import { linksOf, type Link } from "./ingest/links.ts";
 
 /** Names that are tried on a link before it goes without an announcement. */
@@ -78,7 +78,7 @@ export class Discovery {
     const { name: interfaceName } = link;
     const announcer = await LinkAnnouncer.open({
       interfaceName,
-      id: this.#announced.id,
+      txt: txtOf(this.#announced),
       clock: this.#clock,
       random: this.#random,
       isOwn: (address) => this.#own.has(address.split("%")[0]!),

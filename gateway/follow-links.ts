@@ -13,7 +13,7 @@ const ID_DIGITS = 12;
  * `id` is the gateway's in hex. Call `stop` before the listeners are closed; it says goodbye.
  */
 export function followLinks(
-  { discovery: settings }: GatewayConfig,
+  { discovery: settings, notices }: GatewayConfig,
   id: string,
   listeners: UdpListeners,
   { addresses, clock, log }: { readonly addresses: AddressFeed; readonly clock: Clock; readonly log: Log },
@@ -22,7 +22,7 @@ export function followLinks(
   else log.info("multicast-off", { detail: "discovery.multicast is false: CoAP requests to groups are not answered" });
   const coap = listeners.addresses().filter(({ kind }) => kind === "coap");
   const name = settings.name ?? `paddock-${id.slice(0, ID_DIGITS)}`;
-  const discovery = settings.enabled ? new Discovery({ name, id, listeners: coap }, log, clock) : undefined;
+  const discovery = settings.enabled ? new Discovery({ name, id, notices, listeners: coap }, log, clock) : undefined;
   if (coap.length === 0 || (discovery === undefined && !listeners.follows)) return { stop: async () => {} };
   const leave = addresses.follow((present) => {
     void listeners.follow(present);

@@ -28,6 +28,11 @@ const lane = (name: string, lingerMs: number, pressure: "refuse-new" | "evict-ol
     `The ${name} lane.`,
   );
 
+/** Of what an image may say in a document. */
+export const NOTICES_MAX = 16;
+/** Letters of each. */
+export const NOTICE_MAX = 300;
+
 /** Every section with its defaults; what no field shows alone is in rules.ts. */
 export const configFields = v.strictObject({
   dataDir: described(filePath, "Directory of the store, the identity key and the status socket."),
@@ -197,6 +202,22 @@ export const configFields = v.strictObject({
       {},
     ),
     "Log lines on standard error.",
+  ),
+  notices: described(
+    v.optional(
+      v.pipe(
+        v.array(
+          v.pipe(
+            v.string(),
+            v.minLength(1, "expected a sentence"),
+            v.maxLength(NOTICE_MAX, `expected at most ${NOTICE_MAX} letters`),
+          ),
+        ),
+        v.maxLength(NOTICES_MAX, `expected at most ${NOTICES_MAX} sentences`),
+      ),
+      [],
+    ),
+    "What whoever made this document has to say of it, PLACE: TEXT. An image puts here what is wrong on its CONFIG partition; `status` tells it, and DNS-SD how many and the place of the first.",
   ),
 });
 

@@ -82,7 +82,11 @@ describe("gateway.json", () => {
     for (const lastGood of [undefined, { gateway: "{" }, { gateway: '{"unknown":1}' }]) {
       const { source, document } = plan({ config: { "gateway.json": "nonsense" }, ...(lastGood && { lastGood }) });
       expect(source).toBe("default");
-      expect(document).toEqual({ dataDir: "/var/lib/paddock", bfd: { socket: "/run/paddock/bfd.sock" } });
+      expect(document).toEqual({
+        dataDir: "/var/lib/paddock",
+        bfd: { socket: "/run/paddock/bfd.sock" },
+        notices: [expect.stringMatching(/^gateway\.json line 1: /u)],
+      });
     }
     expect(plan({}).problems).toEqual([]);
   });

@@ -5,6 +5,7 @@ import { identityFromPem } from "@paddock/wire/identity.ts";
 import { parseGatewayConfig } from "../config.ts";
 import { sensorsFileSchema } from "../ingest/sensors-file.ts";
 import { decodeText } from "./decode-text.ts";
+import { noticesOf } from "./report.ts";
 
 /** Something on the CONFIG partition that is not as it has to be. */
 export interface Problem {
@@ -48,12 +49,15 @@ export interface Plan {
   /** Files of the CONFIG partition whose bytes are to vanish once everything is written. */
   readonly wipe: readonly string[];
   readonly problems: readonly Problem[];
+  /** The light that blinks while something is wrong; undefined: the usual one of the board. */
+  readonly led: string | undefined;
   /** Where the gateway's document comes from. */
   readonly source: "config" | "last-good" | "default";
 }
 
 /** Names below the state directory. */
 export const IDENTITY_FILE = "identity.pem";
+export const LED_FILE = "led.txt";
 export const LAST_GOOD = { gateway: "provision/gateway.json", sensors: "provision/sensors.json" } as const;
 
 const PUT_RIGHT = "Correct the file on the CONFIG partition and start the device again.";
@@ -122,9 +126,8 @@ export function planProvision(found: Found, places: Places): Plan {
       remedy: "Leave dataDir away.",
     });
 
-  const content = `${JSON.stringify(document, null, 2)}\n`;
+  const content = asDocument(document);
   if (sensors !== undefined) files.push({ place: "run", name: "sensors.json", content: sensors.text });
-  files.push({ place: "run", name: "gateway.json", content });
   if (sensors?.source === "config" && sensors.text !== found.lastGood.sensors)
     files.push({ place: "state", name: LAST_GOOD.sensors, content: sensors.text });
   if (chosen.source === "config" && content !== found.lastGood.gateway)
@@ -145,9 +148,14 @@ export function planProvision(found: Found, places: Places): Plan {
   const keys = text("authorized_keys");
   if (keys !== undefined) files.push({ place: "run", name: "authorized_keys", content: keys });
   files.push(...networkFiles(found, problems));
+  const led = lineOf(text(LED_FILE));
   const identity = planIdentity(found, text(IDENTITY_FILE), problems);
   files.push(...identity.files);
-  return { files, wipe: identity.wipe, problems, source: chosen.source };
+  // What is wrong is told by the gateway as well; the last good document must not go on telling it.
+  const notices = noticesOf(problems);
+  const told = notices.length === 0 ? content : asDocument({ ...document, notices });
+  files.push({ place: "run", name: "gateway.json", content: told });
+  return { files, wipe: identity.wipe, problems, led, source: chosen.source };
 }
 
 /** A key is moved to the device once; one that is there is never replaced. */
@@ -250,6 +258,10 @@ function complement(
   addTo("sensors", { file: sensorsFile }, true);
   addTo("bfd", { socket: `${runDir}/bfd.sock` }, false);
   return document;
+}
+
+function asDocument(document: Readonly<Record<string, unknown>>): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
 }
 
 function namesOtherData(text: string, { stateDir }: Places): boolean {

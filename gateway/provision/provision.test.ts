@@ -24,6 +24,7 @@ function start() {
     stateDir: place("state"),
     runDir: place("run"),
     networkDir: place("run-network"),
+    ledsDir: place("leds"),
     tell: (line) => told.push(line),
   });
 }
@@ -92,6 +93,37 @@ test("what is wrong is told on the partition until it is right, and the file is 
   await put({ "gateway.json": "{}" });
   await start();
   expect(await readdir(place("config"))).toEqual(["gateway.json"]);
+});
+
+test("what is wrong is told by the gateway too, bounded, and never from an older start", async () => {
+  const names = Array.from({ length: 20 }, (_, index) => `network/${index}.conf`);
+  await put({ "gateway.json": "{}", ...Object.fromEntries(names.map((name) => [name, "x"])) });
+  await start();
+  const { notices } = await readGatewayConfig(place("run/gateway.json"));
+  expect(notices).toHaveLength(16);
+  expect(notices[0]).toMatch(/^network\/0\.conf: systemd-networkd does not read/u);
+  await rm(place("config/network"), { recursive: true });
+  await start();
+  expect(await readGatewayConfig(place("run/gateway.json"))).toMatchObject({ notices: [] });
+  // Nor does the last good document tell it.
+  await rm(place("config"), { recursive: true });
+  await start();
+  expect(await readGatewayConfig(place("run/gateway.json"))).toMatchObject({ notices: [] });
+});
+
+test("a light blinks while something is wrong: the usual one, or the one that led.txt names", async () => {
+  for (const name of ["ACT", "eth0:green", "mine"]) await mkdir(place("leds", name), { recursive: true });
+  await put({ "gateway.json": "{}" });
+  await start();
+  expect(await readdir(place("leds/ACT"))).toEqual([]);
+  await put({ "gateway.json": "{" });
+  await start();
+  expect((await readdir(place("leds/ACT"))).toSorted()).toEqual(["delay_off", "delay_on", "trigger"]);
+  expect(await readFile(place("leds/ACT/trigger"), "utf8")).toBe("timer");
+  await put({ "led.txt": "mine\r\n" });
+  await start();
+  expect(await readFile(place("leds/mine/trigger"), "utf8")).toBe("timer");
+  expect(await readdir(place("leds/eth0:green"))).toEqual([]);
 });
 
 test("a key stays where it is as long as it could not be moved", async () => {

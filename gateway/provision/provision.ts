@@ -3,7 +3,8 @@ import { dirname, join } from "node:path";
 import { replaceFile, syncDirectory } from "@paddock/base/durable-file.ts";
 import { messageOf } from "@paddock/base/errors.ts";
 import { accept, refuse } from "@paddock/base/outcome.ts";
-import { IDENTITY_FILE, LAST_GOOD, planProvision, type Found, type FoundFile, type Plan } from "./plan.ts";
+import { IDENTITY_FILE, LAST_GOOD, LED_FILE, planProvision, type Found, type FoundFile, type Plan } from "./plan.ts";
+import { blink } from "./led.ts";
 import { ERRORS_FILE, errorsText, problemLine } from "./report.ts";
 
 export interface ProvisionOptions {
@@ -15,6 +16,8 @@ export interface ProvisionOptions {
   readonly runDir: string;
   /** Where systemd-networkd looks for settings. */
   readonly networkDir: string;
+  /** The kernel's list of lights. */
+  readonly ledsDir: string;
   /** Called with each line for the console. */
   readonly tell: (line: string) => void;
 }
@@ -27,6 +30,7 @@ const NAMES = [
   "collector.pub",
   "hostname",
   "authorized_keys",
+  LED_FILE,
 ];
 /** Bytes; a thousand sensors with keys are 200 kB. */
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
@@ -41,7 +45,7 @@ const READABLE_MODE = 0o644;
  * told, and the rest is done all the same. Resolves with the plan that was carried out.
  */
 export async function provision(options: ProvisionOptions): Promise<Plan> {
-  const { configDir, stateDir, runDir, networkDir, tell } = options;
+  const { configDir, stateDir, runDir, networkDir, ledsDir, tell } = options;
   await attempt(
     `${stateDir} cannot be made`,
     tell,
@@ -63,6 +67,9 @@ export async function provision(options: ProvisionOptions): Promise<Plan> {
   if (plan.problems.length === 0 && plan.source === "config") tell("CONFIG: everything is right.");
   const errors = errorsText(plan);
   await attempt(`${ERRORS_FILE} cannot be written`, tell, () => report(join(configDir, ERRORS_FILE), errors));
+  if (plan.problems.length > 0) {
+    await attempt("no light can be made to blink", tell, async () => void (await blink(ledsDir, plan.led)));
+  }
   return plan;
 }
 

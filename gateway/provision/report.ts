@@ -1,3 +1,4 @@
+import { NOTICE_MAX, NOTICES_MAX } from "../config/fields.ts";
 import type { Plan, Problem } from "./plan.ts";
 
 /** The file on the CONFIG partition that tells what is wrong there. */
@@ -12,6 +13,14 @@ const RUNS_WITH: Readonly<Record<Plan["source"], string>> = {
 /** One line for a console. */
 export function problemLine({ file, line, what, remedy }: Problem): string {
   return `CONFIG: ${file}${line === undefined ? "" : ` line ${line}`}: ${what} ${remedy}`;
+}
+
+/** What the gateway itself is to tell, in its document: PLACE: TEXT, bounded as `notices` of a document is. */
+export function noticesOf(problems: readonly Problem[]): string[] {
+  const told = problems.map((problem) => problemLine(problem).replace(/^CONFIG: /u, ""));
+  return told
+    .slice(0, NOTICES_MAX)
+    .map((text) => (text.length > NOTICE_MAX ? `${text.slice(0, NOTICE_MAX - 1)}…` : text));
 }
 
 /** What config-errors.txt says; undefined when all is right. Lines end as Windows shows them. */

@@ -89,6 +89,7 @@ export class StatusSource {
       clock: { quality: CLOCK_WORDS[clockQuality.quality()], wallMs: clock.wallMs() },
       listening: listeners.addresses().map(({ address, port }) => formatAddress(address, port)),
       stopping: this.stopping,
+      notices: config.notices,
       ingest: this.#ingest(),
       lanes,
       buffer: this.#buffer(),

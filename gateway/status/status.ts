@@ -20,6 +20,8 @@ export interface GatewayStatus {
   /** Addresses that take frames. */
   readonly listening: readonly string[];
   readonly stopping: boolean;
+  /** `notices` of the configuration. */
+  readonly notices: readonly string[];
   readonly ingest: IngestStatus;
   readonly lanes: readonly LaneStatus[];
   readonly buffer: BufferStatus;

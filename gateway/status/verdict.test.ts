@@ -125,6 +125,12 @@ test.each<[string, Parameters<typeof gatewayStatus>[0], VerdictLevel, string]>([
     "attention",
     "Forwarding live on fibre; backlog 0.",
   ],
+  [
+    "something wrong on the CONFIG partition",
+    { notices: ["gateway.json line 3: it is not JSON."] },
+    "attention",
+    "Forwarding live on fibre; backlog 0.",
+  ],
   ["a clock that was never set", { clock: { quality: "unset" } }, "attention", "Forwarding live on fibre; backlog 0."],
 ])("%s", (_what, patch, level, sentence) => {
   const verdict = judge(gatewayStatus(patch));

@@ -121,6 +121,7 @@ function* broken(status: GatewayStatus): Iterable<Problem> {
 function* attention(status: GatewayStatus): Iterable<Problem> {
   const { uplinks, lanes, ingest, clock } = status;
   const now = stoppedNow(status);
+  for (const text of status.notices) yield { level: "attention", text, next: "cat /config/config-errors.txt" };
   for (const { lane, epoch, why } of uplinks.stopped.filter((chain) => !now.includes(chain))) {
     const text = `Frames of lane ${lane} stay in epoch ${epoch}, which the collector refuses: ${why}`;
     yield { level: "attention", text, next: `paddock gateway chain verify --lane ${lane}` };

@@ -17,6 +17,7 @@ export function gatewayStatus(patch: Patch<GatewayStatus> = {}): GatewayStatus {
     clock: { quality: "synchronised", wallMs: Date.UTC(2026, 5, 1) },
     listening: ["[::]:5683"],
     stopping: false,
+    notices: [],
     ingest: {
       receivedDatagrams: 1000,
       receivedBytes: 100_000,
