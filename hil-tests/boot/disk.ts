@@ -59,14 +59,36 @@ export class Disk {
         { path: this.path, start: table[number - 1]!.start },
         from.size,
       );
-      await exec("sfdisk", ["--no-tell-kernel", "--part-label", this.path, String(number), label], {
-        env: ENVIRONMENT,
-      });
+      await this.#name(number, label);
     }
     const program = `${this.path}.uki`;
     const names = await other.list("esp", "EFI/Linux");
     await writeFile(program, await other.read("esp", `EFI/Linux/${names[0]}`));
     await this.put("esp", `EFI/Linux/paddock_${version}+${tries}.efi`, program);
+  }
+
+  /**
+   * Leaves what looks like an installed newer release and is noise: the program for the boot loader is that of the release
+   * which is there, with another version in its texts, so nothing has to be built for it. Versions have equal lengths.
+   */
+  async installNoiseBeside(ours: string, version: string, tries = 3): Promise<void> {
+    for (const label of [`paddock_${version}`, `paddock_${version}_verity`]) {
+      const table = await this.partitions();
+      const like = await this.partition(label.replace(version, ours));
+      const number = table.findIndex((one) => one.label === "_empty" && one.size === like.size) + 1;
+      if (number === 0) throw new Error(`no empty slot for ${label}`);
+      await this.#name(number, label);
+      await this.fillWithNoise(label);
+    }
+    const [name] = await this.list("esp", "EFI/Linux");
+    const program = (await this.read("esp", `EFI/Linux/${name}`)).toString("latin1");
+    const renamed = program
+      .replace(`paddock.release=${ours}:`, `paddock.release=${version}:`)
+      .replace(`VERSION_ID=${ours}\n`, `VERSION_ID=${version}\n`)
+      .replace(`IMAGE_VERSION=${ours}\n`, `IMAGE_VERSION=${version}\n`);
+    const file = `${this.path}.uki`;
+    await writeFile(file, renamed, "latin1");
+    await this.put("esp", `EFI/Linux/paddock_${version}+${tries}.efi`, file);
   }
 
   /** Partitions in the order of the table. */
@@ -156,6 +178,11 @@ export class Disk {
   /** Fills the begin of a partition with noise. */
   async fillWithNoise(label: string, bytes = MIB): Promise<void> {
     await this.write(label, 0, randomBytes(bytes));
+  }
+
+  async #name(number: number, label: string): Promise<void> {
+    const args = ["--no-tell-kernel", "--part-label", this.path, String(number), label];
+    await exec("sfdisk", args, { env: ENVIRONMENT });
   }
 
   async #fat(label: string): Promise<string> {

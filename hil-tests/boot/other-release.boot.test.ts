@@ -7,7 +7,8 @@ import { Machine } from "./machine.ts";
 import { Site } from "./site.ts";
 import { imageUnderTest, newerImage, onDemand, VERSIONS } from "./variables.ts";
 
-const START_LIMIT_MS = 240_000;
+/** As in first-frame.boot.test.ts. */
+const START_LIMIT_MS = 600_000;
 
 let site: Site;
 let disk: Disk;
@@ -33,9 +34,8 @@ async function startUntilFrame(name: string): Promise<string> {
   }
 }
 
-void test("a newer release starts; filled with garbage it gives way to the older one at once", async () => {
-  await disk.installBeside(newerImage(), VERSIONS.newer);
-  await disk.fillWithNoise(`paddock_${VERSIONS.newer}`);
+void test("a newer release that is garbage gives way to the older one at once", async () => {
+  await disk.installNoiseBeside(VERSIONS.ours, VERSIONS.newer);
   const text = await startUntilFrame("garbage");
   assert.match(text, /release 0\.2\.0: looking for its root/u);
   assert.match(text, /release 0\.2\.0 is marked as bad; starting paddock_0\.1\.0/u);
@@ -43,14 +43,18 @@ void test("a newer release starts; filled with garbage it gives way to the older
   assert.ok((await disk.list("esp", "EFI/Linux")).includes("paddock_0.2.0+0-1.efi"));
 });
 
-void test("a bit of the root that turned over is found before anything of it runs, and the other release starts", async () => {
-  await disk.installBeside(newerImage(), VERSIONS.newer);
-  await disk.flipBit(`paddock_${VERSIONS.newer}`, 20 * 1024 * 1024);
-  const text = await startUntilFrame("flipped");
-  assert.match(text, /is damaged: a block has another hash than the release/u);
-  assert.doesNotMatch(text, /Welcome to Paddock 0\.2\.0/u);
-  assert.match(text, /Welcome to Paddock 0\.1\.0/u);
-});
+void test(
+  "a bit of the root that turned over is found before anything of it runs, and the other release starts",
+  onDemand,
+  async () => {
+    await disk.installBeside(newerImage(), VERSIONS.newer);
+    await disk.flipBit(`paddock_${VERSIONS.newer}`, 20 * 1024 * 1024);
+    const text = await startUntilFrame("flipped");
+    assert.match(text, /is damaged: a block has another hash than the release/u);
+    assert.doesNotMatch(text, /Welcome to Paddock 0\.2\.0/u);
+    assert.match(text, /Welcome to Paddock 0\.1\.0/u);
+  },
+);
 
 void test("a damaged release without another one goes on as far as it can, and says so", onDemand, async () => {
   await disk.flipBit(`paddock_${VERSIONS.ours}`, 20 * 1024 * 1024);

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { buildImage } from "./build-image.ts";
-import { imageUnderTest, onDemand, VERSIONS } from "./variables.ts";
+import { imageUnderTest, VERSIONS } from "./variables.ts";
 
-void test("built again, later and elsewhere, the image is the same bytes", onDemand, () => {
+void test("built again, later and elsewhere, the image is the same bytes", () => {
   const directory = mkdtempSync(join(tmpdir(), "paddock-image-"));
   try {
     buildImage(VERSIONS.ours, directory);

@@ -16,10 +16,10 @@ export const VERSIONS = { ours: "0.1.0", newer: "0.2.0" } as const;
 /** Environment variable with an image of the newer release. */
 export const NEWER_IMAGE_VARIABLE = "PADDOCK_BOOT_NEWER_IMAGE";
 
-/** An image of a newer release. Throws when the tests were not started by `npm run images`. */
+/** An image of a newer release. Throws when the tests were not started by `npm run images -- --all`. */
 export function newerImage(): string {
   const image = process.env[NEWER_IMAGE_VARIABLE];
-  if (image === undefined) throw new Error("start these tests by: npm run images");
+  if (image === undefined) throw new Error("start these tests by: npm run images -- --all");
   return image;
 }
 

@@ -6,7 +6,7 @@ import { KERNEL_META, PACKAGES } from "./contents.ts";
 import { Apt, type LockedPackage } from "./debian.ts";
 import { makeFat, partitionsOf, SIZES_MIB, writeDisk, type Partition } from "./disk.ts";
 import { FixedIds } from "./fixed-ids.ts";
-import { makeInitrd } from "./initrd.ts";
+import { makeInitrd, releaseArgument } from "./initrd.ts";
 import { kernelRelease, type ModuleSource } from "./kernel-modules.ts";
 import { Pool } from "./pool.ts";
 import { rootTree } from "./root.ts";
@@ -27,6 +27,8 @@ export interface ImageOptions {
   readonly compression: string;
   /** Key and certificate for Secure Boot. */
   readonly secureBoot?: SigningKey | undefined;
+  /** File with the packages, each in one version. */
+  readonly lock: string;
   /** Take what the mirrors have now, and lock that. */
   readonly renew: boolean;
   /** Called with what is being done. */
@@ -48,7 +50,6 @@ export interface BuiltImage {
 /** As image files, partitions and systemd call the one architecture that is built here. */
 export const ARCHITECTURE = "x86-64";
 const HOUSE = join(import.meta.dirname, "../..");
-const LOCK = join(import.meta.dirname, "packages.lock.json");
 /** Bytes that are compressed as one; larger ones save room and cost time at each first read. */
 const CLUSTER_BYTES = 131_072;
 
@@ -68,7 +69,7 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
   const ids = new FixedIds(version);
   tell("packages of Debian");
   const apt = await Apt.open(options.cache);
-  const packages = await lockedPackages(apt, options.renew);
+  const packages = await lockedPackages(apt, options);
   const folders = await apt.unpacked(packages);
   const pool = new Pool(folders);
   const kernelPackage = packages.find(({ name }) => name.startsWith("linux-image-"))!;
@@ -107,7 +108,7 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
 
   tell("kernel");
   const initrd = join(scratch, "initrd.zst");
-  await writeFile(initrd, await makeInitrd(version, verity, pool, modules("initrd-modules")));
+  await writeFile(initrd, await makeInitrd(pool, modules("initrd-modules")));
   const uki = join(scratch, "uki.efi");
   await makeUki(
     {
@@ -115,7 +116,7 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
       kernel: join(kernelFolder, "boot", `vmlinuz-${kernel}`),
       initrd,
       osRelease,
-      commandLine: COMMAND_LINE,
+      commandLine: `${releaseArgument(version, verity)} ${COMMAND_LINE}`,
       kernelRelease: kernel,
     },
     scratch,
@@ -201,11 +202,14 @@ function osReleaseOf(version: string): string {
   ].join("\n");
 }
 
-async function lockedPackages(apt: Apt, renew: boolean): Promise<LockedPackage[]> {
-  if (!renew && existsSync(LOCK)) return JSON.parse(await readFile(LOCK, "utf8")) as LockedPackage[];
+async function lockedPackages(
+  apt: Apt,
+  { lock, renew }: Pick<ImageOptions, "lock" | "renew">,
+): Promise<LockedPackage[]> {
+  if (!renew && existsSync(lock)) return JSON.parse(await readFile(lock, "utf8")) as LockedPackage[];
   await apt.update();
   const packages = await apt.newest([...PACKAGES, await apt.kernelBehind(KERNEL_META)]);
-  await writeFile(LOCK, `${JSON.stringify(packages, null, 2)}\n`);
+  await writeFile(lock, `${JSON.stringify(packages, null, 2)}\n`);
   return packages;
 }
 

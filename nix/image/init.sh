@@ -8,7 +8,6 @@ $BB mount -t proc -o nosuid,noexec,nodev proc /proc
 $BB mount -t sysfs -o nosuid,noexec,nodev sys /sys
 $BB mount -t tmpfs -o mode=755,nosuid,nodev run /run
 PATH=/bin:/sbin
-. /release
 
 say() {
   echo "paddock: $*" >/dev/console
@@ -83,6 +82,24 @@ give_way() {
   reboot -f
 }
 
+# read_release: what the command line says of this release. The first such word counts: it is part of the program that was
+# signed, and what a firmware adds comes behind it.
+read_release() {
+  for word in $(cat /proc/cmdline); do
+    case $word in
+      paddock.release=*)
+        IFS=:
+        set -- ${word#*=}
+        unset IFS
+        VERSION=$1 DATA_BLOCKS=$2 HASH_START=$3 ROOT_HASH=$4 SALT=$5
+        return 0
+        ;;
+    esac
+  done
+  say "the command line has no paddock.release"
+}
+
+read_release
 say "release $VERSION: looking for its root"
 load_drivers
 disk=$(started_from)

@@ -13,18 +13,15 @@ switch_root sync tail tr umount usleep xargs`
   .trim()
   .split(/\s+/);
 
-/** The first file system of the kernel, compressed: what finds and checks the root of `version`. */
-export async function makeInitrd(
-  version: string,
-  verity: VerityTree,
-  pool: Pool,
-  modules: ModuleSource,
-): Promise<Buffer> {
+/**
+ * The first file system of the kernel, compressed: what finds and checks the root. It knows nothing of a release, so two
+ * releases with the same kernel have the same bytes here; `releaseArgument` tells it.
+ */
+export async function makeInitrd(pool: Pool, modules: ModuleSource): Promise<Buffer> {
   const tree: Tree = new Map();
   await pool.take(tree, ["usr/bin/busybox", "usr/sbin/dmsetup", "usr/lib64/ld-linux-x86-64.so.2"]);
   await takeModules(tree, modules, INITRD_MODULES);
   tree.set("init", { kind: "file", mode: 0o755, from: join(import.meta.dirname, "init.sh") });
-  tree.set("release", { kind: "text", mode: 0o644, content: releaseText(version, verity) });
   for (const name of COMMANDS) tree.set(`usr/bin/${name}`, { kind: "link", to: "busybox" });
   for (const [name, to] of USR_MERGED) tree.set(name, { kind: "link", to });
   // The kernel opens it before anything is mounted.
@@ -40,14 +37,7 @@ export const USR_MERGED = [
   ["lib64", "usr/lib64"],
 ] as const;
 
-/** What init.sh reads. */
-function releaseText(version: string, { rootHash, salt, dataBlocks, hashStart }: VerityTree): string {
-  return [
-    `VERSION=${version}`,
-    `ROOT_HASH=${rootHash}`,
-    `SALT=${salt}`,
-    `DATA_BLOCKS=${dataBlocks}`,
-    `HASH_START=${hashStart}`,
-    "",
-  ].join("\n");
+/** What init.sh has to know of a release, as a word of the kernel's command line. */
+export function releaseArgument(version: string, { rootHash, salt, dataBlocks, hashStart }: VerityTree): string {
+  return `paddock.release=${[version, dataBlocks, hashStart, rootHash, salt].join(":")}`;
 }

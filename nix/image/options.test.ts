@@ -10,6 +10,7 @@ describe("the command line of the image builder", () => {
       out: "out",
       supportUntil: "2031-12-31",
       compression: "zstd,level=6",
+      lock: expect.stringMatching(/nix\/image\/packages\.lock\.json$/u) as string,
       renew: false,
       secureBoot: undefined,
     });

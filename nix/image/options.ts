@@ -15,7 +15,8 @@ Builds the image for x86-64 machines with UEFI, with everything that goes with i
                          sign kernel and boot loader for Secure Boot
   --compression WORDS    how the root is compressed, as mkfs.erofs takes it (zstd,level=6)
   --cache DIRECTORY      what was fetched before (~/.cache/paddock-image)
-  --renew                take what Debian has now, and lock that in nix/image/packages.lock.json
+  --lock FILE            versions and hashes of Debian's packages (nix/image/packages.lock.json)
+  --renew                take what Debian has now, and lock that
   --raw                  the image alone, without what goes with it
 `;
 
@@ -32,6 +33,7 @@ export interface CommandLine {
   readonly secureBoot: { readonly key: string; readonly certificate: string } | undefined;
   readonly compression: string;
   readonly cache: string;
+  readonly lock: string;
   readonly renew: boolean;
   readonly rawOnly: boolean;
 }
@@ -53,6 +55,7 @@ export function readOptions(args: string[], today = new Date()): CommandLine | "
         "secure-boot-cert": text,
         compression: { ...text, default: "zstd,level=6" },
         cache: { ...text, default: join(homedir(), ".cache/paddock-image") },
+        lock: { ...text, default: join(import.meta.dirname, "packages.lock.json") },
         renew: flag,
         raw: flag,
         help: { ...flag, short: "h" },
@@ -79,6 +82,7 @@ export function readOptions(args: string[], today = new Date()): CommandLine | "
     secureBoot: bootKey === undefined || bootCert === undefined ? undefined : { key: bootKey, certificate: bootCert },
     compression: values.compression,
     cache: values.cache,
+    lock: values.lock,
     renew: values.renew,
     rawOnly: values.raw,
   };
