@@ -11,7 +11,9 @@ export default defineConfig({
     isolate: false,
     // Our programs, started some 200 times, then need not strip and compile their sources each time.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "node_modules/.cache/node-compile") },
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Limits end what hangs. A machine that is ten times slower than usual must not reach them.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 60_000, interval: 10 } },
   },
 });

@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { parseConfig } from "@paddock/base/config.ts";
 import { silentLog } from "@paddock/base/log.ts";
+import { until } from "@paddock/base/testing/until.ts";
 import { Speaker } from "@paddock/uplink/bfd/speaker.ts";
 import { CollectorConfigSchema } from "./config.ts";
 import { TestCollector } from "./testing/test-collector.ts";
@@ -25,7 +26,7 @@ test("a configured collector answers seamless initiators, counts them, and says 
       intervalMs: 50,
     });
     const session = () => speaker.report().sessions[0]!;
-    await vi.waitFor(() => expect(session().liveness).toBe("up"), { timeout: 15_000 });
+    await until(() => expect(session().liveness).toBe("up"));
   } finally {
     await collector.end();
     await speaker.close(0);

@@ -2,12 +2,13 @@ import { join } from "node:path";
 import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { silentLog } from "@paddock/base/log.ts";
 import { levelDatabase } from "@paddock/store/database.ts";
 import { chainBytes, KEY_SPACES, logKey, seqKey } from "@paddock/store/keyspace.ts";
 import { Sealer, testIdentity } from "@paddock/store/testing/sealer.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
+import { until } from "@paddock/base/testing/until.ts";
 import { verifyProof } from "@paddock/wire/proof.ts";
 import type { GatewayReport } from "./fleet/fleet-report.ts";
 import type { LedgerReport } from "./fleet/ledger-report.ts";
@@ -128,16 +129,16 @@ test("ledger verify finds it, on a running collector and on one that is stopped,
   await check();
   await collector.whileStopped(check);
   await check();
-}, 60_000);
+});
 
 test("damage comes to light without anybody who reads, is known again after a restart, and fleet has it", async () => {
   const seen = async (): Promise<void> => {
     const text = (await ask(collector.socket, { path: "/metrics" })).toString();
     expect(text).toMatch(/paddock_collector_ledger_damage 3/u);
   };
-  await vi.waitFor(seen, 10_000);
+  await until(seen);
   await collector.restart();
-  await vi.waitFor(seen, 10_000);
+  await until(seen);
   const shown = await run("fleet", "--socket", collector.socket);
   expect(shown).toMatchObject({
     code: 1,

@@ -1,9 +1,10 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog, type Log } from "@paddock/base/log.ts";
+import { until } from "@paddock/base/testing/until.ts";
 import type { Damage } from "@paddock/store/damage.ts";
 import type { VerifyOptions } from "@paddock/store/verify.ts";
 import type { ChainId, ChainSummary } from "@paddock/store/types.ts";
@@ -63,24 +64,24 @@ afterEach(() => rm(directory, { recursive: true, force: true }));
 
 test("looks through all there is at its pace, notes damage at once, and goes on after a restart where it was", async () => {
   const scrub = await open();
-  await vi.waitFor(() => expect(looked).toEqual(["0-31"]));
+  await until(() => expect(looked).toEqual(["0-31"]));
   expect(scrub.progress).toMatchObject({ rounds: 0, completed: null, share: 0.5 });
   clock.advance(1999);
   await new Promise((resolve) => void setImmediate(resolve));
   expect(looked).toHaveLength(1);
   clock.advance(1);
-  await vi.waitFor(() => expect(looked).toEqual(["0-31", "31-63"]));
-  await vi.waitFor(async () => expect((await notes()).batches).toEqual([{ chain: chainText(CHAIN), seq: 40 }]));
+  await until(() => expect(looked).toEqual(["0-31", "31-63"]));
+  await until(async () => expect((await notes()).batches).toEqual([{ chain: chainText(CHAIN), seq: 40 }]));
   await scrub.close();
   expect((await notes()).offsets).toEqual([7]);
 
   // Known damage is looked at first: the disk says whether it is still there. Then the log, where it was.
   [looked, damage] = [[], []];
   const again = await open();
-  await vi.waitFor(() => expect(looked).toEqual(["40-40", "log 7 1", "log 0 4096"]));
+  await until(() => expect(looked).toEqual(["40-40", "log 7 1", "log 0 4096"]));
   expect(damage).toHaveLength(2);
   clock.advance(1000);
-  await vi.waitFor(() => expect(again.progress).toEqual({ rounds: 1, completed: clock.wallMs(), share: 0 }));
+  await until(() => expect(again.progress).toEqual({ rounds: 1, completed: clock.wallMs(), share: 0 }));
   await again.close();
   expect(await notes()).toMatchObject({ rounds: 1, position: null, batches: [{ seq: 40 }] });
 });
@@ -91,9 +92,9 @@ test("begins the next round an hour later", async () => {
     JSON.stringify({ rounds: 4, completed: 5, position: { seq: 0, offset: LOG_END }, batches: [], offsets: [] }),
   );
   const scrub = await open();
-  await vi.waitFor(() => expect(scrub.progress.rounds).toBe(5));
+  await until(() => expect(scrub.progress.rounds).toBe(5));
   expect(looked).toEqual([]);
-  await vi.waitFor(() => {
+  await until(() => {
     clock.advance(3_600_000);
     expect(looked).toContain("0-31");
   });
@@ -118,7 +119,7 @@ test("what cannot be read is told once, and the look goes on behind it, round af
   const scrub = await Scrub.open(failing, directory, clock, log);
   const round = ["failed", "31-63", "log failed"];
   for (const rounds of [1, 2]) {
-    await vi.waitFor(() => {
+    await until(() => {
       clock.advance(500);
       expect(scrub.progress.rounds).toBe(rounds);
     });
@@ -137,7 +138,7 @@ test("what cannot be read is told once, and the look goes on behind it, round af
 test.each(["", "{}", '{"rounds":-1}', "[]"])("a damaged file (%j) is set aside and costs a round", async (text) => {
   await writeFile(join(directory, SCRUB_FILE), text);
   const scrub = await open();
-  await vi.waitFor(() => expect(looked).toEqual(["0-31"]));
+  await until(() => expect(looked).toEqual(["0-31"]));
   await scrub.close();
   expect(await readdir(directory)).toContain(`${SCRUB_FILE}.damaged`);
 });

@@ -26,7 +26,7 @@ beforeAll(async () => {
   copied = join(directory, "copied");
   await cp(made, copied, { recursive: true, verbatimSymlinks: true });
   await rm(made, { recursive: true });
-}, 60_000);
+});
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
 async function bundle(into: string, arch: string, program = "gateway"): Promise<void> {
@@ -109,7 +109,7 @@ test("it takes a frame, makes it durable and answers", async () => {
   });
   expect(answer).toBe(CODE_CHANGED);
   expect({ events: events.slice(-2), end }).toEqual({ events: ["stopping", "stopped"], end: [0, null] });
-}, 60_000);
+});
 
 test("it finds its BFD speaker beside itself", async () => {
   const reflector = new BfdReflector({ seamless: { listen: [{ address: "::1", port: 0 }], discriminators: [900] } });
@@ -136,7 +136,7 @@ test("it finds its BFD speaker beside itself", async () => {
   } finally {
     await reflector.close(0);
   }
-}, 60_000);
+});
 
 test("without its native part it does not start, and says what is missing", async () => {
   const broken = join(directory, "broken");
@@ -146,7 +146,7 @@ test("without its native part it does not start, and says what is missing", asyn
   expect(events).not.toContain("ready");
   expect(end[0]).not.toBe(0);
   expect(said).toContain("classic-level.node");
-}, 60_000);
+});
 
 test("the bundle of another processor differs in its native part alone", async () => {
   const arm = join(directory, "arm64");
@@ -157,7 +157,7 @@ test("the bundle of another processor differs in its native part alone", async (
   await copyFile(join(copied, NATIVE), join(arm, NATIVE));
   for (const name of await filesOf(copied))
     expect((await readFile(join(arm, name))).equals(await readFile(join(copied, name))), name).toBe(true);
-}, 60_000);
+});
 
 test("the collector has one of its own, which starts as well", async () => {
   const collector = join(directory, "collector");
@@ -165,8 +165,8 @@ test("the collector has one of its own, which starts as well", async () => {
   const { events, end } = await run(collector, {}, ({ event }) => event === "ready", "paddock-collector");
   expect(events).toContain("ready");
   expect(end).toEqual([0, null]);
-}, 60_000);
+});
 
 test("a bundle for a processor that is not known is not made", async () => {
   await expect(bundle(join(directory, "none"), "riscv64")).rejects.toThrow("a bundle is made for x64 or arm64");
-}, 60_000);
+});

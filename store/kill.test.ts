@@ -89,4 +89,4 @@ async function killAgainAndAgain(seed: number, kills: number): Promise<void> {
 
 test("a process killed 28 times loses no batch that it said was stored, and never forks", async () => {
   await Promise.all([killAgainAndAgain(1, 14), killAgainAndAgain(2, 14)]);
-}, 60_000);
+});

@@ -3,26 +3,25 @@ import { Agent, get } from "node:https";
 import type { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { VirtualClock } from "@paddock/base/clock.ts";
 import { Sealer, testIdentity } from "@paddock/store/testing/sealer.ts";
 import { ask } from "../operator/operator-client.ts";
 import { chainPath, GatewayClient } from "../testing/gateway-client.ts";
 import { CLAIM, TestCollector } from "../testing/test-collector.ts";
 
+const UNPROVEN_MS = 20_000;
+
+let clock: VirtualClock;
 let collector: TestCollector;
 let sealer: Sealer;
 
 beforeEach(async () => {
-  collector = await TestCollector.start({ limits: { unprovenMs: 1000 } });
+  clock = new VirtualClock();
+  collector = await TestCollector.start({ limits: { unprovenMs: UNPROVEN_MS } }, { clock });
   sealer = new Sealer({ identity: testIdentity(1) });
   await collector.enrol(sealer.identity, { claim: CLAIM });
 });
 afterEach(() => collector.end());
-
-/** When the connection was ended by the other side, in ms from now. */
-function ended(socket: Socket): Promise<number> {
-  const start = performance.now();
-  return once(socket, "close").then(() => performance.now() - start);
-}
 
 async function metric(name: string): Promise<number> {
   const text = (await ask(collector.socket, { path: "/metrics" })).toString();
@@ -50,8 +49,12 @@ test("a connection that shows no key ends soon, whatever else it does; one that 
     await stranger.askOnce({ path: "/healthz" }),
   ];
   expect(questions.map(({ status }) => status)).toEqual([401, 200]);
-  expect(await metric("unproven_connections")).toBeGreaterThanOrEqual(2);
-  await Promise.all([once(stranger.session, "close"), ended(silent)]);
+  await expect.poll(() => metric("unproven_connections")).toBe(2);
+  const ended = [once(stranger.session, "close"), once(silent, "close")];
+  clock.advance(UNPROVEN_MS - 1);
+  expect((await stranger.askOnce({ path: "/healthz" })).status).toBe(200);
+  clock.advance(1);
+  await Promise.all(ended);
   clearInterval(pings);
   expect(goaway).toBe(0);
   await expect.poll(() => metric('connection_errors_total{kind="unproven"}')).toBeGreaterThanOrEqual(2);
@@ -70,6 +73,8 @@ test("a gateway that waits for its yes keeps its connections, by asking or by it
   const second = await standby.askOnce({ path });
   expect([second.status, second.headers["paddock-challenge"]]).toEqual([403, undefined]);
   const stranger = new GatewayClient(collector.port, collector.identity.id);
+  await expect.poll(() => metric("unproven_connections")).toBe(3);
+  clock.advance(UNPROVEN_MS);
   await once(stranger.session, "close");
   expect((await standby.askOnce({ path })).status).toBe(403);
 });
@@ -90,9 +95,9 @@ test("over HTTP/1.1 an answer says beforehand that a connection without a key wi
   const [status, goesOn, first] = await request(strangers);
   expect([status, goesOn]).toEqual([401, "keep-alive"]);
   const [, , shared] = await request(ingress, proof);
-  const gone = ended(first);
-  let last = goesOn;
-  while (last !== "close") [, last] = await request(strangers);
+  const gone = once(first, "close");
+  clock.advance(UNPROVEN_MS / 2);
+  expect(await request(strangers)).toEqual([401, "close", first]);
   await gone;
   // The ingress carries strangers as well: one gateway behind it is enough.
   expect(await request(ingress)).toEqual([401, "keep-alive", shared]);

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { afterEach, describe, expect, test } from "vitest";
 import { systemClock } from "@paddock/base/clock.ts";
 import { jsonLinesLog, silentLog } from "@paddock/base/log.ts";
+import { until } from "@paddock/base/testing/until.ts";
 import { local, World } from "./fixture.ts";
 import { sumKernelDrops } from "./kernel-drops.ts";
 import { UdpListeners } from "./udp-listener.ts";
@@ -35,14 +36,6 @@ async function client(): Promise<Socket> {
   await once(socket, "listening");
   cleanUps.push(() => socket.close());
   return socket;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error("the condition did not come true");
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 /** A line of /proc/net/udp6. */

@@ -1,9 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
+import { until } from "@paddock/base/testing/until.ts";
 import { serveControl } from "@paddock/uplink/bfd/control-server.ts";
 import { FakeNetwork } from "@paddock/uplink/bfd/fake-network.ts";
 import { reflect } from "@paddock/uplink/bfd/reflect.ts";
@@ -17,7 +18,6 @@ import { PathWatch } from "./path-watch.ts";
 const US = "fd00::a";
 const ROUTER = "fd00::f";
 const [FIRST, SECOND] = ["https://[fd00::c]:9", "https://[fd00::d]:9"] as const;
-const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 20_000, interval: 10 });
 const cleanUps: (() => unknown)[] = [];
 
 let config: GatewayConfig;

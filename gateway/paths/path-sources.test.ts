@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import { systemClock, VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
+import { until } from "@paddock/base/testing/until.ts";
 import { BfdReflector } from "@paddock/uplink/bfd/reflector.ts";
 import { AddressFeed } from "@paddock/uplink/paths/address-feed.ts";
 import type { StartIp } from "@paddock/uplink/paths/ip-process.ts";
@@ -17,7 +18,6 @@ import { PathWatch } from "./path-watch.ts";
 import { askGateway } from "../status/status-client.ts";
 import { RecordingSink } from "../testing/recording-sink.ts";
 
-const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 20_000, interval: 20 });
 const cleanUps: (() => unknown)[] = [];
 
 afterEach(async () => {

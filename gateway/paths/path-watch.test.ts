@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { systemClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
+import { until } from "@paddock/base/testing/until.ts";
 import { BfdReflector } from "@paddock/uplink/bfd/reflector.ts";
 import { FakeCollector } from "@paddock/uplink/forward/testing/fake-collector.ts";
 import { TcpRelay } from "@paddock/uplink/forward/testing/tcp-relay.ts";
@@ -17,7 +18,6 @@ import { askGateway } from "../status/status-client.ts";
 import { RecordingSink } from "../testing/recording-sink.ts";
 import { CoapSender, senmlFrame } from "../testing/coap-sender.ts";
 
-const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 20_000, interval: 20 });
 const DISCRIMINATOR = 900;
 
 const cleanUps: (() => unknown)[] = [];

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import { systemClock, VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
+import { until } from "@paddock/base/testing/until.ts";
 import { serveControl } from "@paddock/uplink/bfd/control-server.ts";
 import { BfdReflector } from "@paddock/uplink/bfd/reflector.ts";
 import { Speaker } from "@paddock/uplink/bfd/speaker.ts";
@@ -14,7 +15,6 @@ import { PathWatch } from "./path-watch.ts";
 import { StandbyPace } from "./standby-pace.ts";
 import { RecordingSink } from "../testing/recording-sink.ts";
 
-const until = (condition: () => void) => vi.waitFor(condition, { timeout: 20_000, interval: 20 });
 const SEEN = {
   pace: "configured",
   why: "",

@@ -3,17 +3,13 @@ import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, test } from "vitest";
+import { until } from "@paddock/base/testing/until.ts";
 import { Link, type LinkOptions } from "./link.ts";
 
 const cleanUps: (() => void)[] = [];
 afterEach(() => {
   for (const cleanUp of cleanUps.splice(0)) cleanUp();
 });
-
-/** Waits for a condition; the test's own time limit ends it. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
-}
 
 async function openLink(port: number, more: Partial<LinkOptions>): Promise<Link> {
   const link = await Link.open({

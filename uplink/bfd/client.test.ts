@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { silentLog } from "@paddock/base/log.ts";
+import { until } from "@paddock/base/testing/until.ts";
 import { askSpeaker } from "./ask.ts";
 import { BfdClient, type LivenessChange } from "./client.ts";
 import { serveControl } from "./control-server.ts";
@@ -16,7 +17,6 @@ import type { SessionSpecInput } from "./session-spec.ts";
 import { Speaker } from "./speaker.ts";
 
 const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
-const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 15_000, interval: 20 });
 
 const cleanUps: (() => unknown)[] = [];
 let directory: string;
@@ -133,7 +133,7 @@ describe("a speaker that somebody else runs", () => {
     ]);
   });
 
-  test("hundreds of sessions fit into one answer, to a client and to status", { timeout: 30_000 }, async () => {
+  test("hundreds of sessions fit into one answer, to a client and to status", async () => {
     const { path, speaker, stop } = await inProcess();
     cleanUps.push(stop);
     for (let index = 0; index < 600; index++) {
@@ -229,7 +229,7 @@ describe("a speaker that somebody else runs", () => {
   });
 });
 
-test("a child that hangs counts as gone, and is started again", { timeout: 40_000 }, async () => {
+test("a child that hangs counts as gone, and is started again", async () => {
   const { client: gateway, changes } = client();
   gateway.setSessions([session]);
   await gateway.start();

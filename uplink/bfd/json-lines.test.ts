@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, expect, test } from "vitest";
+import { until } from "@paddock/base/testing/until.ts";
 import { onJsonLines, writeJsonLine } from "./json-lines.ts";
 
 const cleanUps: (() => unknown)[] = [];
@@ -23,8 +24,6 @@ async function pair(): Promise<{ near: Socket; far: Socket }> {
   }
   return { near, far };
 }
-
-const until = (condition: () => void) => vi.waitFor(condition, { timeout: 10_000, interval: 5 });
 
 test("lines come out whole, however they are cut", async () => {
   const { near, far } = await pair();
@@ -50,7 +49,7 @@ test.each([
   expect(heard).toEqual([]);
 });
 
-test("one answer may be longer than what may wait, and arrives", { timeout: 20_000 }, async () => {
+test("one answer may be longer than what may wait, and arrives", async () => {
   const { near, far } = await pair();
   const heard: string[] = [];
   onJsonLines(far, 64 * 1024 * 1024, (message) => heard.push(message as string));

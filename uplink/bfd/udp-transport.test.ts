@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { systemClock } from "@paddock/base/clock.ts";
 import { systemRandom } from "@paddock/base/random.ts";
+import { until } from "@paddock/base/testing/until.ts";
 import { BfdReflector } from "./reflector.ts";
 import type { SessionSpecInput } from "./session-spec.ts";
 import type { SpeakerEvent } from "./speaker-events.ts";
@@ -33,8 +34,6 @@ function speaker(): { speaker: Speaker; events: SpeakerEvent[] } {
 }
 
 const nothing = (): void => {};
-
-const until = (condition: () => void) => vi.waitFor(condition, { timeout: 10_000, interval: 20 });
 
 function stateOf(which: Speaker, name = "one") {
   return which.report().sessions.find((session) => session.name === name);

@@ -1,4 +1,5 @@
 import { contains, countOf } from "@paddock/base/ranges.ts";
+import { until } from "@paddock/base/testing/until.ts";
 import { generateIdentity } from "@paddock/wire/identity.ts";
 import { UPLOAD_BATCHES_MAX } from "@paddock/wire/limits.ts";
 import { afterEach, describe, expect, test } from "vitest";
@@ -17,14 +18,6 @@ const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
-
-async function until(condition: () => boolean, what: string, limitMs = 15_000): Promise<void> {
-  const limit = performance.now() + limitMs;
-  while (!condition()) {
-    if (performance.now() > limit) throw new Error(`not within ${limitMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
 
 async function startCollector(options: ConstructorParameters<typeof FakeCollector>[0] = {}): Promise<FakeCollector> {
   const collector = new FakeCollector(options);

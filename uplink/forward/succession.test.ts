@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { accept, refuse } from "@paddock/base/outcome.ts";
+import { until } from "@paddock/base/testing/until.ts";
 import { generateIdentity } from "@paddock/wire/identity.ts";
 import { Forwarder } from "./forwarder.ts";
 import type { CollectorLink, LinkFailure, LinkRefusal, OpenedLink } from "./ports.ts";
@@ -25,12 +26,6 @@ class WaitingLink implements CollectorLink {
   fail(failure: LinkFailure): void {
     for (const resolve of this.waiting.splice(0)) resolve(refuse(failure, "it ended with its session"));
   }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const limit = performance.now() + 2000;
-  while (!condition() && performance.now() < limit) await new Promise((resolve) => setTimeout(resolve, 2));
-  expect(condition()).toBe(true);
 }
 
 /** A forwarder with one path, in a time that stands still; its second session opens when `openNext` is called. */

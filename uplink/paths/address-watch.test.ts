@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
+import { until } from "@paddock/base/testing/until.ts";
 import { AddressWatch } from "./address-watch.ts";
 import type { IpProcess } from "./ip-process.ts";
 import type { LocalAddress } from "./source-address.ts";
@@ -129,9 +130,7 @@ test("this machine's own addresses hold the loopback's", async () => {
   const watch = new AddressWatch({ onAddresses: (addresses) => void seen.push(...addresses) });
   watch.start();
   try {
-    await vi.waitFor(() => expect(seen).toContainEqual(expect.objectContaining({ address: "::1", scope: "host" })), {
-      timeout: 10_000,
-    });
+    await until(() => expect(seen).toContainEqual(expect.objectContaining({ address: "::1", scope: "host" })));
   } finally {
     watch.stop();
   }

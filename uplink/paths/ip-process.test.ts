@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { until } from "@paddock/base/testing/until.ts";
 import { startIp } from "./ip-process.ts";
 
 let directory: string;
@@ -40,10 +41,6 @@ function marked(mark: string): string[] {
         return [];
       }
     });
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((done) => setTimeout(done, 20));
 }
 
 test("what it prints and how it ends is told", async () => {
