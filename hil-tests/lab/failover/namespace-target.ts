@@ -22,6 +22,7 @@ import type {
   LoggedEvent,
   Rival,
   Segments,
+  SettingName,
   Simulator,
   Target,
   Uplink,
@@ -121,7 +122,7 @@ export class NamespaceTarget implements Target {
       },
       paths: UPLINKS.map((uplink, index) => this.#path(uplink, PREFERENCES[index]!, options)),
       ...(this.#speakerSocket === undefined ? {} : { bfd: { socket: this.#speakerSocket } }),
-      forward: { alarmTwice: options.alarmTwice },
+      forward: { alarmTwice: options.alarmTwice && this.#happens("alarm-twice") },
       status: { socket: this.#statusSocket },
       discovery: { enabled: false },
     };
@@ -327,7 +328,7 @@ export class NamespaceTarget implements Target {
   }
 
   /** The one place where the sabotage bites. */
-  #happens(fault: FaultName): boolean {
+  #happens(fault: FaultName | SettingName): boolean {
     return this.#sabotaged !== fault;
   }
 
@@ -356,8 +357,8 @@ export class NamespaceTarget implements Target {
       ...source,
       endpoint: `https://[${COLLECTOR}]:${this.#ingress === undefined ? COLLECTOR_PORT : INGRESS_PORT}`,
       preference,
-      riskGroups: riskGroups.get(uplink) ?? [],
-      ...(bytesPerMonth === undefined ? {} : { metered: { bytesPerMonth } }),
+      riskGroups: this.#happens("risk-groups") ? (riskGroups.get(uplink) ?? []) : [],
+      ...(bytesPerMonth === undefined || !this.#happens("metered") ? {} : { metered: { bytesPerMonth } }),
       ...(watch === "none" ? {} : { bfd: bfdOf(watch) }),
     };
   }

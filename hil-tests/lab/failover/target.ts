@@ -37,6 +37,9 @@ export type FaultName =
   | "killed-speaker"
   | "ingress-again";
 
+/** What a scenario asks of the gateway's configuration; the sabotage leaves it out. */
+export type SettingName = "metered" | "risk-groups" | "alarm-twice";
+
 /** An address of the gateway's, by the kernel. */
 export interface HeldAddress {
   readonly address: string;

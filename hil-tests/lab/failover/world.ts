@@ -6,7 +6,7 @@ import { happened, NEVER_HAPPENED } from "./happened.ts";
 import type { StoryTeller } from "../story.ts";
 import { Load, type LoadOptions, type SimulatorSummary } from "./load.ts";
 import { UPLINKS, type Fault, type FaultName, type GatewayOptions, type IngressOptions } from "./target.ts";
-import type { LoggedEvent, Rival, Segments, SourceBy, Target, Uplink, Watch } from "./target.ts";
+import type { LoggedEvent, Rival, Segments, SettingName, SourceBy, Target, Uplink, Watch } from "./target.ts";
 
 /** Generous: a busy machine is slow, and only a broken program never gets there. */
 export const LIMIT_MS = 60_000;
@@ -21,6 +21,7 @@ export type Which =
   | Uplink;
 
 /** A step that may break something. */
+export type SettingStep = StepDefinition<World> & { readonly settings?: readonly SettingName[] };
 export type FaultStep = StepDefinition<World> & { readonly faults?: readonly FaultName[] };
 
 /** A path of the gateway; the target has no other ones. */

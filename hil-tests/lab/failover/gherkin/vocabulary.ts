@@ -8,6 +8,8 @@ export interface StepDefinition<World> {
   readonly does: string;
   /** Names of what it breaks. It has to prove each: the sabotage takes them away one by one. */
   readonly faults?: readonly string[];
+  /** Names of what it asks of the gateway's configuration. Nobody sees it missing at once: the scenario has to fail without. */
+  readonly settings?: readonly string[];
   readonly run: (world: World, ...values: never[]) => Promise<void> | void;
 }
 
@@ -24,6 +26,7 @@ export interface Parameter {
 export interface Meaning<World> {
   readonly run: (world: World) => Promise<void>;
   readonly faults: readonly string[];
+  readonly settings: readonly string[];
 }
 
 interface Known<World> {
@@ -65,6 +68,7 @@ export class Vocabulary<World> {
     return {
       run: async (world) => run(world, ...only.values.map((value) => value.getValue<unknown>(undefined))),
       faults: only.definition.faults ?? [],
+      settings: only.definition.settings ?? [],
     };
   }
 

@@ -1,11 +1,10 @@
-import type { StepDefinition } from "../gherkin/vocabulary.ts";
 import type { SourceBy, Watch } from "../target.ts";
-import type { Which, World } from "../world.ts";
+import type { SettingStep, Which } from "../world.ts";
 
 const KILOBYTE = 1000;
 
 /** What there is before anything happens. The step that lets the sensors send is the last of them: it starts everything. */
-export const SETUP_STEPS: readonly StepDefinition<World>[] = [
+export const SETUP_STEPS: readonly SettingStep[] = [
   {
     words: "BFD watches every uplink at {pace}",
     does: "Seamless BFD end to end on each path.",
@@ -29,6 +28,7 @@ export const SETUP_STEPS: readonly StepDefinition<World>[] = [
   {
     words: "{uplinks} is/are paid by volume, {int} kB a month",
     does: "A metered path. With 0 its budget is used up from the start.",
+    settings: ["metered"],
     run: async (world, which: Which, kilobytes: number) => {
       for (const uplink of await world.uplinks(which)) world.budgets.set(uplink, kilobytes * KILOBYTE);
     },
@@ -36,6 +36,7 @@ export const SETUP_STEPS: readonly StepDefinition<World>[] = [
   {
     words: "{uplinks} and {uplinks} would fail together",
     does: "Both paths are in one risk group.",
+    settings: ["risk-groups"],
     run: async (world, left: Which, right: Which) => {
       const pair = [await world.uplink(left), await world.uplink(right)] as const;
       const group = pair.join(" and ");
@@ -45,6 +46,7 @@ export const SETUP_STEPS: readonly StepDefinition<World>[] = [
   {
     words: "alarms leave over two uplinks at once",
     does: "`forward.alarmTwice`.",
+    settings: ["alarm-twice"],
     run: (world) => void (world.alarmTwice = true),
   },
   {
