@@ -85,6 +85,7 @@ export class ChainStore {
       arrivalLog: options.arrivalLog,
       outOfOrder: options.outOfOrder ?? options.arrivalLog,
       damage: new DamageLog(options.onDamage),
+      hotBytes: options.hotBytes ?? 0,
     });
     try {
       const damaged = await loadChains(core, readOnly);
@@ -218,14 +219,15 @@ export class ChainStore {
   }
 
   /**
-   * Batches from `first` on without a gap, each held against its hashes on the way out; empty when `first` is not stored.
+   * Batches from `first` on without a gap, each as it was written or held against its hashes on the way out; empty when `first` is not stored.
    * One whose payload is missing or altered comes without it, `damaged`; before a header that is missing or altered the
    * read ends. Both are told by `onDamage`.
    */
   async read(id: ChainId, first: number, limits: ReadLimits): Promise<StoredBatch[]> {
     this.#assertUsable();
     const entry = this.#entry(id);
-    return entry === undefined ? [] : readBatches(this.#core, entry, first, limits);
+    if (entry === undefined) return [];
+    return this.#core.tail.read(entry, first, limits) ?? readBatches(this.#core, entry, first, limits);
   }
 
   /** One batch, as `read` gives it, or undefined when it is not stored or its header is not to be believed. */

@@ -96,16 +96,27 @@ function newModel(index: number): Model {
 }
 
 const OPTIONS = { arrivalLog: true, compactAfterBytes: 500 } as const;
+/** None, some five batches, and all in memory besides: what is read must be the same. */
+const HOT_BYTES = [0, 1500, 1 << 20] as const;
+
+type RunOptions = typeof OPTIONS & { readonly hotBytes: number };
 
 class Run {
   readonly #place: Place;
   readonly #models = [newModel(0), newModel(1)];
   readonly #log: [chain: number, seq: number, evicted: boolean][] = [];
+  readonly #options: RunOptions;
   #store: ChainStore;
 
-  constructor(place: Place, store: ChainStore) {
+  private constructor(place: Place, options: RunOptions, store: ChainStore) {
     this.#place = place;
+    this.#options = options;
     this.#store = store;
+  }
+
+  static async begin(place: Place, hotBytes: number): Promise<Run> {
+    const options = { ...OPTIONS, hotBytes };
+    return new Run(place, options, await place.open(options));
   }
 
   async step(step: Step): Promise<void> {
@@ -122,7 +133,7 @@ class Run {
         return this.#trim();
       case "reopen":
         await this.#store.close();
-        this.#store = await this.#place.open(OPTIONS);
+        this.#store = await this.#place.open(this.#options);
         expect(this.#store.recovery).toEqual([]);
     }
   }
@@ -297,9 +308,9 @@ test.each([
   "any run of writes, receipts, evictions, trims and restarts fits the model (%s)",
   async (_, makePlace, numRuns) => {
     await fc.assert(
-      fc.asyncProperty(steps, async (all) => {
+      fc.asyncProperty(steps, fc.constantFrom(...HOT_BYTES), async (all, hotBytes) => {
         const place = makePlace();
-        const run = new Run(place, await place.open(OPTIONS));
+        const run = await Run.begin(place, hotBytes);
         try {
           for (const step of all) await run.step(step);
           await run.check();

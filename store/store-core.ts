@@ -10,6 +10,7 @@ import { emptyChain, encodeChainState } from "./chain-state.ts";
 import type { DamageLog } from "./damage.ts";
 import type { KeyValueDatabase } from "./database.ts";
 import { DutyBook } from "./duties.ts";
+import { HotTail } from "./hot-tail.ts";
 import { chainBytes, chainKey, KEY_SPACES, logKey, seqKey } from "./keyspace.ts";
 import { Revocations } from "./revocations.ts";
 import { SideBook, type SidePlan } from "./side-book.ts";
@@ -52,6 +53,7 @@ export class StoreCore {
   /** Whether batches may arrive ahead of their predecessors. A buffer in strict order is that of whoever seals them. */
   readonly outOfOrder: boolean;
   readonly damage: DamageLog;
+  readonly tail: HotTail;
   readonly duties = new DutyBook();
   readonly side: SideBook;
   readonly revocations = new Revocations();
@@ -85,6 +87,7 @@ export class StoreCore {
     arrivalLog: boolean;
     outOfOrder: boolean;
     damage: DamageLog;
+    hotBytes: number;
   }) {
     this.database = options.database;
     this.space = options.space;
@@ -93,6 +96,7 @@ export class StoreCore {
     this.outOfOrder = options.outOfOrder;
     this.damage = options.damage;
     this.facts = new FactsReader(this.database, this.cache);
+    this.tail = new HotTail(options.hotBytes);
     this.side = new SideBook(this.database);
   }
 
@@ -147,6 +151,7 @@ export class StoreCore {
         group.put(seqKey(KEY_SPACES.payload, key, seq), batch.payload);
         this.counters.payloadBytes += batch.payload.length;
         this.counters.records += facts.count;
+        this.tail.remember(entry, seq, batch.header, batch.payload);
       }
       this.counters.batches++;
       this.cache.remember(entry.facts, seq, facts);

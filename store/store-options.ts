@@ -24,6 +24,8 @@ export interface ChainStoreOptions {
   readonly onDamage?: (found: Damage) => void;
   /** Free bytes of the disk; by default what the file system says, without limit for a `database`. */
   readonly freeBytes?: () => number;
+  /** Bytes of the newest batches that stay in memory, so that who reads them at once needs no disk; by default 0. */
+  readonly hotBytes?: number;
   /** Deleted bytes after which their room is given back to the disk; by default 64 MiB. */
   readonly compactAfterBytes?: number;
 }
