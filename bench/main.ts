@@ -8,7 +8,7 @@ import { machine, loadNow } from "./load/machine.ts";
 import { reached, type Bench, type Row } from "./load/result.ts";
 
 /**
- * `npm run bench [-- NAME...] [--quick] [--minutes N] [--dir DIRECTORY]`. Without names: the whole gateway. Exit code 1
+ * `npm run bench [-- NAME...] [--quick] [--minutes N] [--dir DIRECTORY] [--against DIRECTORY]`. Without names: the whole gateway. Exit code 1
  * when a target was missed.
  */
 
@@ -25,6 +25,7 @@ const WHOLE: Readonly<Record<string, LoadBench>> = {
 const PARTS: Readonly<Record<string, LoadBench>> = {
   forwarding: async () => (await import("./forwarding.bench.ts")).forwarding,
   "bfd-reflector": async () => (await import("./bfd-reflector.bench.ts")).bfdReflector,
+  paired: async () => (await import("./paired.bench.ts")).paired,
   "bfd-sessions": async () => (await import("./bfd-sessions.bench.ts")).bfdSessions,
 };
 const BENCHES = { ...WHOLE, ...PARTS };
@@ -36,6 +37,7 @@ const { values, positionals } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     minutes: { type: "string", default: "10" },
+    against: { type: "string" },
     dir: { type: "string", default: tmpdir() },
     help: { type: "boolean", short: "h", default: false },
   },
@@ -44,7 +46,9 @@ const names = positionals.length === 0 ? Object.keys(WHOLE) : positionals;
 const unknown = names.filter((name) => !Object.hasOwn(BENCHES, name) && !PROGRAMS.includes(name));
 if (values.help || unknown.length > 0 || !(Number(values.minutes) > 0)) {
   const known = [...Object.keys(BENCHES), ...PROGRAMS].join("|");
-  console.error(`usage: npm run bench -- [${known}]... [--quick] [--minutes N] [--dir DIRECTORY]`);
+  console.error(
+    `usage: npm run bench -- [${known}]... [--quick] [--minutes N] [--dir DIRECTORY] [--against DIRECTORY]`,
+  );
   process.exit(values.help ? 0 : 2);
 }
 
@@ -71,6 +75,7 @@ for (const name of names) {
       quick: values.quick,
       minutes: Number(values.minutes),
       directory: values.dir,
+      against: values.against,
       progress: (line) => console.log(`  ${line}`),
     });
   } catch (error) {

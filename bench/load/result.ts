@@ -16,6 +16,8 @@ export interface BenchOptions {
   readonly minutes: number;
   /** Where stores are made: the disk that is measured. */
   readonly directory: string;
+  /** Another checkout to compare with. */
+  readonly against: string | undefined;
   readonly progress: (line: string) => void;
 }
 
