@@ -111,6 +111,31 @@ export const ERROR_TABLE = {
     meaning: "A disk failed while it was written or read back.",
     remedy: "Plug it in again and flash it anew; take another one if it repeats.",
   },
+  UPDATE_UNSUPPORTED: {
+    disposition: "usage",
+    meaning: "This machine does not run a release from an image, or its disk is not laid out like one.",
+    remedy: "Update it the way it was installed; an image is flashed with `paddock flash`.",
+  },
+  UPDATE_INVALID: {
+    disposition: "usage",
+    meaning: "A release is damaged, cut short, not signed by a key of this image, or for another board.",
+    remedy: "Take it again from the people who made it; nothing was changed.",
+  },
+  UPDATE_REFUSED: {
+    disposition: "usage",
+    meaning: "An update would be a step back, or comes at a time when none may.",
+    remedy: "See paddock gateway update status.",
+  },
+  UPDATE_SOURCE: {
+    disposition: "retry",
+    meaning: "A release cannot be fetched: the server or file cannot be read, or the server answers wrongly.",
+    remedy: "Run the command again: it goes on with what is there already. Or take another server, or --file.",
+  },
+  UPDATE_FAILED: {
+    disposition: "retry",
+    meaning: "A release could not be written. The one that runs is untouched.",
+    remedy: "Run the command again: it goes on with what is there already. If it repeats, the disk fails.",
+  },
   BFD_INVALID: {
     disposition: "usage",
     meaning: "A BFD session or command has a value that RFC 5880 or this machine does not allow.",

@@ -11,6 +11,7 @@ import { provisionCommand } from "./cli/provision-command.ts";
 import { runCommand } from "./cli/run-command.ts";
 import { sensorsCommand } from "./cli/sensors-command.ts";
 import { statusCommand } from "./cli/status-command.ts";
+import { updateCommand } from "./cli/update-command.ts";
 import { uplinksCommand } from "./cli/uplinks-command.ts";
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -23,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   metrics: metricsCommand,
   identity: identityCommand,
   provision: provisionCommand,
+  update: updateCommand,
 };
 
 function help(): string {

@@ -46,6 +46,13 @@ export const PROOF_HEADERS_MAX = 100_000;
 /** Bytes of a proof file. */
 export const PROOF_BYTES_MAX = 64 * 1024 * 1024;
 
+/** Bytes of a release's manifest, signature and all. */
+export const MANIFEST_BYTES_MAX = 2 * 1024 * 1024;
+/** Chunks of one part of a release: two such lists fit the manifest. */
+export const RELEASE_CHUNKS_MAX = 30_000;
+/** Bytes of a release's root file system and of its program for the boot loader: the largest slot of any image. */
+export const RELEASE_PART_BYTES_MAX = 1024 * 1024 * 1024;
+
 /** Bytes of a UDP datagram that a listener takes (IPv6 payload limit without jumbograms, RFC 8200 §4). */
 export const DATAGRAM_BYTES_MAX = 65_527;
 /** Bytes of a CoAP token (RFC 7252 §3). */
@@ -71,6 +78,10 @@ const relations: readonly [boolean, string][] = [
   ],
   [PAYLOAD_BYTES_MAX + HEADER_BYTES_MAX + 16 <= UPLOAD_BYTES_MAX, "the largest batch fits one upload"],
   [UPLOAD_BATCHES_MAX <= RECEIPT_RANGES_MAX, "a receipt can name every batch of an upload"],
+  [
+    2 * RELEASE_CHUNKS_MAX * (HASH_BYTES + 1) + 2048 <= MANIFEST_BYTES_MAX,
+    "the longest lists of chunks fit a manifest",
+  ],
   [2 * RECEIPT_RANGES_MAX * 19 + 512 <= RECEIPT_BYTES_MAX, "the largest receipt fits its bound"],
 ];
 for (const [holds, statement] of relations) {

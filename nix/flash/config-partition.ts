@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import type { DiskFile } from "./disk-file.ts";
-import { readTable, SECTOR_BYTES, TABLE_BYTES } from "./gpt.ts";
+import { readTable, SECTOR_BYTES, TABLE_BYTES } from "@paddock/wire/gpt.ts";
 
 /** The GPT label of the FAT partition that people may edit. */
 export const CONFIG_LABEL = "CONFIG";

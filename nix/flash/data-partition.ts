@@ -1,6 +1,14 @@
 import { PaddockError } from "@paddock/base/errors.ts";
 import type { DiskFile } from "./disk-file.ts";
-import { BACKUP_BYTES, firstFreeByte, readTable, SECTOR_BYTES, TABLE_BYTES, tableFor, type Partition } from "./gpt.ts";
+import {
+  BACKUP_BYTES,
+  firstFreeByte,
+  readTable,
+  SECTOR_BYTES,
+  TABLE_BYTES,
+  tableFor,
+  type Partition,
+} from "@paddock/wire/gpt.ts";
 
 /**
  * The partition that holds readings and identity. An image has none: the first boot adds and formats it. A block map leaves

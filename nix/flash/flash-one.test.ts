@@ -4,10 +4,11 @@ import { afterEach, describe, expect, test } from "vitest";
 import { unitOf } from "./config-files.ts";
 import { DiskFile } from "./disk-file.ts";
 import { flashOne, mapOf } from "./flash-one.ts";
-import { BACKUP_BYTES, firstFreeByte, readTable, TABLE_BYTES, tableFor } from "./gpt.ts";
+import { entryOf } from "@paddock/wire/testing/gpt-image.ts";
+import { BACKUP_BYTES, firstFreeByte, readTable, TABLE_BYTES, tableFor } from "@paddock/wire/gpt.ts";
 import { checkRelease, readReleaseKey } from "./release-files.ts";
 import { readBack } from "./write-image.ts";
-import { entryOf, imageOf, makeRelease, PLAN, SECTOR, type ReleaseFixture } from "./testing/release-fixture.ts";
+import { imageOf, makeRelease, PLAN, SECTOR, type ReleaseFixture } from "./testing/release-fixture.ts";
 
 const MIB = 1024 * 1024;
 /** Where the image's last partition ends. */

@@ -1,6 +1,6 @@
 import type { BlockMap } from "./block-map.ts";
 import type { DiskFile } from "./disk-file.ts";
-import { readTable, SECTOR_BYTES, TABLE_BYTES, type Partition } from "./gpt.ts";
+import { readTable, SECTOR_BYTES, TABLE_BYTES, type Partition } from "@paddock/wire/gpt.ts";
 import type { Progress } from "./write-image.ts";
 
 /** What a partition of a disk is, compared with the image. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { PaddockError } from "@paddock/base/errors.ts";
 import type { BlockMap, MappedRange } from "./block-map.ts";
 import type { DiskFile } from "./disk-file.ts";
-import { BACKUP_BYTES, readTable, SECTOR_BYTES, TABLE_BYTES } from "./gpt.ts";
+import { BACKUP_BYTES, readTable, SECTOR_BYTES, TABLE_BYTES } from "@paddock/wire/gpt.ts";
 
 const READ_BYTES = 4 << 20;
 

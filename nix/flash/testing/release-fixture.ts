@@ -2,8 +2,9 @@ import { createHash, generateKeyPairSync, sign, type KeyObject } from "node:cryp
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { crc32, zstdCompressSync } from "node:zlib";
-import { tableFor, TABLE_BYTES } from "../gpt.ts";
+import { zstdCompressSync } from "node:zlib";
+import { tableFor } from "@paddock/wire/gpt.ts";
+import { emptyTable, entryOf } from "@paddock/wire/testing/gpt-image.ts";
 
 /**
  * A small release to flash in tests: an image with a real partition table, its block map, checksums and signature. Made here
@@ -27,37 +28,6 @@ export const PLAN: readonly PartitionPlan[] = [
   { label: "paddock_1.2.3_verity", mib: 1, fill: 0x44 },
   { label: "_empty", mib: 2 },
 ];
-
-/** Entry of a partition: 128 bytes (UEFI 2.10 §5.3.3). */
-export function entryOf(label: string, firstSector: number, lastSector: number, kind = 0xaf): Buffer {
-  const entry = Buffer.alloc(128);
-  entry.fill(kind, 0, 16);
-  entry.fill(firstSector % 251 || 1, 16, 32);
-  entry.writeBigUInt64LE(BigInt(firstSector), 32);
-  entry.writeBigUInt64LE(BigInt(lastSector), 40);
-  entry.write(label, 56, "utf16le");
-  return entry;
-}
-
-/** An empty table: header with 128 free entries. */
-export function emptyTable(diskBytes: number): Buffer {
-  const start = Buffer.alloc(TABLE_BYTES);
-  start.writeUInt16LE(0xaa55, 510);
-  const header = start.subarray(SECTOR, SECTOR + 92);
-  header.write("EFI PART", 0, "latin1");
-  header.writeUInt32LE(0x1_0000, 8);
-  header.writeUInt32LE(92, 12);
-  header.writeBigUInt64LE(1n, 24);
-  header.writeBigUInt64LE(BigInt(diskBytes / SECTOR - 1), 32);
-  header.writeBigUInt64LE(34n, 40);
-  header.writeBigUInt64LE(BigInt(diskBytes / SECTOR - 34), 48);
-  header.writeBigUInt64LE(2n, 72);
-  header.writeUInt32LE(128, 80);
-  header.writeUInt32LE(128, 84);
-  header.writeUInt32LE(crc32(start.subarray(2 * SECTOR)), 88);
-  header.writeUInt32LE(crc32(header), 16);
-  return start;
-}
 
 /** An image with the planned partitions, one after the other from 1 MiB on. */
 export function imageOf(plan: readonly PartitionPlan[] = PLAN): Buffer {

@@ -18,6 +18,7 @@ const ENTRY_BYTES = 128;
 const HEADER_BYTES = 92;
 const SIGNATURE = "EFI PART";
 const ALIGN_SECTORS = 2048;
+const LABEL_UNITS = 36;
 
 export interface Partition {
   /** Place in the table, from 0. */
@@ -57,6 +58,56 @@ export function readTable(start: Uint8Array): Outcome<PartitionTable, GptProblem
     (partition) => partition !== undefined,
   );
   return accept({ partitions, bytes });
+}
+
+/**
+ * The table from its copy: the first sector of the disk and its last 33. The answer is as if it had been read from the
+ * front. Refuses like `readTable`.
+ */
+export function readBackupTable(firstSector: Uint8Array, end: Uint8Array): Outcome<PartitionTable, GptProblem> {
+  const entriesBytes = ENTRIES * ENTRY_BYTES;
+  const header = Buffer.from(end.subarray(entriesBytes, entriesBytes + SECTOR_BYTES));
+  if (header.length < SECTOR_BYTES) return refuse("no-table", "The disk ends before the copy of its partition table.");
+  if (headerChecksum(header) !== header.readUInt32LE(16))
+    return refuse("table-damaged", "The checksum of the partition table's copy does not hold.");
+  header.copy(header, 32, 24, 32);
+  header.writeBigUInt64LE(1n, 24);
+  header.writeBigUInt64LE(2n, 72);
+  header.writeUInt32LE(headerChecksum(header), 16);
+  return readTable(Buffer.concat([firstSector.subarray(0, SECTOR_BYTES), header, end.subarray(0, entriesBytes)]));
+}
+
+/** What a partition is called from now on. */
+export interface NewName {
+  /** Place in the table. */
+  readonly index: number;
+  /** At most 36 UTF-16 units. */
+  readonly label: string;
+  /** 16 bytes in hex, as a UUID is written, without its dashes; undefined: as before. */
+  readonly uuid?: string;
+}
+
+/** The same table with other names. The checksums are those of `tableFor`, which writes it. */
+export function renamed(table: PartitionTable, names: readonly NewName[]): PartitionTable {
+  const bytes = Buffer.from(table.bytes);
+  for (const { index, label, uuid } of names) {
+    if (label.length > LABEL_UNITS) throw new RangeError(`a label of ${label.length} characters: ${label}`);
+    const entry = bytes.subarray(2 * SECTOR_BYTES + index * ENTRY_BYTES).subarray(0, ENTRY_BYTES);
+    entry.fill(0, 56).write(label, 56, "utf16le");
+    if (uuid !== undefined) entry.set(guidBytes(uuid), 16);
+  }
+  const entries = bytes.subarray(2 * SECTOR_BYTES);
+  const partitions = table.partitions.map(({ index }) => partitionAt(entries, index)!);
+  return { partitions, bytes };
+}
+
+/** A GUID on a disk has its first three fields the other way round (UEFI 2.10, appendix A). */
+function guidBytes(hex: string): Buffer {
+  const bytes = Buffer.from(hex, "hex");
+  bytes.subarray(0, 4).reverse();
+  bytes.subarray(4, 6).reverse();
+  bytes.subarray(6, 8).reverse();
+  return bytes;
 }
 
 function partitionAt(entries: Buffer, index: number): Partition | undefined {

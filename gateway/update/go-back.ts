@@ -1,0 +1,50 @@
+import { PaddockError } from "@paddock/base/errors.ts";
+import { bootEntries, otherEntry } from "./boot-entries.ts";
+import { openBoot, runningRelease, type DevicePaths } from "./device.ts";
+import type { BootFiles } from "./ports.ts";
+import { namesToGoBack } from "./settle.ts";
+import { readState, withResult, writeState } from "./state.ts";
+
+/** Lets the boot loader take `to` at the next start. False, and nothing changed, when its program is not there. */
+export async function bootInstead(boot: BootFiles, from: string, to: string): Promise<boolean> {
+  const renames = namesToGoBack(await boot.list(), from, to);
+  if (renames === undefined) return false;
+  for (const one of renames) {
+    await boot.rename(one.from, one.to);
+    await boot.sync();
+  }
+  return true;
+}
+
+export interface RollbackOptions {
+  readonly paths: DevicePaths;
+  readonly tell: (line: string) => void;
+  /** Unix ms. */
+  readonly now: () => number;
+}
+
+/**
+ * Lets the next start be that of the other release, and holds updates: what was taken back should not come again by itself.
+ * Needs no network. Throws UPDATE_REFUSED when there is no release to go back to.
+ */
+export async function rollBack({ paths, tell, now }: RollbackOptions): Promise<{ from: string; to: string }> {
+  const { version: from } = await runningRelease(paths);
+  const { boot } = await openBoot(paths, from);
+  const state = await readState(paths.stateDir, tell);
+  const entries = bootEntries(await boot.list());
+  // One that is marked as bad may have been set aside for an older one, by a person; it ran well then.
+  const wasRunning = entries.find(({ version }) => version === state.previous && version !== from);
+  const to = (otherEntry(entries, from) ?? wasRunning)?.version;
+  if (to === undefined || !(await bootInstead(boot, from, to)))
+    throw new PaddockError("UPDATE_REFUSED", `There is no release to go back to from ${from}.`, {
+      remedy: "Install one: paddock gateway update apply --file FILE --allow-downgrade.",
+    });
+  const at = now();
+  const reason = `taken back by a person for ${to}`;
+  const { pending } = state;
+  const id = pending?.version === from ? pending.id : null;
+  const result = { id, kind: "release", version: from, outcome: "reverted", reason, at } as const;
+  const hold = { since: at, until: null, reason: `${from} was taken back` };
+  await writeState(paths.stateDir, withResult({ ...state, pending: null, previous: from, hold }, result));
+  return { from, to };
+}
