@@ -24,6 +24,7 @@ test("a configured collector answers seamless initiators, counts them, and says 
       remotePort: listener!.port,
       remoteDiscriminator: 900,
       intervalMs: 50,
+      detectMult: 50,
     });
     const session = () => speaker.report().sessions[0]!;
     await until(() => expect(session().liveness).toBe("up"));

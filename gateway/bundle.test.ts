@@ -122,7 +122,7 @@ test("it finds its BFD speaker beside itself", async () => {
         {
           name: "fibre",
           endpoint: "https://[::1]:9",
-          bfd: { endToEnd: { mode: "seamless", remotePort, discriminator: 900, intervalMs: 100 } },
+          bfd: { endToEnd: { mode: "seamless", remotePort, discriminator: 900, intervalMs: 100, detectMult: 50 } },
         },
       ],
     };

@@ -131,7 +131,7 @@ test("the watcher follows: unwatched without an address, up again with one", asy
   const reflector = new BfdReflector({ seamless: { listen: [{ address: "::1", port: 0 }], discriminators: [900] } });
   const [port] = await reflector.start();
   cleanUps.push(() => reflector.close(0));
-  const bfd = { endToEnd: { mode: "seamless", remotePort: port, discriminator: 900, intervalMs: 100 } };
+  const bfd = { endToEnd: { mode: "seamless", remotePort: port, discriminator: 900, intervalMs: 100, detectMult: 50 } };
   const config = await configOf({ name: "fibre", interface: "wan0", source: "::1/128", bfd });
   const { startIp, set } = fakeIp("::1");
   const sources = (await PathSources.start({ config, addresses: new AddressFeed({ startIp }), log: silentLog }))!;

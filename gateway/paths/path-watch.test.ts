@@ -37,11 +37,16 @@ async function reflector(): Promise<{ reflector: BfdReflector; port: number; clo
 
 let cutFibre: () => Promise<void>;
 
+/** Detection takes 1.5 s: a busy machine may stand still for longer than the usual three packets. */
+const DETECT_MULT = 15;
+
 const watched = (name: string, remotePort: number, preference: number) => ({
   name,
   endpoint: "https://[::1]:9",
   preference,
-  bfd: { endToEnd: { mode: "seamless", remotePort, discriminator: DISCRIMINATOR, intervalMs: 100, detectMult: 3 } },
+  bfd: {
+    endToEnd: { mode: "seamless", remotePort, discriminator: DISCRIMINATOR, intervalMs: 100, detectMult: DETECT_MULT },
+  },
 });
 
 beforeEach(async () => {
@@ -90,8 +95,8 @@ test("a cut moves the traffic, with its detection time, and frames are taken thr
     expect(uplinks).toMatchObject({ speaker: "connected", paths: [{ watch: { downs: 1 } }, {}, {}] });
     expect(uplinks.switches[0]).toMatchObject({ from: "fibre", to: "lte" });
     expect(uplinks.switches[0]!.why).toMatch(/^fibre: down, BFD detection-expired/);
-    expect(uplinks.switches[0]!.detectedInMs).toBeGreaterThan(200);
-    expect(uplinks.paths[0]!.watch!.detectedInMs).toBeGreaterThan(200);
+    expect(uplinks.switches[0]!.detectedInMs).toBeGreaterThan(1400);
+    expect(uplinks.paths[0]!.watch!.detectedInMs).toBeGreaterThan(1400);
     expect(uplinks.paths[2]!.watch).toBeNull();
     expect(uplinks.paths[0]!.transitions.map(({ what }) => what).slice(0, 2)).toEqual(["left", "down"]);
     expect(uplinks.paths[0]!.transitions[0]).toMatchObject({ detectedInMs: uplinks.switches[0]!.detectedInMs });
@@ -103,7 +108,7 @@ test("a cut moves the traffic, with its detection time, and frames are taken thr
     );
     expect(text).toMatch(/last packet .* ago; socket: ECONNREFUSED \d/);
     expect(text).toMatch(
-      /sends every 100 ms, expects every 100 ms, down after 300 ms; round trip .*; [0-9.]+ MB a day/,
+      /sends every 100 ms, expects every 100 ms, down after 1500 ms; round trip .*; [0-9.]+ MB a day/,
     );
     expect(log.warn).toHaveBeenCalledWith(
       "path-liveness",
@@ -134,18 +139,22 @@ test("an endpoint that does not answer gives way to the next, and one that BFD f
     collector: { ...config.collector!, publicKey: Buffer.from(collector.identity.publicKeyRaw).toString("hex") },
     paths: [{ ...config.paths[0]!, fallbackEndpoints: [second!, third!] }],
   };
-  const gateway = await openGateway(config, { clock: systemClock, log: silentLog });
+  const said: string[] = [];
+  const log = { ...silentLog, info: (event: string) => said.push(event), warn: (event: string) => said.push(event) };
+  const gateway = await openGateway(config, { clock: systemClock, log });
   try {
     const path = async () => (await askGateway<"status">(socketPath(config), { get: "status" })).uplinks.paths[0]!;
     await until(async () =>
       expect(await path()).toMatchObject({ endpoint: second, session: "open", liveness: "up", role: "active" }),
     );
     relays[0].silence();
-    const beganMs = Date.now();
+    said.length = 0;
     await cutFibre();
     await until(async () => expect(await path()).toMatchObject({ endpoint: third, session: "open", liveness: "down" }));
-    // A silent connection is given up after 15 s and more, an attempt to open one after 10.
-    expect(Date.now() - beganMs).toBeLessThan(9000);
+    // What gave it up is BFD: no session was found silent, and no attempt to open one failed.
+    expect(said).toContain("path-endpoint");
+    expect(said).not.toContain("session-lost");
+    expect(said).not.toContain("session-failed");
   } finally {
     await gateway.stop();
   }

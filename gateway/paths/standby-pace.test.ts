@@ -32,7 +32,8 @@ afterEach(async () => {
 
 /** A fibre and a metered LTE path; nothing answers at their endpoints. */
 function configOf(dataDir: string, remotePort: number) {
-  const bfd = { endToEnd: { mode: "seamless", remotePort, discriminator: 900, intervalMs: 100 } };
+  // A busy machine may stand still for longer than the usual three packets.
+  const bfd = { endToEnd: { mode: "seamless", remotePort, discriminator: 900, intervalMs: 50, detectMult: 20 } };
   const endpoint = "https://[::1]:9";
   return parseGatewayConfig({
     dataDir,
@@ -72,7 +73,7 @@ test("a running session slows down and speeds up again without falling", async (
   watch.setPaces(new Map([["lte", "configured"]]));
   const from = received();
   // More than one detection time of the fast pace goes by with these.
-  await until(() => expect(received()).toBeGreaterThan(from + 5));
+  await until(() => expect(received()).toBeGreaterThan(from + 25));
   expect(intervals()).toEqual(before);
   expect(told.length).toBe(2);
 });

@@ -43,7 +43,7 @@ const STATUSES = [
 async function type(line: string): Promise<string> {
   const [, ...args] = line.split(" ");
   return await new Promise((resolve) => {
-    execFile(`${root}paddock`, args, { timeout: 25_000 }, (_error, stdout, stderr) => resolve(stdout + stderr));
+    execFile(`${root}paddock`, args, { timeout: 120_000 }, (_error, stdout, stderr) => resolve(stdout + stderr));
   });
 }
 

@@ -10,7 +10,7 @@ export interface Ran {
 /** Runs a program to its end, 25 s at most. */
 export function run(command: string, ...args: string[]): Promise<Ran> {
   return new Promise((resolve) => {
-    execFile(command, args, { timeout: 25_000 }, (error, stdout, stderr) => {
+    execFile(command, args, { timeout: 120_000 }, (error, stdout, stderr) => {
       resolve({ status: error === null ? 0 : (error.code ?? "killed"), output: stdout + stderr });
     });
   });
