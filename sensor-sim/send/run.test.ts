@@ -12,6 +12,7 @@ import {
 } from "@paddock/wire/coap-codes.ts";
 import { encodeUintOption, OPTION_MAX_AGE } from "@paddock/wire/coap-options.ts";
 import { seededRandom } from "@paddock/base/random.ts";
+import { until } from "@paddock/base/testing/until.ts";
 import type { SentFrame, SentHeader, SentSummary } from "../ledger/sent-line.ts";
 import type { Scenario } from "../scenario/schema.ts";
 import { answerByBlock, FakeGateway } from "../testing/fake-gateway.ts";
@@ -39,6 +40,8 @@ const coap = {
   retryWaitMax: "20ms",
   retries: 3,
 };
+/** Where nobody is silent: nothing is sent twice and nothing given up, however busy the machine. */
+const patient = { ...coap, ackTimeout: "10s", answerTimeout: "10s" };
 
 async function run(scenario: Scenario, more: Partial<RunOptions> = {}) {
   const out = join(folder, "sent.ndjson");
@@ -67,8 +70,6 @@ async function run(scenario: Scenario, more: Partial<RunOptions> = {}) {
 describe("confirmable frames", () => {
   test("are acknowledged, and the ledger tells it", async () => {
     gateway = await FakeGateway.open();
-    // Nothing is sent twice, however busy the machine: nobody's patience ends here.
-    const patient = { ...coap, ackTimeout: "10s" };
     const { result, header, frames, endpoints, summary } = await run(scenarioOf({}, { coap: patient }));
     expect(result).toMatchObject({ frames: 20, outcomes: { acknowledged: 20 }, wrongAnswers: 0 });
     expect(header).toMatchObject({ "paddock-sent": 2, scenario: "test", seed: 1, clockMs: Date.UTC(2026, 0, 1) });
@@ -103,8 +104,8 @@ describe("confirmable frames", () => {
       messageIds.set(Buffer.from(token).toString("hex"), messageId);
       return messageIds.size < sensors ? "silence" : { code: CODE_CHANGED };
     });
-    const patient = { ...coap, ackTimeout: "200ms", maxRetransmit: 8 };
-    const crowd = scenarioOf({ count: sensors, cadence: "1s" }, { coap: patient });
+    const stubborn = { ...coap, ackTimeout: "200ms", maxRetransmit: 8 };
+    const crowd = scenarioOf({ count: sensors, cadence: "1s" }, { coap: stubborn });
     const { result, endpoints } = await run(crowd, { sockets: 1 });
     expect(endpoints).toHaveLength(1);
     expect(result.outcomes).toEqual({ acknowledged: sensors });
@@ -134,7 +135,7 @@ describe("confirmable frames", () => {
           }
         : { code: CODE_CHANGED },
     );
-    const { frames } = await run(scenarioOf({ count: 1, cadence: "600ms" }, { coap }));
+    const { frames } = await run(scenarioOf({ count: 1, cadence: "600ms" }, { coap: patient }));
     expect(frames[0]).toMatchObject({ outcome: "acknowledged", expect: "stored", attempts: 3 });
     const [first, second, third] = gateway.seen.map(({ message }) => message);
     expect(new Set([first!.messageId, second!.messageId, third!.messageId]).size).toBe(3);
@@ -144,14 +145,14 @@ describe("confirmable frames", () => {
 
   test("that are turned away to the end were refused, which is no wrong answer", async () => {
     gateway = await FakeGateway.open(() => ({ code: CODE_SERVICE_UNAVAILABLE }));
-    const { frames, result } = await run(scenarioOf({ count: 1, cadence: "600ms" }, { coap }));
+    const { frames, result } = await run(scenarioOf({ count: 1, cadence: "600ms" }, { coap: patient }));
     expect(frames[0]).toMatchObject({ outcome: "refused", code: "5.03", expect: "refused", attempts: 4 });
     expect(result.wrongAnswers).toBe(0);
   });
 
   test("take a separate answer and acknowledge it", async () => {
     gateway = await FakeGateway.open(() => ({ code: CODE_CHANGED, separate: true }));
-    const { frames } = await run(scenarioOf({ count: 1 }, { coap }));
+    const { frames } = await run(scenarioOf({ count: 1 }, { coap: patient }));
     expect(frames.every(({ outcome }) => outcome === "acknowledged")).toBe(true);
     expect(gateway.empty.length).toBe(frames.length);
     expect(gateway.empty.every(({ type }) => type === TYPE_ACK)).toBe(true);
@@ -159,13 +160,13 @@ describe("confirmable frames", () => {
 
   test("take a reset for what it is", async () => {
     gateway = await FakeGateway.open(() => "reset");
-    const { frames } = await run(scenarioOf({ count: 1 }, { coap }));
+    const { frames } = await run(scenarioOf({ count: 1 }, { coap: patient }));
     expect(frames.every(({ outcome, attempts }) => outcome === "reset" && attempts === 1)).toBe(true);
   });
 
   test("share sockets when there are more sensors than sockets", async () => {
     gateway = await FakeGateway.open();
-    const { frames, endpoints } = await run(scenarioOf({ count: 50 }, { coap }), { sockets: 4 });
+    const { frames, endpoints } = await run(scenarioOf({ count: 50 }, { coap: patient }), { sockets: 4 });
     expect(endpoints.length).toBe(4);
     expect(frames.length).toBe(500);
     expect(frames.every(({ outcome }) => outcome === "acknowledged")).toBe(true);
@@ -175,7 +176,7 @@ describe("confirmable frames", () => {
 describe("wrong answers", () => {
   test("are good frames refused and bad ones acknowledged", async () => {
     gateway = await FakeGateway.open((_, index) => ({ code: index < 2 ? CODE_BAD_REQUEST : CODE_CHANGED }));
-    const { result } = await run(scenarioOf({ faults: { malformedCbor: 0.5 } }, { coap }));
+    const { result } = await run(scenarioOf({ faults: { malformedCbor: 0.5 } }, { coap: patient }));
     expect(result.wrongAnswers).toBeGreaterThan(2);
   });
 });
@@ -187,7 +188,8 @@ describe("Block1 transfers", () => {
     gateway = await FakeGateway.open((request, index) =>
       index === 3 ? { code: CODE_REQUEST_ENTITY_INCOMPLETE } : answerByBlock(request),
     );
-    const { frames } = await run(scenarioOf(fleet, { coap }));
+    // Starting over waits as long as a first retransmission does.
+    const { frames } = await run(scenarioOf(fleet, { coap: { ...patient, ackTimeout: "1s" } }));
     expect(frames[0]).toMatchObject({ outcome: "acknowledged", attempts: 4 + 8 });
     const body = Buffer.concat(gateway.seen.slice(4, 12).map(({ message }) => message.payload));
     expect(body.length).toBe(500);
@@ -203,9 +205,9 @@ describe("Block1 transfers", () => {
 
 describe("non-confirmable frames", () => {
   test("that want an answer and get none may or may not be stored", async () => {
-    gateway = await FakeGateway.open((_, index) => (index % 2 === 0 ? "silence" : { code: CODE_CHANGED }));
-    const { result, frames } = await run(scenarioOf({ message: "non" }, { coap }));
-    expect(result.outcomes).toEqual({ acknowledged: 10, unanswered: 10 });
+    gateway = await FakeGateway.open((_, index) => (index < 2 ? "silence" : { code: CODE_CHANGED }));
+    const { result, frames } = await run(scenarioOf({ message: "non" }, { coap: { ...coap, answerTimeout: "1s" } }));
+    expect(result.outcomes).toEqual({ acknowledged: 18, unanswered: 2 });
     expect(frames.every(({ attempts }) => attempts === 1)).toBe(true);
   });
 
@@ -223,19 +225,19 @@ test("a multi-homed frame is acknowledged when one of its copies is", async () =
   gateway = await FakeGateway.open((_, index) =>
     gateway.seen[index]!.from === gateway.seen[0]!.from ? "silence" : { code: CODE_CHANGED },
   );
-  const settings = { ...coap, maxRetransmit: 0 };
+  const settings = { ...coap, ackTimeout: "40ms" };
   const { frames } = await run(
-    scenarioOf({ count: 1, keyed: true, sources: ["::1", "::1"], cadence: "200ms" }, { coap: settings }),
+    scenarioOf({ count: 1, keyed: true, sources: ["::1", "::1"], cadence: "300ms" }, { coap: settings }),
   );
   expect(frames.length).toBeGreaterThan(2);
-  expect(frames.every(({ outcome, attempts }) => outcome === "acknowledged" && attempts === 2)).toBe(true);
+  expect(frames.every(({ outcome, attempts }) => outcome === "acknowledged" && attempts > 2)).toBe(true);
 });
 
 test("an interrupted run ends soon, with everything that left in its ledger", async () => {
   gateway = await FakeGateway.open();
   const interrupt = new AbortController();
   const running = run(scenarioOf({ cadence: "5ms" }, { coap, duration: "1h" }), { speed: 1, signal: interrupt.signal });
-  while (gateway.seen.length < 10) await new Promise((resolve) => setTimeout(resolve, 2));
+  await until(() => gateway.seen.length >= 10);
   interrupt.abort();
   const { result, frames } = await running;
   expect(result.interrupted).toBe(true);
