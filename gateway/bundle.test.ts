@@ -103,7 +103,7 @@ test("it takes a frame, makes it durable and answers", async () => {
   const { events, end } = await run(copied, GATEWAY, async ({ event, addresses }) => {
     if (event !== "ready") return false;
     const sender = await CoapSender.open((addresses as { port: number }[])[0]!.port);
-    answer = await sender.post(["i"], senmlFrame("t", 21), 10_000);
+    answer = await sender.post(["i"], senmlFrame("t", 21));
     sender.close();
     return true;
   });

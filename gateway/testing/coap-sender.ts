@@ -18,11 +18,11 @@ export function senmlFrame(name: string, value: number): Buffer {
   return frame.subarray(0, end);
 }
 
-/** Sends frames as CON from one socket and waits for each answer. Sends nothing twice. */
+/** Sends frames as CON from one socket and waits for each answer until it is closed. Sends nothing twice. */
 export class CoapSender {
   readonly #socket: Socket;
   readonly #port: number;
-  readonly #waiting = new Map<number, (code: number) => void>();
+  readonly #waiting = new Map<number, (code: number | undefined) => void>();
   #messageId = 0;
 
   private constructor(socket: Socket, port: number) {
@@ -43,8 +43,8 @@ export class CoapSender {
     return new CoapSender(socket, port);
   }
 
-  /** Posts the frame; resolves with the code of the answer, or undefined when none came in time. */
-  post(path: readonly string[], frame: Uint8Array, limitMs: number): Promise<number | undefined> {
+  /** Posts the frame; resolves with the code of the answer, or undefined when none came before `close`. */
+  post(path: readonly string[], frame: Uint8Array): Promise<number | undefined> {
     const messageId = this.#messageId++ & 0xffff;
     const options = [
       ...path.map((segment) => ({ number: OPTION_URI_PATH, value: Buffer.from(segment) })),
@@ -53,19 +53,13 @@ export class CoapSender {
     const token = Uint8Array.of(messageId >> 8, messageId & 0xff);
     const bytes = encodeMessage({ type: TYPE_CON, code: CODE_POST, messageId, token, options, payload: frame });
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        this.#waiting.delete(messageId);
-        resolve(undefined);
-      }, limitMs);
-      this.#waiting.set(messageId, (code) => {
-        clearTimeout(timer);
-        resolve(code);
-      });
+      this.#waiting.set(messageId, resolve);
       this.#socket.send(bytes, this.#port, "::1");
     });
   }
 
   close(): void {
     this.#socket.close();
+    for (const resolve of this.#waiting.values()) resolve(undefined);
   }
 }
