@@ -89,7 +89,12 @@ describe("delivery", () => {
     await until(() => source.pendingCount() === 0, "the live batch is acknowledged");
     expect(collector.heldOf(source.identity.id, 1)).toEqual([[0, 200]]);
     const [path] = forwarder.status().paths;
-    expect(path).toMatchObject({ role: "active", standing: "healthy", session: "open", delivered: { batches: 203 } });
+    expect(path).toMatchObject({
+      role: "active",
+      standing: "healthy",
+      session: "open",
+      delivered: { batches: 203, records: 403 },
+    });
     expect(path!.delivered.bytes).toBeGreaterThan(1000);
     expect(collector.repeated).toBe(0);
   });

@@ -1,0 +1,154 @@
+import { beforeEach, expect, test } from "vitest";
+import { VirtualClock } from "@paddock/base/clock.ts";
+import { accept, refuse } from "@paddock/base/outcome.ts";
+import { until } from "@paddock/base/testing/until.ts";
+import { generateIdentity } from "@paddock/wire/identity.ts";
+import type { ForwardReport } from "./forward-state.ts";
+import { Forwarder, type ForwarderOptions } from "./forwarder.ts";
+import type { LinkFailure, OpenedLink } from "./ports.ts";
+import { MemorySource } from "./testing/memory-source.ts";
+import { ToldLink } from "./testing/told-link.ts";
+
+/* What the machine decides is carried out: over links that do as they are told, in a time that stands still. */
+
+const FIBRE = { name: "fibre", endpoint: "https://[::1]:1", preference: 2 };
+const LTE = { name: "lte", endpoint: "https://[::1]:2", preference: 1 };
+const FRAME = Buffer.alloc(10);
+const MONTH_MS = Date.UTC(2026, 10, 1);
+
+let clock: VirtualClock;
+let source: MemorySource;
+let links: Map<string, ToldLink[]>;
+let reports: ForwardReport[];
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  source = new MemorySource(generateIdentity());
+  links = new Map();
+  reports = [];
+});
+
+async function start(options: Partial<ForwarderOptions> = {}): Promise<Forwarder> {
+  const forwarder = new Forwarder({
+    source,
+    clock,
+    paths: [FIBRE],
+    openLink: async ({ name }) => {
+      const link = new ToldLink();
+      links.set(name, [...(links.get(name) ?? []), link]);
+      return accept<OpenedLink>({ link, handshakeMs: 1 });
+    },
+    onEvent: (report) => reports.push(report),
+    ...options,
+  });
+  forwarder.start();
+  await until(() => forwarder.status().active === "fibre");
+  return forwarder;
+}
+
+const newest = (path: string) => links.get(path)!.at(-1)!;
+
+test("a path that its watcher calls down has its session ended, with what is under way on it", async () => {
+  const forwarder = await start({ paths: [FIBRE, LTE] });
+  await until(() => forwarder.status().paths.every(({ session }) => session === "open"));
+  source.seal(1, [FRAME]);
+  await until(() => newest("fibre").uploads.length === 1);
+  forwarder.setLiveness("fibre", "down", { why: "silence", detectedInMs: 900 });
+  expect(newest("fibre").closed).toBe(1);
+  expect(newest("fibre").uploads[0]!.signal.aborted).toBe(true);
+  await until(() => newest("lte").uploads.length === 1);
+  expect(forwarder.status().switches[0]).toMatchObject({ from: "fibre", to: "lte", wallMs: clock.wallMs() });
+  expect(reports).toContainEqual(expect.objectContaining({ event: "path-switch", to: "lte" }));
+});
+
+test("only the newest switches are kept, the newest first", async () => {
+  const forwarder = await start({ paths: [FIBRE, LTE] });
+  await until(() => forwarder.status().paths.every(({ session }) => session === "open"));
+  for (let count = 0; count < 15; count++) {
+    forwarder.setLiveness("fibre", "down");
+    forwarder.setLiveness("lte", "up");
+    await until(() => forwarder.status().active === "lte");
+    forwarder.setLiveness("lte", "down");
+    forwarder.setLiveness("fibre", "up");
+    clock.advance(600_000);
+    await until(() => forwarder.status().active === "fibre");
+  }
+  const { switches } = forwarder.status();
+  expect(switches).toHaveLength(20);
+  const times = switches.map(({ wallMs }) => wallMs);
+  expect(times).toEqual(times.toSorted((a, b) => b - a));
+});
+
+test("what a metered path had used before the start counts on, and so do the bytes of its session and its watcher", async () => {
+  const metered = { ...FIBRE, metered: { bytesPerMonth: 1_000_000, billingDay: 1, lanes: [0, 1, 2] as const } };
+  const usage = { fibre: { monthStartMs: MONTH_MS, bytes: 400_000 } };
+  clock = new VirtualClock({ wallMs: MONTH_MS + 1000 });
+  const forwarder = await start({ paths: [metered], usage });
+  expect(forwarder.usage()).toMatchObject({ fibre: { monthStartMs: MONTH_MS, bytes: 400_000 } });
+  newest("fibre").bytes = 5000;
+  forwarder.addUsage("fibre", 70);
+  forwarder.addUsage("nobody", 70);
+  expect(forwarder.usage()).toMatchObject({ fibre: { bytes: 405_070 } });
+  expect(forwarder.status().paths[0]).toMatchObject({ metered: { usedBytes: 405_070 }, delivered: { bytes: 5000 } });
+});
+
+test("a path without a budget is counted, and has no usage to be kept", async () => {
+  const forwarder = await start();
+  newest("fibre").bytes = 5000;
+  expect(forwarder.usage()).toEqual({});
+  expect(forwarder.status().paths[0]!.delivered).toEqual({ batches: 0, records: 0, bytes: 5000 });
+  forwarder.addUsage("fibre", 10);
+  expect(forwarder.usage()).toEqual({});
+});
+
+test("a stop waits for what is under way no longer than it is told, then ends it", async () => {
+  const forwarder = await start();
+  source.seal(1, [FRAME]);
+  await until(() => newest("fibre").uploads.length === 1);
+  let ended = false;
+  const stopping = forwarder.stop(5000).then(() => (ended = true));
+  clock.advance(4999);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([ended, newest("fibre").uploads[0]!.signal.aborted, newest("fibre").closed]).toEqual([false, false, 0]);
+  clock.advance(1);
+  await stopping;
+  expect([newest("fibre").uploads[0]!.signal.aborted, newest("fibre").closed]).toEqual([true, 1]);
+});
+
+test("a stop ends as soon as the last request has its answer", async () => {
+  const forwarder = await start();
+  source.seal(1, [FRAME]);
+  await until(() => newest("fibre").uploads.length === 1);
+  const stopping = forwarder.stop(5000);
+  newest("fibre").uploads[0]!.answer(refuse<LinkFailure>("unreachable", "reset"));
+  await stopping;
+  expect(newest("fibre").closed).toBe(1);
+  expect(clock.monotonicUs()).toBe(0);
+});
+
+test("another source address ends the session and opens one from there; an unknown path is a mistake of the caller's", async () => {
+  const forwarder = await start();
+  const [first] = links.get("fibre")!;
+  forwarder.updatePath({ ...FIBRE, source: "2001:db8::2" });
+  expect(first!.closed).toBe(1);
+  await until(() => links.get("fibre")!.length === 2);
+  expect(forwarder.pathConfig("fibre")).toMatchObject({ source: "2001:db8::2" });
+  expect(forwarder.status().paths[0]).toMatchObject({ source: "2001:db8::2" });
+  expect(() => forwarder.pathConfig("nobody")).toThrow(new RangeError("no path is named nobody"));
+  expect(() => forwarder.updatePath(LTE)).toThrow(RangeError);
+});
+
+test("a session that is lost costs its path something when a request was under way, and nothing when none was", async () => {
+  const forwarder = await start();
+  const penalty = () => forwarder.status().paths[0]!.flapPenalty;
+  newest("fibre").gone("reset");
+  expect(penalty()).toBe(0);
+  await until(() => {
+    clock.advance(1000);
+    return links.get("fibre")!.length === 2;
+  });
+  source.seal(1, [FRAME]);
+  await until(() => newest("fibre").uploads.length === 1);
+  newest("fibre").gone("reset");
+  expect(penalty()).toBeGreaterThan(0);
+});
