@@ -18,7 +18,8 @@ paddock gateway update hold [--until TIME] [--reason TEXT] | hold --release
   TIME: 2h, 3d, or 2027-01-31T12:00:00Z
 paddock gateway update gate [--within 5min]          for the image: judges a new release after its start
   All with --json. For images, as root; a running gateway is never stopped by anything but --reboot.
-  Exit code: 0 done or up to date, 1 a newer release is there (check) or this one is given up (gate), 2 refused or failed.
+  Exit code: 0 done or up to date, 1 a newer release is there (check) or this one is given up (gate), 2 refused or failed,
+  3 a request failed for a reason that may pass.
 `,
   async run(args) {
     const [name, ...rest] = args;

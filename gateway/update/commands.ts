@@ -31,6 +31,9 @@ const IMAGE_CONFIG = "/run/paddock/gateway.json";
 /** How long a gateway may take to answer; a gate asks again. */
 const ANSWER_MS = 5000;
 
+/** Exit code of a request that failed for a reason that may pass. */
+const AGAIN = 3;
+
 type Action = (args: string[]) => Promise<number>;
 
 export const updateActions: Readonly<Record<"status" | "check" | "apply" | "rollback" | "hold" | "gate", Action>> = {
@@ -62,8 +65,8 @@ export const updateActions: Readonly<Record<"status" | "check" | "apply" | "roll
   },
 
   async apply(args) {
-    const options = { ...COMMON, ...SOURCE, request: text, "allow-downgrade": flag, reboot: flag } as const;
-    const { values } = parseOptions(args, options);
+    const known = { ...COMMON, ...SOURCE, request: text, "allow-downgrade": flag, reboot: flag } as const;
+    const { values } = parseOptions(args, known);
     const { json = false, "allow-downgrade": allowDowngrade = false } = values;
     const request = values.request === undefined ? undefined : await readRequest(values.request);
     if (request !== undefined && (values.file ?? values.url ?? values.version) !== undefined)
@@ -71,7 +74,7 @@ export const updateActions: Readonly<Record<"status" | "check" | "apply" | "roll
         "USAGE",
         "--request says itself which release it means: leave out --file, --url, --version.",
       );
-    const applied = await applyRelease({
+    const options = {
       paths: pathsOf(values),
       target: request === undefined ? targetOf(values) : { url: request.url, version: request.version },
       allowDowngrade,
@@ -80,7 +83,14 @@ export const updateActions: Readonly<Record<"status" | "check" | "apply" | "roll
       tell: warn,
       progress: json ? () => {} : progressPrinter(),
       now: Date.now,
-    } satisfies ApplyOptions);
+    } satisfies ApplyOptions;
+    const applied = await applyRelease(options).catch((error: unknown) => {
+      // systemd starts the command again, and not for what would be refused again.
+      if (request === undefined || !(error instanceof PaddockError) || error.disposition !== "retry") throw error;
+      warn(error.explain());
+      return undefined;
+    });
+    if (applied === undefined) return AGAIN;
     if (json) printJson(applied);
     else print(sentenceOf(applied, values.reboot === true));
     if (values.reboot === true && applied.outcome === "installed") await systemctl("reboot");

@@ -13,6 +13,7 @@ import { rootTree } from "./root.ts";
 import { run } from "./run.ts";
 import { systemText } from "./system-text.ts";
 import { writeTree } from "./tree.ts";
+import { updateText } from "./update-text.ts";
 import { makeUki, signEfi, type SigningKey } from "./uki.ts";
 import { makeVerity } from "./verity.ts";
 
@@ -25,6 +26,8 @@ export interface ImageOptions {
   readonly cache: string;
   /** How the root is compressed: what mkfs.erofs takes behind -z. */
   readonly compression: string;
+  /** PEM of the Ed25519 key whose releases the image will take as updates; undefined: it takes none. */
+  readonly key?: string | undefined;
   /** Key and certificate for Secure Boot. */
   readonly secureBoot?: SigningKey | undefined;
   /** File with the packages, each in one version. */
@@ -94,7 +97,8 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
 
   tell("root file system");
   const osRelease = osReleaseOf(version);
-  const tree = await rootTree({ pool, modules: modules("root-modules"), node, bundle, text: systemText(), osRelease });
+  const text = { ...systemText(), ...(await updateText(options.key)) };
+  const tree = await rootTree({ pool, modules: modules("root-modules"), node, bundle, text, osRelease });
   await writeTree(tree, join(scratch, "root"));
   const root = join(scratch, "root.erofs");
   await makeErofs(folders, join(scratch, "root"), root, ids, options.compression);
@@ -174,8 +178,11 @@ async function sizeOf(file: string): Promise<number> {
 /** Starts that a new release gets before the boot loader takes the other one. */
 const BOOT_TRIES = 3;
 
-/** The last console named is the one that the first program writes to. */
-const COMMAND_LINE = "console=tty0 console=ttyS0,115200 panic=10 ro loglevel=4 TERM=dumb random.trust_cpu=on";
+/**
+ * The last console named is the one that the first program writes to. gpt: when the power goes while an update renames its slot,
+ * the kernel takes the copy of the partition table; without that word it would find no partition at all.
+ */
+const COMMAND_LINE = "console=tty0 console=ttyS0,115200 panic=10 ro loglevel=4 TERM=dumb random.trust_cpu=on gpt";
 
 /** No menu and no editing of the command line: whoever has a keyboard has no more rights than others. */
 const LOADER_CONF = "timeout 0\neditor no\nauto-entries no\nauto-firmware no\n";

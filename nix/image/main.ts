@@ -6,6 +6,7 @@ import { buildImage } from "./build.ts";
 import { readOptions, USAGE } from "./options.ts";
 import { writeRelease } from "./release.ts";
 import { run } from "./run.ts";
+import { writeUpdate } from "./update.ts";
 
 runMain(async (args) => {
   const options = readOptions(args);
@@ -16,11 +17,26 @@ runMain(async (args) => {
   const startedAt = Date.now();
   const tell = (step: string): void => print(`${((Date.now() - startedAt) / 1000).toFixed(1).padStart(6)} s  ${step}`);
   const image = await buildImage({ ...options, tell });
+  const commit = await git("rev-parse", "HEAD");
+  const { key } = options;
+  let more: string[] = [];
+  if (key !== undefined) {
+    tell("update");
+    more = await writeUpdate(image, {
+      ...options,
+      key,
+      commit,
+      created: Number(await git("show", "-s", "--format=%ct")),
+    });
+  }
   if (!options.rawOnly) {
     tell("block map, compression, sums");
-    const commit = (await run("git", ["rev-parse", "HEAD"], { cwd: join(import.meta.dirname, "../..") })).trim();
-    printJson(await writeRelease(image, { ...options, commit }));
+    printJson(await writeRelease(image, { ...options, commit, more }));
   }
   tell(`built: ${image.raw}`);
   return 0;
 });
+
+async function git(...words: string[]): Promise<string> {
+  return (await run("git", words, { cwd: join(import.meta.dirname, "../..") })).trim();
+}

@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { isVersion, VERSION_FORM } from "@paddock/wire/release/version.ts";
 
 export const USAGE = `npm run image -- --version 0.1.0 --out DIRECTORY [OPTIONS]
 
@@ -9,7 +10,7 @@ Builds the image for x86-64 machines with UEFI, with everything that goes with i
 
   --version VERSION      X.Y.Z, or X.Y.Z~rcN for a candidate
   --out DIRECTORY        where the release goes
-  --key FILE             Ed25519 key in PEM that signs SHA256SUMS
+  --key FILE             Ed25519 key in PEM that signs SHA256SUMS and the update; the image takes updates signed by it
   --support-until DATE   until when there will be updates, YYYY-MM-DD
   --secure-boot-key FILE, --secure-boot-cert FILE
                          sign kernel and boot loader for Secure Boot
@@ -17,13 +18,8 @@ Builds the image for x86-64 machines with UEFI, with everything that goes with i
   --cache DIRECTORY      what was fetched before (~/.cache/paddock-image)
   --lock FILE            versions and hashes of Debian's packages (nix/image/packages.lock.json)
   --renew                take what Debian has now, and lock that
-  --raw                  the image alone, without what goes with it
+  --raw                  the image, and with --key its update, without what else goes with it
 `;
-
-/** systemd sorts 1.0.0-rc.1 and 1.0.0+build behind 1.0.0. */
-const VERSION = /^(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:~rc[1-9]\d*)?$/;
-/** Characters of a partition's name in a GPT, less those around the version in the longest of ours. */
-const VERSION_LENGTH_MAX = 36 - "paddock__verity".length;
 
 export interface CommandLine {
   readonly version: string;
@@ -67,8 +63,7 @@ export function readOptions(args: string[], today = new Date()): CommandLine | "
   if (values.help) return "help";
   const { version, out, key, "secure-boot-key": bootKey, "secure-boot-cert": bootCert } = values;
   if (version === undefined) throw usage("--version is missing.");
-  if (!VERSION.test(version) || version.length > VERSION_LENGTH_MAX)
-    throw usage(`--version ${version}: expected X.Y.Z or X.Y.Z~rcN, of at most ${VERSION_LENGTH_MAX} characters.`);
+  if (!isVersion(version)) throw usage(`--version ${version}: expected ${VERSION_FORM}.`);
   if (out === undefined) throw usage("--out is missing.");
   if ((bootKey === undefined) !== (bootCert === undefined))
     throw usage("--secure-boot-key and --secure-boot-cert come together or not at all.");

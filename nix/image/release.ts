@@ -7,6 +7,7 @@ import { blockMapOf, mappedRanges } from "./block-map.ts";
 import { ARCHITECTURE, type BuiltImage } from "./build.ts";
 import { imageBytesOf } from "./disk.ts";
 import { run } from "./run.ts";
+import { BOARD } from "./update.ts";
 
 export interface ReleaseOptions {
   readonly version: string;
@@ -16,6 +17,8 @@ export interface ReleaseOptions {
   /** PEM of the Ed25519 key that signs; undefined: not signed. */
   readonly key: string | undefined;
   readonly commit: string;
+  /** Names of files in `out` that were made before. */
+  readonly more: readonly string[];
 }
 
 /** Writes what goes with an image: compressed image, block map, release.json, SHA256SUMS and its signature. */
@@ -30,7 +33,7 @@ export async function writeRelease(image: BuiltImage, options: ReleaseOptions): 
   const release = {
     version,
     arch: ARCHITECTURE,
-    board: "uefi",
+    board: BOARD,
     supportUntil,
     commit,
     rootHash: image.rootHash,
@@ -39,7 +42,7 @@ export async function writeRelease(image: BuiltImage, options: ReleaseOptions): 
     packages: image.packages.map((one) => ({ name: one.name, version: one.version })),
   };
   await writeFile(join(out, "release.json"), `${JSON.stringify(release, null, 2)}\n`);
-  await writeSums(out, [name, `${name}.xz`, `${name}.bmap`, "release.json"], options.key);
+  await writeSums(out, [name, `${name}.xz`, `${name}.bmap`, "release.json", ...options.more], options.key);
   return release;
 }
 
