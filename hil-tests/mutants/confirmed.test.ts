@@ -7,7 +7,12 @@ import type { Question } from "./vitest-host.ts";
 const [mutant] = mutantsOf("a.ts", "const c = !a;");
 const TESTS = ["a.test.ts", "b.test.ts"];
 const FAILED: Outcome = { passed: false, failure: "b.test.ts: is not 1", failed: "b.test.ts" };
-const WAITED: Outcome = { passed: false, failure: "b.test.ts: Test timed out in 15000ms", failed: "b.test.ts" };
+const WAITED: Outcome = {
+  passed: false,
+  failure: "b.test.ts: waits: Test timed out in 15000ms",
+  failed: "b.test.ts",
+  failedTest: "waits",
+};
 const PASSED: Outcome = { passed: true };
 
 /** The end after these outcomes, and what was asked for them. */
@@ -36,8 +41,13 @@ test("a failure that does not come again is chance, and the mutant lives", async
 test("who waits in vain must not do so without the mutant", async () => {
   const { end, asked } = await endAfter(WAITED, WAITED, PASSED);
   expect(end).toBe("killed");
-  expect(asked[2]).toEqual({ mutant: undefined, tests: ["b.test.ts"] });
+  expect(asked.slice(1)).toEqual([
+    { mutant, tests: ["b.test.ts"], only: "waits" },
+    { mutant: undefined, tests: ["b.test.ts"], only: "waits" },
+  ]);
   expect(await endAfter(WAITED, WAITED, WAITED)).toMatchObject({ end: "survived" });
+  // Alone it may fail for want of the tests before it.
+  expect(await endAfter(WAITED, FAILED, FAILED)).toMatchObject({ end: "survived" });
 });
 
 test("a run beyond its limit is dead only when the tests are far from it without the mutant", async () => {

@@ -25,18 +25,22 @@ export async function confirmed(mutant: Mutant, tests: readonly string[], limitM
   });
   const first = await ask({ mutant, tests }, limitMs);
   if (typeof first !== "string" && first.passed) return verdict("survived");
-  const file = typeof first === "string" ? undefined : first.failed;
-  const again = file === undefined ? tests : [file];
+  const { failed, failedTest } = typeof first === "string" ? {} : first;
   const why = textOf(first);
+  const waited = WAITED_IN_VAIN.test(why);
+  // Who waits in vain does so for long: only that test is asked again, with the mutant and without.
+  const again = {
+    tests: failed === undefined ? tests : [failed],
+    ...(waited && failedTest !== undefined && { only: failedTest }),
+  };
   if (first !== "timeout") {
-    const second = await ask({ mutant, tests: again }, limitMs);
+    const second = await ask({ mutant, ...again }, limitMs);
     if (typeof second !== "string" && second.passed) return verdict("survived", `once, by chance: ${why}`);
-    if (typeof second === "string" ? second === "crash" : !WAITED_IN_VAIN.test(textOf(second))) {
-      return verdict("killed", why);
-    }
+    const fails = typeof second === "string" ? second === "crash" : !WAITED_IN_VAIN.test(textOf(second));
+    if (fails && !waited) return verdict("killed", why);
   }
   const asked = Date.now();
-  const baseline = await ask({ mutant: undefined, tests: again }, limitMs);
+  const baseline = await ask({ mutant: undefined, ...again }, limitMs);
   const holds = typeof baseline !== "string" && baseline.passed;
   if (!holds || Date.now() - asked > BASELINE_PART_MAX * limitMs) {
     return verdict("survived", `also without the mutant, or nearly: ${why}`);

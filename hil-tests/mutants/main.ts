@@ -3,14 +3,17 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { confirmed } from "./confirmed.ts";
 import { DATA_PATH, DEAD_PART_MIN, filesOf } from "./data-path.ts";
+import { DECISIONS, within } from "./decisions.ts";
 import { HostProcess, type Outcome } from "./host-process.ts";
 import { judge, percent, type FileResult, type Verdict } from "./judge.ts";
-import { mutantsOf, sampleOf } from "./mutants-of.ts";
+import { mutantsOf, sampleOf, type Mutant } from "./mutants-of.ts";
 import { importGraph, sourcesOf, testsOf, type ImportGraph } from "./test-order.ts";
 
 const USAGE = `usage: npm run mutants -- [FILE|FOLDER/]... [--sample N] [--seed TEXT] [--tests TEXT] [--out FILE]
+       npm run mutants -- --decisions 2.04|sealed|trimmed|all [FILE]...
 Puts one small fault after the other into the code of the data path and asks whether a test of the room notices.
 Without names the whole data path. --sample: mutants a file (10; "all": every one). The same seed chooses the same ones.
+--decisions: every mutant of the functions that decide about 2.04, a sealed batch, a trimmed one (decisions.ts).
 --tests: only test files with this in their path, for who writes one.
 --out: a line of JSON for each mutant, hil-tests/results/mutants.jsonl without it.
 Exit code 1: too few died, none was tried, or a test fails without any.`;
@@ -24,12 +27,15 @@ const { values, positionals } = parseArgs({
     sample: { type: "string", default: "10" },
     seed: { type: "string", default: "paddock" },
     tests: { type: "string", default: "" },
+    decisions: { type: "string" },
     out: { type: "string", default: join(root, "hil-tests/results/mutants.jsonl") },
     help: { type: "boolean", short: "h", default: false },
   },
 });
-const size = values.sample === "all" ? Infinity : Number(values.sample);
-if (values.help || !(size >= 0)) {
+const { decisions } = values;
+const size = values.sample === "all" || decisions !== undefined ? Infinity : Number(values.sample);
+const deciding = DECISIONS.filter(({ verb }) => decisions === "all" || decisions === verb);
+if (values.help || !(size >= 0) || (decisions !== undefined && deciding.length === 0)) {
   console.error(USAGE);
   process.exit(values.help ? 0 : 2);
 }
@@ -40,7 +46,8 @@ process.once("SIGINT", () => process.exit(130));
 process.once("SIGTERM", () => process.exit(143));
 
 const all = sourcesOf(root);
-const files = filesOf(positionals.length === 0 ? DATA_PATH : positionals, all);
+const whole = decisions === undefined ? DATA_PATH : [...new Set(deciding.map(({ file }) => file))];
+const files = filesOf(positionals.length === 0 ? whole : positionals, all);
 const graph = importGraph(root, all);
 /** How long each test file took without a mutant, in ms: they need to be green once, whoever asks. */
 const green = new Map<string, number>();
@@ -70,7 +77,7 @@ for (const fault of faults) console.error(fault);
 process.exitCode = faults.length === 0 ? 0 : 1;
 
 async function tryFile(file: string, imports: ImportGraph): Promise<FileResult> {
-  const mutants = mutantsOf(file, readFileSync(join(root, file), "utf8"));
+  const mutants = askedOf(file);
   const sample = sampleOf(mutants, size, values.seed);
   const tests = testsOf(imports, file).filter((test) => test.includes(values.tests));
   const result = { file, mutants: mutants.length };
@@ -84,6 +91,15 @@ async function tryFile(file: string, imports: ImportGraph): Promise<FileResult> 
     appendFileSync(values.out, `${JSON.stringify(verdict)}\n`);
   }
   return { ...result, verdicts };
+}
+
+/** The mutants of a file, or those in its decisions. */
+function askedOf(file: string): Mutant[] {
+  const source = readFileSync(join(root, file), "utf8");
+  const mutants = mutantsOf(file, source);
+  if (decisions === undefined) return mutants;
+  const names = deciding.filter((decision) => decision.file === file).map((decision) => decision.within);
+  return within(mutants, source, names);
 }
 
 function limitOf(tests: readonly string[]): number {

@@ -11,6 +11,8 @@ export interface Question {
   readonly mutant: Mutant | undefined;
   /** Test files from the root, in the order in which they are to run; the first that fails ends the run. */
   readonly tests: readonly string[];
+  /** Only the test of this full name. */
+  readonly only?: string;
 }
 
 export interface Answer {
@@ -19,6 +21,8 @@ export interface Answer {
   readonly failure?: string;
   /** The test file that failed, from the root. */
   readonly failed?: string;
+  /** The full name of the test in it. */
+  readonly failedTest?: string;
 }
 
 /** Of one test: a mutant that makes it wait for ever need not hold up all others for the usual half minute. */
@@ -80,7 +84,9 @@ async function run(question: Question): Promise<Answer> {
   mutant = question.mutant;
   if (mutant !== undefined) vitest.invalidateFile(join(root, mutant.file));
   const project = vitest.getRootProject();
-  const specs = question.tests.map((test) => project.createSpecification(join(root, test)));
+  const { only } = question;
+  const options = only === undefined ? {} : { testNames: [only] };
+  const specs = question.tests.map((test) => project.createSpecification(join(root, test), options));
   // The result names modules of earlier runs, too.
   vitest.state.filesMap.clear();
   return answerOf(await vitest.runTestSpecifications(specs));
@@ -89,7 +95,13 @@ async function run(question: Question): Promise<Answer> {
 function answerOf({ testModules, unhandledErrors }: TestRunResult): Answer {
   const failed = testModules.find((module) => module.state() === "failed");
   if (failed !== undefined) {
-    return { passed: false, failure: failureOf(failed), failed: failed.moduleId.slice(root.length + 1) };
+    const [test] = failed.children.allTests("failed");
+    return {
+      passed: false,
+      failure: failureOf(failed),
+      failed: failed.moduleId.slice(root.length + 1),
+      ...(test !== undefined && { failedTest: test.fullName }),
+    };
   }
   if (unhandledErrors.length > 0) return { passed: false, failure: `unhandled: ${String(unhandledErrors[0])}` };
   const ran = testModules.some((module) => [...module.children.allTests("passed")].length > 0);
