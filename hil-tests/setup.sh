@@ -34,7 +34,8 @@ cryptsetup-bin:veritysetup
 kmod:depmod
 xz-utils:xz
 sbsigntool:sbsign
-bmap-tools:bmaptool'
+bmap-tools:bmaptool
+nix-bin:nix-instantiate'
 SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd'
 POLICY=/usr/sbin/policy-rc.d
 LOG=$(mktemp)

@@ -29,3 +29,20 @@ test("a key with a slip would be seen", async () => {
   const slip = new Map([...(await unitsFromSources())].map(([name, unit]) => [name, unit.replace("User=", "Usr=")]));
   expect((await told(slip)).lines).toHaveLength(3);
 });
+
+/** Exposure as systemd sees it, 0 to 10: what a service could still do to the machine once it is another's. */
+async function exposureOf(path: string): Promise<number> {
+  const { output } = await run("systemd-analyze", "security", "--offline=true", "--no-pager", path);
+  return Number(/Overall exposure level for \S+: (?<level>[\d.]+)/u.exec(output)?.groups?.["level"]);
+}
+
+test("no unit is exposed by 2.0 or more", async () => {
+  for (const [name, unit] of await unitsFromSources()) {
+    const path = join(directory, name);
+    await writeFile(path, unit);
+    expect(await exposureOf(path), name).toBeLessThan(2);
+    // What is taken away shows.
+    await writeFile(path, unit.replaceAll(/^(?:SystemCallFilter|ProtectSystem)=.*\n/gmu, ""));
+    expect(await exposureOf(path), name).toBeGreaterThanOrEqual(2);
+  }
+});

@@ -63,5 +63,15 @@ rec {
     (line: if line == null then [ ] else if builtins.isList line then [ (linesOf line) ] else [ (line + "\n") ])
     list);
 
+  # Text that has its last line's end already, as a line of `linesOf`.
+  linesWithin = text: builtins.substring 0 (builtins.stringLength text - 1) text;
+
+  padded = width: text:
+    if builtins.stringLength text >= width then text else padded width (text + " ");
+
+  filesWhen = condition: files: if condition then files else { };
+
+  joined = builtins.foldl' (all: files: all // files) { };
+
   indexed = list: builtins.genList (index: { inherit index; value = builtins.elemAt list index; }) (builtins.length list);
 }
