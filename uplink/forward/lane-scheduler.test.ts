@@ -158,6 +158,9 @@ describe("coalescing", () => {
     expect(nextPaceMs([after(1)], { ...at(1000), otherRequests: 0 })).toBeUndefined();
     expect(nextPaceMs([after(1, 0)], { ...at(1000), otherRequests: 0, alarmDepth: 2 })).toBe(1125);
     expect(nextPaceMs([after(1)], { ...at(1000), lanes: [0] })).toBeUndefined();
+    // Of several the soonest, in whatever order they stand.
+    expect(nextPaceMs([after(1), after(4)], at(1000))).toBe(1020);
+    expect(nextPaceMs([after(4), after(1)], at(1000))).toBe(1020);
   });
 
   test("backlog that waits for the collector's receipt holds back neither live batches nor other chains", () => {
