@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { bindPatiently } from "@paddock/base/patient-bind.ts";
 import type { CollectorLimits } from "../config.ts";
 import type { CollectorMetrics } from "../metrics.ts";
 import { type ConnectionPlace, ConnectionPlaces } from "./connection-places.ts";
@@ -59,7 +60,7 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
     const addresses: ListenAddress[] = [];
     for (const where of options.listen) {
       const server = createServer(options, sessions, connections);
-      addresses.push(await listen(server, where));
+      addresses.push(await bindPatiently(() => listen(server, where), { ...options, address: where.address }));
       servers.push(server);
     }
     return { addresses, connections: places, close: closeAll };
@@ -130,14 +131,19 @@ function createServer(
 
 function listen(server: Http2SecureServer, { address, port }: ListenAddress): Promise<ListenAddress> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error: Error) => {
+    const failed = (error: Error): void => {
+      server.off("listening", done);
       const message = `${address} port ${port} cannot be bound: ${messageOf(error)}.`;
       reject(new PaddockError("LISTEN_FAILED", message, { cause: error }));
-    });
-    server.listen({ host: address, port }, () => {
+    };
+    const done = (): void => {
+      server.off("error", failed);
       const bound = server.address() as AddressInfo;
       resolve({ address: bound.address, port: bound.port });
-    });
+    };
+    server.once("error", failed);
+    server.once("listening", done);
+    server.listen({ host: address, port });
   });
 }
 

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Clock } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
+import { bindPatiently } from "@paddock/base/patient-bind.ts";
 import type { LocalAddress } from "@paddock/uplink/paths/source-address.ts";
 import { AddressSockets } from "./address-sockets.ts";
 import { GroupSockets } from "./group-sockets.ts";
@@ -68,7 +69,8 @@ export class UdpListeners {
     const open = async (
       where: Pick<UdpSocketOptions, "address" | "port" | "handle" | "shared">,
     ): Promise<UdpSocket> => {
-      const socket = await UdpSocket.open({ ...common, ...where });
+      const { address } = where;
+      const socket = await bindPatiently(() => UdpSocket.open({ ...common, ...where }), { address, clock, log });
       opened.push(socket);
       return socket;
     };
