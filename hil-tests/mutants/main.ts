@@ -14,7 +14,7 @@ const USAGE = `usage: npm run mutants -- [FILE|FOLDER/]... [--sample N] [--seed 
 Puts one small fault after the other into the code of the data path and asks whether a test of the room notices.
 Without names the whole data path. --sample: mutants a file (10; "all": every one). The same seed chooses the same ones.
 --decisions: every mutant of the functions that decide about 2.04, a sealed batch, a trimmed one (decisions.ts).
---tests: only test files with this in their path, for who writes one.
+--tests: only test files with this in their path, or with one of several (a,b), for who writes one.
 --out: a line of JSON for each mutant, hil-tests/results/mutants.jsonl without it.
 Exit code 1: too few died, none was tried, or a test fails without any.`;
 /** A mutant that hangs is one that is noticed; the floor is wide, because a busy machine is not a mutant. */
@@ -79,7 +79,7 @@ process.exitCode = faults.length === 0 ? 0 : 1;
 async function tryFile(file: string, imports: ImportGraph): Promise<FileResult> {
   const mutants = askedOf(file);
   const sample = sampleOf(mutants, size, values.seed);
-  const tests = testsOf(imports, file).filter((test) => test.includes(values.tests));
+  const tests = testsOf(imports, file).filter((test) => values.tests.split(",").some((part) => test.includes(part)));
   const result = { file, mutants: mutants.length };
   if (sample.length === 0) return { ...result, verdicts: [] };
   const red = tests.length === 0 ? "no test of its room reaches it" : await firstRed(tests);
