@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { VirtualClock } from "@paddock/base/clock.ts";
-import { silentLog } from "@paddock/base/log.ts";
+import { silentLog, type Log } from "@paddock/base/log.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
 import type { PlannedEviction } from "@paddock/store/eviction-policy.ts";
@@ -199,7 +199,11 @@ test("what the collector holds without the payload that is stored here stays, ho
   await loop.stop();
 });
 
-const sourceOver = (over: ChainStore, quarantine: (lost: PlannedEviction) => Promise<boolean>): ChainBatchSource =>
+const sourceOver = (
+  over: ChainStore,
+  quarantine: (lost: PlannedEviction) => Promise<boolean>,
+  log: Log = silentLog,
+): ChainBatchSource =>
   new ChainBatchSource({
     store: over,
     gateway: gateway.id,
@@ -208,7 +212,7 @@ const sourceOver = (over: ChainStore, quarantine: (lost: PlannedEviction) => Pro
     onDiverged: () => {},
     quarantine,
     clock,
-    log: silentLog,
+    log,
     fatal: (error) => expect(error).toBeUndefined(),
   });
 
@@ -247,6 +251,29 @@ describe("nothing is deleted but what a signed receipt of this chain names", () 
     await loop.stop();
   });
 
+  test("a stop waits for the trim that is under way", async () => {
+    const loop = commitLoop(store);
+    for (const byte of [1, 2, 3]) await seal(loop, byte);
+    const source = sourceOver(store, () => Promise.resolve(true));
+    const { receipt, encoded } = receiptFor([[0, 1]]);
+    await source.acknowledge(chain, receipt, encoded, [[0, 1]]);
+    const held = Promise.withResolvers<void>();
+    const trim = store.trim.bind(store);
+    store.trim = async () => {
+      await held.promise;
+      return trim();
+    };
+    clock.advance(1000);
+    let stopped = false;
+    const stopping = source.stop().then(() => (stopped = true));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(stopped).toBe(false);
+    held.resolve();
+    await stopping;
+    expect(store.chain(chain)!.trimmed).toEqual([[0, 1]]);
+    await loop.stop();
+  });
+
   test.each([
     ["another gateway", { gateway: collector.id }],
     ["another lane", { lane: 2 as Lane }],
@@ -266,7 +293,7 @@ describe("nothing is deleted but what a signed receipt of this chain names", () 
 });
 
 /** A gateway whose disk altered the payload of the second of three batches. */
-async function damaged(maxBytes?: number) {
+async function damaged(maxBytes?: number, log?: Log) {
   const disk = testDisk(clock);
   const before = await TestStore.open(disk, clock);
   const first = commitLoop(before.chains);
@@ -279,14 +306,18 @@ async function damaged(maxBytes?: number) {
   const { chains } = await TestStore.open(disk, clock, maxBytes === undefined ? {} : { maxBytes });
   const loop = commitLoop(chains);
   const lossesOf = async () => ownOf(recordsOf((await chains.readOne(chain, 3))!.payload));
-  const source = sourceOver(chains, (lost) => loop.quarantine(lost));
+  const source = sourceOver(chains, (lost) => loop.quarantine(lost), log);
   return { disk, chains, loop, source, lossesOf };
 }
 
 describe("a payload that is damaged on disk", () => {
   test("goes out as header and null, once its loss is in the chain; the lane goes on", async () => {
-    const { chains, loop, source, lossesOf } = await damaged();
+    const told: [string, unknown][] = [];
+    const log: Log = { ...silentLog, error: (event, fields) => told.push([event, fields]) };
+    const { chains, loop, source, lossesOf } = await damaged(undefined, log);
     const batches = await source.read(chain, 0, 2, 1 << 20);
+    const place = { lane: "telemetry", epoch: 0, seq: 1, records: 1 };
+    expect(told).toMatchObject([["payload-damaged", { ...place, bytes: expect.any(Number) as number }]]);
     expect(batches.map(({ payload }) => payload === null)).toEqual([false, true, false]);
     expect(await lossesOf()).toEqual([
       {

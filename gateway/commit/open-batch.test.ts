@@ -32,6 +32,18 @@ describe("an open batch", () => {
     expect(batch.count).toBe(1);
   });
 
+  test("writes notes only of its own frames", () => {
+    const batch = new OpenBatch();
+    const book = {
+      entry: (_lane: number, _us: number, notes: readonly number[]) => ({ key: "notes", value: Buffer.from(notes) }),
+    };
+    batch.add(frameOf(1, { note: { low: 3, high: 4, book } }), undefined);
+    expect(batch.sideOf(1)).toEqual([{ key: "notes", value: Buffer.of(3, 4) }]);
+    batch.reset();
+    batch.add(frameOf(1), undefined);
+    expect(batch.sideOf(1)).toEqual([]);
+  });
+
   test("takes frames as long as the gateway's own records still fit, by count and by bytes", () => {
     const many = new OpenBatch();
     let taken = 0;

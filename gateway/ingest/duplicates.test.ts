@@ -85,6 +85,14 @@ describe("copies by endpoint, Message-ID and content", () => {
     expect(world.ingest.senders()).toMatchObject([{ sender: "tree", frames: 1, duplicates: 1 }]);
   });
 
+  test("an unkeyed sensor of one address is a sender for each of its ports, as anybody is", () => {
+    const world = new World({ sensors: { tree: { addresses: ["2001:db8:1::5"] } } });
+    const bytes = world.encode({});
+    world.sendBytes(bytes, "2001:db8:1::5");
+    world.sendBytes(bytes, "2001:db8:1::5", 40_002);
+    expect(world.sink.frames).toHaveLength(2);
+  });
+
   test("refused messages do not push good ones out of the memory", () => {
     const world = new World({ limits: { maxExchanges: 4 } });
     const bytes = world.encode({});

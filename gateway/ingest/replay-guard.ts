@@ -146,7 +146,8 @@ function unite(left: ReplayWindow, right: ReplayWindow): ReplayWindow {
   const other = united === left ? right : left;
   for (let age = REPLAY_WINDOW_WIDTH - 1; age >= 0; age--) {
     const sequence = other.highest - age;
-    if (sequence >= 0 && judgeSequence(other, sequence) === "duplicate") united = recordSequence(united, sequence);
+    // No window has seen a number below zero, so none comes out of here.
+    if (judgeSequence(other, sequence) === "duplicate") united = recordSequence(united, sequence);
   }
   return united;
 }
