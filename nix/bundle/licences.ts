@@ -12,24 +12,32 @@ interface Package {
 
 /** The file of a bundle that names everything of others in it, with their licences. */
 const LICENCES_FILE = "LICENCES.txt";
+/** The same packages for programs: the bill of materials is made from it. */
+const PACKAGES_FILE = "packages.json";
 
-/** Writes LICENCES.txt: every package that a line of the bundle comes from. Fails at one that names no licence. */
+/**
+ * Writes LICENCES.txt and packages.json: every package that a line of the bundle comes from. Fails at one that names no
+ * licence.
+ */
 export function licences(): Plugin {
   return {
     name: "licences",
     generateBundle(_options, bundle) {
       const modules = Object.values(bundle).flatMap((output) => (output.type === "chunk" ? output.moduleIds : []));
       const folders = new Set(modules.flatMap((id) => packageFolder(id) ?? []));
-      const packages = [...folders].map((folder) => readPackage(folder));
+      const packages = [...folders]
+        .map((folder) => readPackage(folder))
+        .toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
       this.emitFile({ type: "asset", fileName: LICENCES_FILE, source: licenceText(packages) });
+      const list = packages.map(({ name, version, license }) => ({ name, version, licence: license }));
+      this.emitFile({ type: "asset", fileName: PACKAGES_FILE, source: `${JSON.stringify(list, null, 2)}\n` });
     },
   };
 }
 
 /** One text for all, in the order of names and versions: a build elsewhere gives the same bytes. */
 function licenceText(packages: readonly Package[]): string {
-  const sorted = packages.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-  return sorted
+  return packages
     .map((one) => `${keyOf(one)}\nLicence: ${one.license}\n\n${one.text.trim()}\n`)
     .join(`\n${"-".repeat(80)}\n\n`);
 }
