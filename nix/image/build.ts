@@ -6,6 +6,8 @@ import { KERNEL_META, PACKAGES } from "./contents.ts";
 import { Apt, type LockedPackage } from "./debian.ts";
 import { makeFat, partitionsOf, SIZES_MIB, writeDisk, type Partition } from "./disk.ts";
 import { FixedIds } from "./fixed-ids.ts";
+import { collectParts } from "../sbom/collect-parts.ts";
+import type { ImageParts } from "../sbom/parts.ts";
 import { makeInitrd, releaseArgument } from "./initrd.ts";
 import { kernelRelease, type ModuleSource } from "./kernel-modules.ts";
 import { Pool } from "./pool.ts";
@@ -32,6 +34,10 @@ export interface ImageOptions {
   readonly secureBoot?: SigningKey | undefined;
   /** File with the packages, each in one version. */
   readonly lock: string;
+  /** Until when there will be updates: YYYY-MM-DD. */
+  readonly supportUntil: string;
+  /** Where weaknesses are reported, a URI; undefined: nobody is named. */
+  readonly contact?: string | undefined;
   /** Take what the mirrors have now, and lock that. */
   readonly renew: boolean;
   /** Called with what is being done. */
@@ -48,6 +54,8 @@ export interface BuiltImage {
   readonly kernel: string;
   /** Packages that something was taken from. */
   readonly packages: readonly LockedPackage[];
+  /** What others made of it. */
+  readonly parts: ImageParts;
 }
 
 /** As image files, partitions and systemd call the one architecture that is built here. */
@@ -96,7 +104,7 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
   await run("strip", ["-s", "-o", node, join(nodePackage, "bin/node")]);
 
   tell("root file system");
-  const osRelease = osReleaseOf(version);
+  const osRelease = osReleaseOf(options);
   const text = { ...systemText(), ...(await updateText(options.key)) };
   const tree = await rootTree({ pool, modules: modules("root-modules"), node, bundle, text, osRelease });
   await writeTree(tree, join(scratch, "root"));
@@ -129,6 +137,7 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
   );
 
   tell("partitions");
+  const espEntry = `EFI/Linux/paddock_${version}+${BOOT_TRIES}.efi`;
   const loader = join(scratch, "loader.efi");
   await run("cp", [pool.find("usr/lib/systemd/boot/efi/systemd-bootx64.efi"), loader]);
   if (options.secureBoot !== undefined) await signEfi(loader, options.secureBoot);
@@ -138,8 +147,8 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
     files.esp,
     { label: "ESP", bits: 32, mib: SIZES_MIB.esp, id: ids.fat("esp"), scratch },
     {
-      "EFI/BOOT/BOOTX64.EFI": loader,
-      [`EFI/Linux/paddock_${version}+${BOOT_TRIES}.efi`]: uki,
+      [ESP_LOADER]: loader,
+      [espEntry]: uki,
       "loader/loader.conf": loaderConf,
     },
   );
@@ -152,6 +161,19 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
       "README.txt": readMe,
     },
   );
+  const parts = await collectParts({
+    tree,
+    folders,
+    packages,
+    kernelPackage,
+    esp: {
+      [kernelPackage.name]: [espEntry],
+      "systemd-boot-efi": [espEntry, ESP_LOADER],
+    },
+    bundle,
+    lockFile: join(HOUSE, "package-lock.json"),
+    node,
+  });
   const partitions = partitionsOf({ version, ids, files, rootHash: verity.rootHash });
   const raw = join(out, `paddock_${version}_${ARCHITECTURE}.raw`);
   await writeDisk(raw, partitions, ids);
@@ -167,6 +189,7 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
       uki: await sizeOf(uki),
     },
     kernel,
+    parts,
     packages: packages.filter(({ name }) => pool.used.includes(name) || name === kernelPackage.name),
   };
 }
@@ -174,6 +197,9 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
 async function sizeOf(file: string): Promise<number> {
   return (await stat(file)).size;
 }
+
+/** What firmware starts when nobody told it anything. */
+const ESP_LOADER = "EFI/BOOT/BOOTX64.EFI";
 
 /** Starts that a new release gets before the boot loader takes the other one. */
 const BOOT_TRIES = 3;
@@ -197,7 +223,7 @@ const CONFIG_README = [
   "",
 ].join("\r\n");
 
-function osReleaseOf(version: string): string {
+function osReleaseOf({ version, supportUntil, contact }: ImageOptions): string {
   return [
     'NAME="Paddock"',
     "ID=paddock",
@@ -205,6 +231,8 @@ function osReleaseOf(version: string): string {
     `IMAGE_VERSION=${version}`,
     "IMAGE_ID=paddock",
     `PRETTY_NAME="Paddock ${version}"`,
+    `SUPPORT_END=${supportUntil}`,
+    ...(contact === undefined ? [] : [`BUG_REPORT_URL="${contact}"`]),
     "",
   ].join("\n");
 }

@@ -9,7 +9,9 @@ import { run } from "./run.ts";
 import { writeUpdate } from "./update.ts";
 
 runMain(async (args) => {
-  const options = readOptions(args);
+  // What depends on the day depends on that of the sources: the same ones give the same image at any time.
+  const date = await git("show", "-s", "--format=%cs");
+  const options = readOptions(args, new Date(date));
   if (options === "help") {
     print(USAGE);
     return 0;
@@ -31,7 +33,7 @@ runMain(async (args) => {
   }
   if (!options.rawOnly) {
     tell("block map, compression, sums");
-    printJson(await writeRelease(image, { ...options, commit, more }));
+    printJson(await writeRelease(image, { ...options, commit, date, more }));
   }
   tell(`built: ${image.raw}`);
   return 0;

@@ -9,6 +9,8 @@ describe("the command line of the image builder", () => {
       version: "0.1.0",
       out: "out",
       supportUntil: "2031-12-31",
+      contact: undefined,
+      url: "",
       compression: "zstd,level=6",
       lock: expect.stringMatching(/nix\/image\/packages\.lock\.json$/u) as string,
       renew: false,
@@ -34,6 +36,15 @@ describe("the command line of the image builder", () => {
     "100000000.200000000.3000",
   ])("refuses the version %s, which systemd would sort wrongly or a partition has no room for", (version) => {
     expect(() => readOptions(["--version", version, "--out", "out"])).toThrow(`--version ${version}: expected X.Y.Z`);
+  });
+
+  test("takes a contact and an address of the release in the form that security.txt and Imager need", () => {
+    const common = ["--version", "1.0.0", "--out", "out"];
+    expect(
+      readOptions([...common, "--contact", "mailto:security@maker.example", "--url", "https://maker.example/1.0.0"]),
+    ).toMatchObject({ contact: "mailto:security@maker.example", url: "https://maker.example/1.0.0/" });
+    expect(() => readOptions([...common, "--contact", "security@maker.example"])).toThrow("expected mailto:");
+    expect(() => readOptions([...common, "--url", "maker.example"])).toThrow("expected https://");
   });
 
   test("keys for Secure Boot come in pairs", () => {

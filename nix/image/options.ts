@@ -12,6 +12,8 @@ Builds the image for x86-64 machines with UEFI, with everything that goes with i
   --out DIRECTORY        where the release goes
   --key FILE             Ed25519 key in PEM that signs SHA256SUMS and the update; the image takes updates signed by it
   --support-until DATE   until when there will be updates, YYYY-MM-DD
+  --contact URI          where weaknesses are reported: mailto:... or https://...; makes security.txt (RFC 9116)
+  --url URL              where the release can be had, for os_list.json of Raspberry Pi Imager
   --secure-boot-key FILE, --secure-boot-cert FILE
                          sign kernel and boot loader for Secure Boot
   --compression WORDS    how the root is compressed, as mkfs.erofs takes it (zstd,level=6)
@@ -26,6 +28,9 @@ export interface CommandLine {
   readonly out: string;
   readonly key: string | undefined;
   readonly supportUntil: string;
+  readonly contact: string | undefined;
+  /** Ends with a slash, or is empty. */
+  readonly url: string;
   readonly secureBoot: { readonly key: string; readonly certificate: string } | undefined;
   readonly compression: string;
   readonly cache: string;
@@ -47,6 +52,8 @@ export function readOptions(args: string[], today = new Date()): CommandLine | "
         out: text,
         key: text,
         "support-until": text,
+        contact: text,
+        url: { ...text, default: "" },
         "secure-boot-key": text,
         "secure-boot-cert": text,
         compression: { ...text, default: "zstd,level=6" },
@@ -69,11 +76,17 @@ export function readOptions(args: string[], today = new Date()): CommandLine | "
     throw usage("--secure-boot-key and --secure-boot-cert come together or not at all.");
   const supportUntil = values["support-until"] ?? `${today.getUTCFullYear() + 5}-12-31`;
   if (!/^\d{4}-\d\d-\d\d$/.test(supportUntil)) throw usage(`--support-until ${supportUntil}: expected YYYY-MM-DD.`);
+  const { contact, url } = values;
+  if (contact !== undefined && !/^(?:mailto:|https:\/\/|tel:)[^\s"\\]+$/u.test(contact))
+    throw usage(`--contact ${contact}: expected mailto:..., https://... or tel:...`);
+  if (url !== "" && !/^https?:\/\/\S+$/u.test(url)) throw usage(`--url ${url}: expected https://...`);
   return {
     version,
     out,
     key,
     supportUntil,
+    contact,
+    url: url === "" || url.endsWith("/") ? url : `${url}/`,
     secureBoot: bootKey === undefined || bootCert === undefined ? undefined : { key: bootKey, certificate: bootCert },
     compression: values.compression,
     cache: values.cache,

@@ -6,6 +6,11 @@ import { pipeline } from "node:stream/promises";
 import { blockMapOf, mappedRanges } from "./block-map.ts";
 import { ARCHITECTURE, type BuiltImage } from "./build.ts";
 import { imageBytesOf } from "./disk.ts";
+import { SUITE } from "./debian.ts";
+import { securityText } from "../release-documents/security-text.ts";
+import { fence } from "../sbom/icon.ts";
+import { ICON_FILE, osList } from "../sbom/os-list.ts";
+import { billOfMaterials } from "../sbom/sbom.ts";
 import { run } from "./run.ts";
 import { BOARD } from "./update.ts";
 
@@ -16,12 +21,21 @@ export interface ReleaseOptions {
   readonly supportUntil: string;
   /** PEM of the Ed25519 key that signs; undefined: not signed. */
   readonly key: string | undefined;
+  /** Where weaknesses are reported; undefined: there will be no security.txt. */
+  readonly contact: string | undefined;
+  /** Where the release can be had, ending with a slash; empty: not said. */
+  readonly url: string;
   readonly commit: string;
+  /** Of the commit: YYYY-MM-DD. */
+  readonly date: string;
   /** Names of files in `out` that were made before. */
   readonly more: readonly string[];
 }
 
-/** Writes what goes with an image: compressed image, block map, release.json, SHA256SUMS and its signature. */
+/**
+ * Writes what goes with an image: compressed image, block map, bill of materials, list for Raspberry Pi Imager, security.txt,
+ * release.json, SHA256SUMS and its signature.
+ */
 export async function writeRelease(image: BuiltImage, options: ReleaseOptions): Promise<Record<string, unknown>> {
   const { version, out, supportUntil, commit } = options;
   const name = basename(image.raw);
@@ -42,8 +56,35 @@ export async function writeRelease(image: BuiltImage, options: ReleaseOptions): 
     packages: image.packages.map((one) => ({ name: one.name, version: one.version })),
   };
   await writeFile(join(out, "release.json"), `${JSON.stringify(release, null, 2)}\n`);
-  await writeSums(out, [name, `${name}.xz`, `${name}.bmap`, "release.json", ...options.more], options.key);
+  const documents = await documentsOf(image, options, bytes, release.sizes.download);
+  for (const [file, content] of Object.entries(documents)) await writeFile(join(out, file), content);
+  const names = [name, `${name}.xz`, `${name}.bmap`, "release.json", ...Object.keys(documents), ...options.more];
+  await writeSums(out, names, options.key);
   return release;
+}
+
+/** What people and their programs read of an image, by file name. */
+async function documentsOf(
+  { raw, parts, kernel }: BuiltImage,
+  { version, commit, supportUntil, contact, url, date }: ReleaseOptions,
+  size: number,
+  downloadSize: number,
+): Promise<Record<string, string | Uint8Array>> {
+  const [sha256, downloadSha256] = [await sha256Of(raw), await sha256Of(`${raw}.xz`)];
+  const file = `${basename(raw)}.xz`;
+  return {
+    [`paddock_${version}_${ARCHITECTURE}.cdx.json`]: billOfMaterials({
+      version,
+      imageSha256: sha256,
+      commit,
+      kernel,
+      suite: SUITE,
+      parts,
+    }),
+    "os_list.json": osList({ version, supportUntil, url, file, downloadSize, downloadSha256, size, sha256, date }),
+    [ICON_FILE]: fence(),
+    ...(contact === undefined ? {} : { "security.txt": securityText(contact, date) }),
+  };
 }
 
 /** SHA256SUMS as sha256sum writes it, and with a key SHA256SUMS.sig, which is 64 bytes (RFC 8032, Ed25519). */

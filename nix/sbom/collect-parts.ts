@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import * as v from "valibot";
@@ -31,7 +31,8 @@ export async function collectParts(sources: PartSources): Promise<ImageParts> {
   return { debian, npm, node };
 }
 
-async function debianParts({ tree, folders, packages, kernelPackage, esp }: PartSources): Promise<DebianPart[]> {
+async function debianParts(sources: PartSources): Promise<DebianPart[]> {
+  const { tree, folders, packages, kernelPackage, esp, node, bundle } = sources;
   const files = new Map<string, string[]>(
     Object.entries(esp).map(([name, paths]) => [name, paths.map((path) => `esp:${path}`)]),
   );
@@ -43,26 +44,25 @@ async function debianParts({ tree, folders, packages, kernelPackage, esp }: Part
       ? kernelPackage.name
       : owners.find(([, folder]) => entry.from.startsWith(folder))?.[0];
     if (name !== undefined) files.set(name, [...(files.get(name) ?? []), path]);
+    else if (entry.from !== node && !entry.from.startsWith(`${bundle}/`))
+      throw new Error(`/${path} is of no package: it would be missing in the bill of materials`);
   }
   return Promise.all(
     packages
       .filter(({ name }) => files.has(name))
-      .map(async (one) => ({
-        ...one,
-        licences: licencesOf(await copyright(folders.get(one.name)!, one.name, folders)),
-        files: files.get(one.name)!.toSorted(),
-      })),
+      .map(async ({ name, version, sha256 }) => {
+        const licences = licencesOf(await copyright(name, folders));
+        return { name, version, sha256, licences, files: files.get(name)!.toSorted() };
+      }),
   );
 }
 
-/** The package's copyright file; where it is a link to another package's folder, the one that lies there. */
-async function copyright(folder: string, name: string, folders: ReadonlyMap<string, string>): Promise<string> {
-  const path = `usr/share/doc/${name}/copyright`;
-  for (const place of [folder, ...folders.values()]) {
-    const text = await readFile(join(place, path), "utf8").catch(() => undefined);
-    if (text !== undefined) return text;
-  }
-  return "";
+/** The package's copyright file, or that of the package whose folder stands in for its own; empty where that is not there. */
+async function copyright(name: string, folders: ReadonlyMap<string, string>): Promise<string> {
+  const place = join(folders.get(name)!, "usr/share/doc", name);
+  const other = await readlink(place).catch(() => undefined);
+  if (other !== undefined) return folders.has(other) ? copyright(other, folders) : "";
+  return readFile(join(place, "copyright"), "utf8").catch(() => "");
 }
 
 /** Names of licences in a copyright file for machines (Debian's copyright format 1.0), sorted. */
@@ -86,7 +86,8 @@ async function npmParts({ bundle, lockFile }: PartSources): Promise<NpmPart[]> {
     )?.[1];
     if (locked?.integrity?.startsWith("sha512-") !== true)
       throw new Error(`package-lock.json has no SHA-512 of ${one.name} ${one.version}, which is in the bundle`);
-    return { ...one, integrity: locked.integrity };
+    const { name, version, licence } = one;
+    return { name, version, licence, integrity: locked.integrity };
   });
 }
 

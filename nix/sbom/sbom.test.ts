@@ -56,6 +56,8 @@ for (const name of ["spdx", "jsf-0.82", "cryptography-defs"])
   ajv.addSchema(schema(name), `http://cyclonedx.org/schema/${name}.SNAPSHOT.schema.json`);
 const isValid = ajv.compile(schema("bom-1.6"));
 
+const serial = (subject: BillSubject) => /urn:uuid:[0-9a-f-]+/.exec(billOfMaterials(subject))![0];
+
 /** What the official schema has against a bill; null: nothing. */
 function complaints(bill: string): unknown {
   isValid(JSON.parse(bill));
@@ -74,7 +76,6 @@ test("the schema would refuse what is not in order", () => {
 
 test("the same image has the same bill, another content another serial number", () => {
   expect(billOfMaterials(SUBJECT)).toBe(billOfMaterials(structuredClone(SUBJECT)));
-  const serial = (subject: BillSubject) => /urn:uuid:[0-9a-f-]+/.exec(billOfMaterials(subject))![0];
   const other = structuredClone(PARTS) as { -readonly [Key in keyof ImageParts]: ImageParts[Key] };
   other.node = { ...other.node, sha256: "00".repeat(32) };
   expect(serial({ ...SUBJECT, parts: other })).not.toBe(serial(SUBJECT));
