@@ -1,8 +1,10 @@
+import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { CborWriter } from "../cbor-write.ts";
 import { encodeSign1, writeSignerHeader } from "../cose-sign.ts";
 import { generateIdentity } from "../identity.ts";
 import { RELEASE_CHUNKS_MAX } from "../limits.ts";
+import { matchCddl, parseCddl } from "../testing/cddl.ts";
 import { fc } from "../testing/fast-check.ts";
 import { CHUNK_BLOCK_BYTES, type Chunk } from "./chunks.ts";
 import { openManifest, signManifest, type ReleaseManifest } from "./manifest.ts";
@@ -39,6 +41,11 @@ const MANIFEST: ReleaseManifest = {
 describe("a manifest", () => {
   test("is read as it was signed", () => {
     expect(openManifest(signManifest(MAKER, MANIFEST), [MAKER.publicKey])).toEqual({ ok: true, value: MANIFEST });
+  });
+
+  test("is what wire.cddl says", async () => {
+    const schema = parseCddl(await readFile(new URL("../wire.cddl", import.meta.url), "utf8"));
+    expect(matchCddl(schema, "manifest", signManifest(MAKER, MANIFEST))).toBe(undefined);
   });
 
   test("of any chunks, too", () => {
