@@ -1,11 +1,12 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { VirtualClock } from "@paddock/base/clock.ts";
+import { PaddockError } from "@paddock/base/errors.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
 import { RECORDS_MAX } from "@paddock/wire/limits.ts";
 import { ChainStore } from "./chain-store.ts";
 import type { Damage } from "./damage.ts";
-import type { KeyValueDatabase } from "./database.ts";
-import { logKey } from "./keyspace.ts";
+import type { DatabaseEntry, KeyValueDatabase } from "./database.ts";
+import { chainBytes, KEY_SPACES, logKey, seqKey } from "./keyspace.ts";
 import type { LogLimits } from "./log-reads.ts";
 import { memoryDatabase } from "./testing/memory-database.ts";
 import { Sealer, testPayload, type SealedBatch } from "./testing/sealer.ts";
@@ -17,8 +18,11 @@ let clock: VirtualClock;
 let store: ChainStore;
 let sealer: Sealer;
 let told: Damage[];
+/** Keys, in hex, that lie in damaged blocks. */
+let bad: Set<string>;
 beforeEach(async () => {
-  database = memoryDatabase();
+  bad = new Set();
+  database = strict(memoryDatabase());
   clock = new VirtualClock({ wallMs: 1000 });
   sealer = new Sealer();
   await open();
@@ -36,6 +40,40 @@ async function open(): Promise<void> {
     outOfOrder: true,
     onDamage: (found) => told.push(found),
   });
+}
+
+/** Pages end as soon as they may, and what lies in a damaged block cannot be read. */
+function strict(inner: KeyValueDatabase): KeyValueDatabase {
+  const check = (...keys: readonly Uint8Array[]): void => {
+    if (keys.some((key) => bad.has(Buffer.from(key).toString("hex")))) throw new PaddockError("STORE_DAMAGED", "Bad.");
+  };
+  return {
+    ...inner,
+    async get(key) {
+      check(key);
+      return inner.get(key);
+    },
+    async getMany(keys) {
+      check(...keys);
+      return inner.getMany(keys);
+    },
+    async page(range, limit, maxBytes) {
+      const entries: DatabaseEntry[] = [];
+      let bytes = 0;
+      for (const entry of await inner.page(range, limit, WIDE)) {
+        bytes += entry[0].length + entry[1].length;
+        if (entries.length > 0 && bytes > maxBytes) break;
+        entries.push(entry);
+      }
+      check(...entries.map(([key]) => key));
+      return entries;
+    },
+  };
+}
+
+/** From now on these keys cannot be read. */
+function damage(...keys: readonly Uint8Array[]): void {
+  for (const key of keys) bad.add(Buffer.from(key).toString("hex"));
 }
 
 const append = (batches: readonly SealedBatch[]) => store.append({ chain: sealer.chain, batches });
@@ -172,3 +210,55 @@ describe("a read of the log", () => {
     expect(told).toMatchObject([{ what: "log", offset: 5 }]);
   });
 });
+
+describe("around blocks that are damaged", () => {
+  let all: SealedBatch[];
+  beforeEach(async () => {
+    all = sealer.sealMany(40);
+    for (const batch of all) await append([batch]);
+  });
+
+  test.each([[[0]], [[39]], [[7]], [[5, 6, 7, 8, 9]], [[0, 1, 2, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39]], [all40()]])(
+    "the log tells which offsets are lost, and no others: %j",
+    async (lost) => {
+      damage(...lost.map((offset) => logKey(offset)));
+      const items = expectAccepted(await store.readLog(0, { maxBytes: WIDE, maxBatches: 100 }));
+      const offsets = items.flatMap(({ offset, count, lost: why }) =>
+        Array.from({ length: count }, (_, index) => [offset + index, why === "entry"]),
+      );
+      expect(offsets).toEqual(all.map(({ seq }) => [seq, lost.includes(seq)]));
+    },
+  );
+
+  test("the log's end is behind all that it can have been", async () => {
+    damage(logKey(38), logKey(39));
+    await store.close();
+    await open();
+    expect(store.logEnd()).toBe(39 + RECORDS_MAX);
+  });
+
+  test("payloads are told as damaged one by one, and the others are given", async () => {
+    const key = chainBytes(sealer.chain);
+    damage(...[5, 6, 20].map((seq) => seqKey(KEY_SPACES.payload, key, seq)));
+    const read = await store.read(sealer.chain, 0, { maxBytes: WIDE });
+    expect(read.map(({ seq, payload }) => [seq, payload === null])).toEqual(
+      all.map(({ seq }) => [seq, [5, 6, 20].includes(seq)]),
+    );
+    expect((await store.readOne(sealer.chain, 5))?.damaged).toBe(true);
+  });
+
+  test("headers end a read before them, and the others are given", async () => {
+    damage(seqKey(KEY_SPACES.header, chainBytes(sealer.chain), 7));
+    const seqs = async (first: number) =>
+      (await store.read(sealer.chain, first, { maxBytes: WIDE })).map(({ seq }) => seq);
+    expect(await seqs(4)).toEqual([4, 5, 6]);
+    expect(await seqs(7)).toEqual([]);
+    expect(await seqs(37)).toEqual([37, 38, 39]);
+    expect((await store.readHeaders(sealer.chain, 5, 9)).map(({ seq }) => seq)).toEqual([5, 6]);
+    expect(await store.readOne(sealer.chain, 7)).toBeUndefined();
+  });
+});
+
+function all40(): number[] {
+  return Array.from({ length: 40 }, (_, index) => index);
+}

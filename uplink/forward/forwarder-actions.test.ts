@@ -3,6 +3,7 @@ import { VirtualClock } from "@paddock/base/clock.ts";
 import { accept, refuse } from "@paddock/base/outcome.ts";
 import { until } from "@paddock/base/testing/until.ts";
 import { generateIdentity } from "@paddock/wire/identity.ts";
+import type { Receipt } from "@paddock/wire/receipt.ts";
 import type { ForwardReport } from "./forward-state.ts";
 import { Forwarder, type ForwarderOptions } from "./forwarder.ts";
 import type { LinkFailure, OpenedLink } from "./ports.ts";
@@ -151,4 +152,23 @@ test("a session that is lost costs its path something when a request was under w
   await until(() => newest("fibre").uploads.length === 1);
   newest("fibre").gone("reset");
   expect(penalty()).toBeGreaterThan(0);
+});
+
+test("a collector that names a time is given that time", async () => {
+  await start();
+  source.seal(1, [FRAME]);
+  await until(() => newest("fibre").uploads.length === 1);
+  newest("fibre").uploads[0]!.answer({ ok: false, reason: "busy", detail: "503", retryAfterMs: 7000 });
+  await until(() => reports.some(({ event }) => event === "collector-busy"));
+  expect(reports).toContainEqual({ event: "collector-busy", detail: "503", retryInMs: 7000 });
+});
+
+test("what a receipt names is counted as delivered, by batches and by the records in them", async () => {
+  const forwarder = await start();
+  source.seal(1, [FRAME, FRAME]);
+  await until(() => newest("fibre").uploads.length === 1);
+  const held = { lane: 1, epoch: 0, held: [[0, 0]], bare: [] } as unknown as Receipt;
+  newest("fibre").uploads[0]!.answer({ ok: true, value: { receipt: held, encoded: Buffer.of(1) } });
+  await until(() => source.pendingCount() === 0);
+  expect(forwarder.status().paths[0]!.delivered).toMatchObject({ batches: 1, records: 2 });
 });
