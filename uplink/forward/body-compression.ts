@@ -1,8 +1,15 @@
 import { promisify } from "node:util";
-import { constants, zstdCompress } from "node:zlib";
+import { constants, zstdCompress, zstdCompressSync } from "node:zlib";
 import type { Lane } from "@paddock/wire/lanes.ts";
 
 const compress = promisify(zstdCompress);
+const OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+
+/**
+ * Up to here a body is compressed in place: 20 to 70 µs of processor time, where the way through the thread pool takes
+ * 100 to 140 whatever the size.
+ */
+const IN_PLACE_BYTES_MAX = 32 * 1024;
 
 /** Below this the frame around the compressed data eats what it saves. */
 const WORTH_BYTES_MIN = 512;
@@ -22,7 +29,7 @@ export class BodyCompression {
 
   async pack(lane: Lane, body: Uint8Array): Promise<PackedBody> {
     if (body.length < WORTH_BYTES_MIN || this.#skips(lane)) return { body, encoding: undefined };
-    const packed = await compress(body, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+    const packed = body.length <= IN_PLACE_BYTES_MAX ? zstdCompressSync(body, OPTIONS) : await compress(body, OPTIONS);
     const ratio = packed.length / body.length;
     this.#lanes.set(lane, { ratio, skipped: 0 });
     return ratio <= WORTH_RATIO ? { body: packed, encoding: "zstd" } : { body, encoding: undefined };
