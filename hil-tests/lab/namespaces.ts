@@ -174,7 +174,7 @@ function removeNamespace(name: string): void {
 export async function eventually<Value>(
   what: string,
   condition: () => Value | undefined | false | Promise<Value | undefined | false>,
-  limitMs = 10_000,
+  limitMs = 60_000,
 ): Promise<Value> {
   const endMs = Date.now() + limitMs;
   let last: unknown;

@@ -27,8 +27,8 @@ test("frames sent in the window are joined with the log by their content, lane b
     await writeFile(logFile, lines([{ received: 1, evicted: 2 }, { frame: "bm9uZQ", received: 5 }, ...log]));
     const lanes = await latenessOf({ sentFile, logFile }, { fromMs: 1000, toMs: 2000 });
     expect([...lanes.keys()].toSorted()).toEqual(["alarm", "telemetry"]);
-    expect(lanes.get("alarm")).toEqual({ count: 2, p50Ms: 10, p95Ms: 30, maxMs: 30 });
-    expect(lanes.get("telemetry")).toEqual({ count: 1, p50Ms: 900, p95Ms: 900, maxMs: 900 });
+    expect(lanes.get("alarm")).toEqual({ count: 2, minMs: 10, p50Ms: 10, p95Ms: 30, maxMs: 30 });
+    expect(lanes.get("telemetry")).toEqual({ count: 1, minMs: 900, p50Ms: 900, p95Ms: 900, maxMs: 900 });
   } finally {
     await rm(directory, { recursive: true });
   }

@@ -6,6 +6,7 @@ import { percentile } from "./outage.ts";
 /** From the sensor's first datagram to the collector's log, ms. */
 export interface Lateness {
   readonly count: number;
+  readonly minMs: number;
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly maxMs: number;
@@ -42,6 +43,7 @@ export async function latenessOf(
 function summaryOf(values: readonly number[]): Lateness {
   return {
     count: values.length,
+    minMs: values.reduce((least, value) => Math.min(least, value)),
     p50Ms: percentile(values, 0.5),
     p95Ms: percentile(values, 0.95),
     maxMs: percentile(values, 1),

@@ -67,8 +67,8 @@ for (const [name, makePeer] of Object.entries(PEERS)) {
         periodic(packets, ours, marks[2]!, marks[3]!),
       ];
       assert.ok(Math.min(...gapsMs(slow)) >= 150 - GRAIN_MS, `faster than agreed: ${gapsMs(slow).join(" ")}`);
-      // 75 to 100 % of 50 ms: 30 to 40 packets, and 7 to 10 if it stayed slow.
-      assert.ok(fast.length >= 20, `${fast.length} packets: slower than agreed`);
+      // 75 to 100 % of 50 ms: 30 to 40 packets, and 7 to 10 if it stayed slow. A busy machine leaves some out.
+      assert.ok(fast.length >= 13, `${fast.length} packets: slower than agreed`);
     }
     // At the beginning 50 ms are old news.
     const changes = packets.slice(packets.findIndex(({ desiredMinTxMs }) => desiredMinTxMs === 200));

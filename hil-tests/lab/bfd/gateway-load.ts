@@ -56,7 +56,7 @@ export class GatewayLoad {
       namespace.spawn(process.execPath, [PROGRAMS.sim, "run", at("load.json"), "--seed", String(seed), ...where]);
     }
     const load = new GatewayLoad(at("load-status.sock"));
-    await eventually("the gateway takes frames", async () => (await load.#taken()).frames > 0, 30_000);
+    await eventually("the gateway takes frames", async () => (await load.#taken()).frames > 0);
     load.#begin = await load.#taken();
     return load;
   }

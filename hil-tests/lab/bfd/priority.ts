@@ -18,6 +18,8 @@ export function parsePriority(word: string): Priority {
 }
 
 const FIFO_PRIORITY = 50;
+/** Of peers in tests whose sessions may not fall: as a speaker of ours is started. */
+export const PEER_FIFO = 50;
 const ROOT = "/sys/fs/cgroup";
 
 /** Puts running processes before others, each in a control group of its own where weights are asked for. */

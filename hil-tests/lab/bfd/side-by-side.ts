@@ -86,7 +86,7 @@ export async function buildSideBySide(priority: Priority): Promise<SideBySide> {
 
 /** All four sessions are Up, and everybody has heard of the final pace. */
 export async function allUp({ speaker, rival, far }: SideBySide): Promise<void> {
-  await eventually("all sessions are up", () => far.peers().every(isAgreed) && rival.peers().every(isAgreed), 30_000);
+  await eventually("all sessions are up", () => far.peers().every(isAgreed) && rival.peers().every(isAgreed));
   for (const { intervalMs } of PACES) {
     await eventually("ours are agreed", async () => {
       const { state, detectionTimeMs } = await speaker.session(String(intervalMs));

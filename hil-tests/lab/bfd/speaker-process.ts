@@ -76,15 +76,11 @@ export class SpeakerProcess {
     return session;
   }
 
-  async inState(state: SessionReport["state"], name = "one", limitMs = 10_000): Promise<SessionReport> {
-    return eventually(
-      `session ${name} is ${state}`,
-      async () => {
-        const session = await this.session(name);
-        return session.state === state && session;
-      },
-      limitMs,
-    );
+  async inState(state: SessionReport["state"], name = "one"): Promise<SessionReport> {
+    return eventually(`session ${name} is ${state}`, async () => {
+      const session = await this.session(name);
+      return session.state === state && session;
+    });
   }
 
   states(name = "one"): StateEvent[] {

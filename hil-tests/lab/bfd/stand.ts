@@ -65,7 +65,7 @@ export class Stand {
 
   /** FRR in the peer's namespace, not started yet; the one of this machine or another. */
   frr(programs?: FrrPrograms): Frr {
-    return new Frr(this.net.peer, this.file("frr"), programs);
+    return new Frr(this.net.peer, this.file("frr"), { ...(programs && { programs }), fifo: true });
   }
 
   /** BIRD in the peer's namespace, not started yet. */

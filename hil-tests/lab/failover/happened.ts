@@ -4,7 +4,7 @@ import { eventually } from "../namespaces.ts";
 export const NEVER_HAPPENED = "the fault never happened";
 
 /** Packets come all the time and kernels answer at once; the rest is for a busy machine. */
-const LIMIT_MS = 10_000;
+const LIMIT_MS = 30_000;
 
 /** Waits until a fault shows where it was done: in the kernel, or in its packets. Throws when it does not. */
 export async function happened(fault: string, shows: () => boolean | Promise<boolean>): Promise<void> {

@@ -12,7 +12,7 @@ export const PROGRAMS = {
   bfd: fileURLToPath(import.meta.resolve("@paddock/uplink/bfd/main.ts")),
 } as const;
 
-const READY_LIMIT_MS = 30_000;
+const READY_LIMIT_MS = 60_000;
 
 /** A Paddock program that lasts, in a namespace: its log is read, and kept in a file for whoever has to find out. */
 export class Program {

@@ -44,7 +44,7 @@ beforeEach(async () => {
   collector.address("lo", `${COLLECTOR}/128`);
   router.run("ip", "-6", "route", "add", `${COLLECTOR}/128`, "via", "fd00:b0::2");
   collector.run("ip", "-6", "route", "add", "default", "via", "fd00:b0::1");
-  frr = new Frr(router, join(lab.directory, "frr"));
+  frr = new Frr(router, join(lab.directory, "frr"), { fifo: true });
   const session = ` peer ${gateway.linkLocalOf("u0")} local-address ${router.linkLocalOf("g0")} interface g0\n${FRR_TIMERS}`;
   frr.start(session, { zebra: true });
   const reflector = { reflect: { listen: [{ address: COLLECTOR }], discriminators: [DISCRIMINATOR] } };

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { PEER_FIFO, setFifo } from "../bfd/priority.ts";
 import type { Namespace } from "../namespaces.ts";
 
 /** One line of `show bfd sessions`; intervals in seconds. */
@@ -27,6 +28,7 @@ export class Bird {
   start(body: string): void {
     this.#write(body);
     this.#namespace.run("bird", "-c", this.#at("bird.conf"), "-s", this.#at("bird.ctl"), "-P", this.#at("bird.pid"));
+    setFifo(Number(readFileSync(this.#at("bird.pid"), "utf8")), PEER_FIFO);
   }
 
   reconfigure(body: string): void {

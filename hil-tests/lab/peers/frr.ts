@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { PEER_FIFO, setFifo } from "../bfd/priority.ts";
 import { eventually, type Namespace } from "../namespaces.ts";
 
 /** What `show bfd peers json` says of one session. */
@@ -34,11 +35,14 @@ export class Frr {
   readonly #namespace: Namespace;
   readonly #directory: string;
   readonly #programs: FrrPrograms;
+  readonly #fifo: boolean;
 
-  constructor(namespace: Namespace, directory: string, programs = INSTALLED) {
+  /** `fifo`: at the real-time priority of a speaker of ours, where no session may fall because the machine is busy. */
+  constructor(namespace: Namespace, directory: string, options: { programs?: FrrPrograms; fifo?: boolean } = {}) {
     this.#namespace = namespace;
     this.#directory = directory;
-    this.#programs = programs;
+    this.#programs = options.programs ?? INSTALLED;
+    this.#fifo = options.fifo ?? false;
     mkdirSync(directory, { recursive: true });
     // The daemons leave root for the user frr and have to reach their directory.
     execFileSync("chown", ["frr:frr", directory]);
@@ -58,6 +62,7 @@ export class Frr {
       `log file ${at("bfdd.log")}\nlog timestamp precision 6\ndebug bfd peer\nbfd\n${sessions}\n!\n`,
     );
     this.#daemon("bfdd", "-z", at("zserv.api"), "-f", at("bfdd.conf"));
+    if (this.#fifo) setFifo(this.pid(), PEER_FIFO);
   }
 
   #daemon(name: string, ...args: string[]): void {

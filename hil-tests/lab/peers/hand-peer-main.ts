@@ -27,6 +27,7 @@ let theirs = 0;
 let likeTheirs = false;
 let state: BfdState = "down";
 let polling = false;
+let next: HandPeerStart["discriminator"] | undefined;
 
 const listener = createSocket("udp6");
 listener.bind({ address: local, port: BFD_PORTS.singleHop, exclusive: true });
@@ -79,6 +80,11 @@ listener.on("message", (datagram) => {
   // What is meant for who we were before a restart.
   if (packet.yourDiscriminator !== 0 && packet.yourDiscriminator !== mine) return;
   process.send!(packet);
+  if (next !== undefined && packet.yourDiscriminator === mine) {
+    const last = next;
+    next = undefined;
+    return begin(last);
+  }
   theirs = packet.myDiscriminator;
   if (packet.final) polling = false;
   const before = state;
@@ -88,7 +94,10 @@ listener.on("message", (datagram) => {
 });
 
 process.on("message", (command: HandPeerCommand) => {
-  if (command.do === "restart") return begin(command.discriminator);
+  if (command.do === "restart") {
+    next = command.again;
+    return begin(command.discriminator);
+  }
   if (command.do === "say") words = { ...words, ...command.words };
   else polling = true;
   send({});

@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { BfdPacket } from "@paddock/wire/bfd-packet.ts";
+import { PEER_FIFO, setFifo } from "../bfd/priority.ts";
 import { eventually, type Namespace } from "../namespaces.ts";
 
 const PROGRAM = fileURLToPath(import.meta.resolve("./hand-peer-main.ts"));
@@ -28,7 +29,12 @@ export interface HandPeerStart {
 export type HandPeerCommand =
   | { readonly do: "say"; readonly words: Partial<HandPeerWords> }
   | { readonly do: "poll" }
-  | { readonly do: "restart"; readonly discriminator: HandPeerDiscriminator };
+  | {
+      readonly do: "restart";
+      readonly discriminator: HandPeerDiscriminator;
+      /** Once more with this one at the first packet for `discriminator`, before it can be Up. */
+      readonly again?: HandPeerDiscriminator;
+    };
 
 /**
  * A peer made by hand, for what no daemon can be asked to do. It shakes hands, sends every 50 ms, never gives up for
@@ -54,6 +60,7 @@ export class HandPeer {
       else peer.heard.push(message as BfdPacket);
     });
     await eventually("the peer made by hand listens", () => ready);
+    setFifo(child.pid!, PEER_FIFO);
     return peer;
   }
 
@@ -71,6 +78,11 @@ export class HandPeer {
   /** Forgets everything and begins anew, as a program that was killed and started. */
   restart(discriminator: HandPeerDiscriminator): void {
     this.#tell({ do: "restart", discriminator });
+  }
+
+  /** The same, and once more when the first packet for `first` comes, before that session can be Up. */
+  restartTwice(first: HandPeerDiscriminator, last: HandPeerDiscriminator): void {
+    this.#tell({ do: "restart", discriminator: first, again: last });
   }
 
   /** What comes in during so many milliseconds. */
