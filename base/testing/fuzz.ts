@@ -2,7 +2,7 @@
  * How often a fuzz test tries: a quarter of its full scale in `npm test`, all of it in CI, which sets PADDOCK_FUZZ_SCALE=1;
  * more than that overnight.
  */
-const FUZZ_SCALE = Number(process.env["PADDOCK_FUZZ_SCALE"] ?? 0.25);
+export const FUZZ_SCALE = Number(process.env["PADDOCK_FUZZ_SCALE"] ?? 0.25);
 
 /** Rounds of what is tried a million times at full scale. */
 export const MILLION = Math.round(1_000_000 * FUZZ_SCALE);

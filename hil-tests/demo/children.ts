@@ -16,9 +16,9 @@ const MAINS: Readonly<Record<Program, string>> = {
   bfd: "../../uplink/bfd/main.ts",
 };
 const LAST_LINES = 8;
-const READY_MS = 30_000;
+const READY_MS = 120_000;
 /** What a program gets to end by itself before it is killed. */
-const END_MS = 4000;
+const END_MS = 20_000;
 /** A terminal sends ctrl-C to every process at once; a child may be quicker than the news of it. */
 const SIGNAL_GRACE_MS = 150;
 

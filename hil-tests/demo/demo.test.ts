@@ -3,31 +3,29 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
+import { until } from "@paddock/base/testing/until.ts";
 
 const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
-const LIMIT_MS = 90_000;
 
-let directory: string;
-let demo: ChildProcess | undefined;
+const started: { readonly child: ChildProcess; readonly directory: string }[] = [];
 
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "paddock-demo-test-"));
-});
-afterEach(() => {
-  demo?.kill("SIGKILL");
-  for (const { pid } of processesOfDemo()) process.kill(pid, "SIGKILL");
-  rmSync(directory, { recursive: true, force: true });
+afterAll(() => {
+  for (const { child, directory } of started) {
+    child.kill("SIGKILL");
+    for (const { pid } of processesOf(directory)) process.kill(pid, "SIGKILL");
+    rmSync(directory, { recursive: true, force: true });
+  }
 });
 
-/** Starts the demo; its temporary directory lies in ours. */
+/** Starts a demo in a temporary directory of its own. */
 function start(...args: string[]) {
+  const directory = mkdtempSync(join(tmpdir(), "paddock-demo-test-"));
   const child = spawn(process.execPath, [MAIN, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, TMPDIR: directory, NO_COLOR: "1" },
   });
-  demo = child;
+  started.push({ child, directory });
   let output = "";
   const onOutput = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr]) {
@@ -49,7 +47,12 @@ function start(...args: string[]) {
         look();
       }),
     ]);
-  return { child, ended, says, output: () => output };
+  /** A process that its parent does not wait for ends a moment later. */
+  const nothingLeft = async (): Promise<void> => {
+    await until(() => expect(processesOf(directory)).toEqual([]));
+    expect(readdirSync(directory)).toEqual([]);
+  };
+  return { child, directory, ended, says, nothingLeft, output: () => output };
 }
 
 interface DemoProcess {
@@ -57,8 +60,8 @@ interface DemoProcess {
   readonly command: string;
 }
 
-/** Every process that descends from the demo: all inherit its temporary directory. */
-function processesOfDemo(): DemoProcess[] {
+/** Every process that descends from a demo: all inherit its temporary directory. */
+function processesOf(directory: string): DemoProcess[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
@@ -72,61 +75,45 @@ function processesOfDemo(): DemoProcess[] {
     });
 }
 
-/** A process that its parent does not wait for ends a moment later; the test's time limit ends the wait. */
-async function nothingLeft(): Promise<void> {
-  while (processesOfDemo().length > 0) await sleep(20);
-  expect(readdirSync(directory)).toEqual([]);
-}
+test("proves that nothing is lost when the active uplink is cut, and leaves nothing behind", async () => {
+  const { ended, nothingLeft, output } = start("--seconds", "5", "--seed", "3");
+  const code = await ended;
+  expect(output()).toMatch(/CUT +(\w+) [^]*GOES ON first receipt over [^]*HEALED +\1 /);
+  expect(output()).toMatch(/^PASS: ([\d,]+) frames sent, \1 kept exactly once, chains intact\.$/m);
+  expect(output()).not.toContain("FAIL");
+  expect(code).toBe(0);
+  await nothingLeft();
+});
 
-test(
-  "proves that nothing is lost when the active uplink is cut, and leaves nothing behind",
-  async () => {
-    const { ended, output } = start("--seconds", "8", "--seed", "3");
-    const code = await ended;
-    expect(output()).toMatch(/CUT +(\w+) [^]*GOES ON first receipt over [^]*HEALED +\1 /);
-    expect(output()).toMatch(/^PASS: ([\d,]+) frames sent, \1 kept exactly once, chains intact\.$/m);
-    expect(output()).not.toContain("FAIL");
-    expect(code).toBe(0);
-    await nothingLeft();
-  },
-  LIMIT_MS,
-);
-
-test(
-  "ctrl-C in the middle ends everything",
-  async () => {
-    const { child, ended, says, output } = start("--seconds", "30");
+describe.concurrent("at once, as they wait for the most part", () => {
+  test("ctrl-C in the middle ends everything", async () => {
+    const { child, directory, ended, says, nothingLeft, output } = start("--seconds", "30");
     await says("frames/s: received");
     expect(output()).toContain("frames/s: received");
     // Without the processes the look for them would find nothing, whatever the demo does.
-    expect(processesOfDemo().length).toBeGreaterThanOrEqual(7);
+    expect(processesOf(directory).length).toBeGreaterThanOrEqual(7);
     child.kill("SIGINT");
     expect(await ended).toBe(1);
     expect(output()).toContain("Interrupted");
     await nothingLeft();
-  },
-  LIMIT_MS,
-);
+  });
 
-test(
-  "a program that dies is named with its last words, and takes everything along",
-  async () => {
-    const { ended, says, output } = start("--seconds", "30");
+  test("a program that dies is named with its last words, and takes everything along", async () => {
+    const { directory, ended, says, nothingLeft, output } = start("--seconds", "30");
     await says("frames/s: received");
     expect(output()).toContain("frames/s: received");
-    const gateway = processesOfDemo().find(({ command }) => command.includes("gateway/main.ts run"));
+    const gateway = processesOf(directory).find(({ command }) => command.includes("gateway/main.ts run"));
     process.kill(gateway!.pid, "SIGKILL");
     expect(await ended).toBe(1);
     expect(output()).toContain("FAIL: the demo broke off. The gateway was ended by SIGKILL.");
     expect(output()).toMatch(/Its last lines:\n +\{"time"/);
     await nothingLeft();
-  },
-  LIMIT_MS,
-);
+  });
 
-test("a wrong option is refused before anything starts", async () => {
-  const { ended, output } = start("--seconds", "3");
-  expect(await ended).toBe(2);
-  expect(output()).toContain("--seconds 3 is not a whole number from 4 to 45");
-  await nothingLeft();
+  test("a wrong option is refused before anything starts", async () => {
+    const { ended, nothingLeft, output } = start("--seconds", "3");
+    expect(await ended).toBe(2);
+    expect(output()).toContain("--seconds 3 is not a whole number from 4 to 45");
+    await nothingLeft();
+  });
 });

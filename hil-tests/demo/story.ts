@@ -13,7 +13,7 @@ import { WATCH } from "./uplinks.ts";
 const CLOSE_LOOK_MS = 15;
 const USUAL_LOOK_MS = 100;
 /** Longer than request timeouts take to find a black hole without a watcher. */
-const SWITCH_MS = 20_000;
+const SWITCH_MS = 60_000;
 
 const LOG_LINE_MS = 500;
 

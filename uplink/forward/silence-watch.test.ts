@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { FUZZ_SCALE } from "@paddock/base/testing/fuzz.ts";
 import {
   leavingTimes,
   leftAtMs,
@@ -9,17 +10,20 @@ import {
   twoPaths,
 } from "./testing/silence-cases.ts";
 
+/** Chances of loss that each case is tried with, for paths that are left and for those that are not. */
+const [LEFT_SEEDS, STAYING_SEEDS] = [Math.ceil(20 * FUZZ_SCALE), Math.ceil(8 * FUZZ_SCALE)];
+
 describe("a path that its watcher finds up", () => {
   test.each(SILENT_PATHS)("is left within 3 s at p95: $what", (one) => {
-    expect(p95(leavingTimes(one, 20, 8000))).toBeLessThan(3000);
+    expect(p95(leavingTimes(one, LEFT_SEEDS, 8000))).toBeLessThan(3000);
   });
 
   test.each(SILENT_LONG_PATHS)("is left within 5 s at p95: $what", (one) => {
-    expect(p95(leavingTimes(one, 20, 8000))).toBeLessThan(5000);
+    expect(p95(leavingTimes(one, LEFT_SEEDS, 8000))).toBeLessThan(5000);
   });
 
   test.each(SLOW_PATHS)("is not left: $what", (one) => {
-    expect(new Set(leavingTimes(one, 6, 25_000))).toEqual(new Set([Number.POSITIVE_INFINITY]));
+    expect(new Set(leavingTimes(one, STAYING_SEEDS, 25_000))).toEqual(new Set([Number.POSITIVE_INFINITY]));
   });
 
   test("is not left for a collector that has stopped answering on all of them", () => {
