@@ -22,11 +22,15 @@ async function runAndTell(main: (argv: string[]) => number | Promise<number>): P
     }
     process.exitCode = await main(argv);
   } catch (error) {
-    const text = argv.includes("--json") ? failedEvent(error) : failureText(error);
-    writeSync(2, `${printable(text)}\n`);
+    writeSync(2, failureLine(error, argv));
     // What failed may have left handles open; there is nothing to wait for.
     process.exit(2);
   }
+}
+
+/** What is told of a failure, as `runMain` says; ends with a line feed. */
+export function failureLine(error: unknown, argv: readonly string[]): string {
+  return `${printable(argv.includes("--json") ? failedEvent(error) : failureText(error))}\n`;
 }
 
 function failureText(error: unknown): string {

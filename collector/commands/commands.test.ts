@@ -3,10 +3,12 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Ended, runInProcess } from "@paddock/base/testing/in-process.ts";
 import { Sealer, testIdentity } from "@paddock/store/testing/sealer.ts";
 import { encodeSource, recordSize, writeRecord } from "@paddock/wire/record.ts";
 import { hexOf } from "../chain-name.ts";
 import { CLAIM, TestCollector } from "../testing/test-collector.ts";
+import { collectorCommand } from "./collector-command.ts";
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
 
@@ -36,13 +38,9 @@ function senmlPayload(): Buffer {
   return payload;
 }
 
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
+/** `log` streams and `run` serves: those in a process of their own, the others in this one. */
 async function paddock(...argv: readonly string[]): Promise<Ended> {
+  if (argv[0] !== "log" && argv[0] !== "run") return runInProcess(collectorCommand, argv);
   try {
     return { code: 0, ...(await promisify(execFile)(process.execPath, [MAIN, ...argv])) };
   } catch (error) {
@@ -79,13 +77,11 @@ describe("the commands", () => {
   });
 
   test("fleet and gaps answer for people and for programs, and consumers keep places", async () => {
-    const [text, json, gaps, moved, listed] = await Promise.all([
-      paddock("fleet", "--config", config),
-      paddock("fleet", "--config", config, "--json"),
-      paddock("gaps", "--config", config),
-      paddock("consumers", "lake", "--offset", "2", "--config", config),
-      paddock("consumers", "--config", config, "--json"),
-    ]);
+    const text = await paddock("fleet", "--config", config);
+    const json = await paddock("fleet", "--config", config, "--json");
+    const gaps = await paddock("gaps", "--config", config);
+    const moved = await paddock("consumers", "lake", "--offset", "2", "--config", config);
+    const listed = await paddock("consumers", "--config", config, "--json");
     expect(text).toMatchObject({
       code: 0,
       stdout: /OK .*claimed.*All here[\s\S]*telemetry epoch 0: 3 batches.*by fibre/u,

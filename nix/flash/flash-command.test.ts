@@ -1,7 +1,7 @@
-import { execFile } from "node:child_process";
 import { copyFile, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { runInProcess } from "@paddock/base/testing/in-process.ts";
 import { flashCommand } from "./flash-command.ts";
 import { makeRelease, type ReleaseFixture } from "./testing/release-fixture.ts";
 
@@ -18,14 +18,9 @@ interface Ended {
 }
 
 /** Runs the command as a person would, without a terminal. */
-function flash(...args: string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    const main = join(import.meta.dirname, "main.ts");
-    const child = execFile(process.execPath, [main, ...args], (error, out, err) => {
-      resolve({ code: error === null ? 0 : Number(error.code), out, err });
-    });
-    child.stdin?.end();
-  });
+async function flash(...args: string[]): Promise<Ended> {
+  const { code, stdout, stderr } = await runInProcess(flashCommand, args);
+  return { code, out: stdout, err: stderr };
 }
 
 const card = (name: string) => join(release.directory, name);

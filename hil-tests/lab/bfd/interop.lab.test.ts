@@ -166,9 +166,9 @@ void describe("FRR", () => {
     await new Promise((done) => setTimeout(done, 1360));
     process.kill(stand.speaker.pid, "SIGCONT");
     await eventually("relaxed", () =>
-      stand.speaker.events.some((event) => event.event === "relaxed" && event.toMs === 800),
+      stand.speaker.events.some((event) => event.event === "relaxed" && event.toMs === 1000),
     );
-    await eventually("FRR was told", () => peer.peers()[0]?.["remote-transmit-interval"] === 800);
+    await eventually("FRR was told", () => peer.peers()[0]?.["remote-transmit-interval"] === 1000);
     assert.equal((await stand.speaker.session()).downs, 0);
     assert.equal((await stand.speaker.session()).detectionTimeMs, 150);
   });
