@@ -2,7 +2,12 @@ import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import { isNormal, type Ranges } from "@paddock/base/ranges.ts";
 import { CborReader } from "./cbor-read.ts";
 import { CborWriter } from "./cbor-write.ts";
-import { RECEIPT_RANGES_MAX } from "./limits.ts";
+import {
+  DIRECTIVE_ID_BYTES,
+  DIRECTIVE_REASON_BYTES_MAX,
+  DIRECTIVE_VERSION_BYTES_MAX,
+  RECEIPT_RANGES_MAX,
+} from "./limits.ts";
 
 /**
  * The gateway's own records (format 65535): what happened to the chain, said inside the chain. Frame = a CBOR array
@@ -34,12 +39,35 @@ export type GatewayRecord =
       readonly previousEpoch: number;
       /** The last seq known of the previous epoch, or null when none is. */
       readonly lastSeq: number | null;
-    };
+    }
+  | DirectiveResult;
+
+/** What became of a directive. The same may be said more than once. */
+export interface DirectiveResult {
+  readonly kind: "directive";
+  /** Of the directive. */
+  readonly id: Uint8Array;
+  readonly outcome: DirectiveOutcome;
+  /** What it asked for: `config 7`, `release 1.2.3`. */
+  readonly subject: string;
+  /** Why, for a person; empty where there is nothing to explain. */
+  readonly reason: string;
+}
+
+/**
+ * `trying` is the only one that another follows. `refused`: not begun, everything is as before. `reverted`: tried, and
+ * gone back. `failed`: begun, and not come to an end.
+ */
+export const DIRECTIVE_OUTCOMES = ["trying", "applied", "refused", "reverted", "failed"] as const;
+export type DirectiveOutcome = (typeof DIRECTIVE_OUTCOMES)[number];
 
 const KIND_LOSS = 1;
 const KIND_CLOCK_STEP = 2;
 const KIND_EPOCH_CHANGE = 3;
+const KIND_DIRECTIVE = 4;
 const REASON_BYTES_MAX = 128;
+const ELLIPSIS_BYTES = 3;
+const SUBJECT_BYTES_MAX = 16 + DIRECTIVE_VERSION_BYTES_MAX;
 
 export function encodeGatewayRecord(record: GatewayRecord): Buffer {
   const writer = new CborWriter();
@@ -53,6 +81,12 @@ export function encodeGatewayRecord(record: GatewayRecord): Buffer {
     case "epoch-change":
       writer.array(4).int(KIND_EPOCH_CHANGE).text(record.reason).int(record.previousEpoch);
       return (record.lastSeq === null ? writer.null() : writer.int(record.lastSeq)).finish();
+    case "directive":
+      writer.array(5).int(KIND_DIRECTIVE).bytes(record.id).int(DIRECTIVE_OUTCOMES.indexOf(record.outcome));
+      return writer
+        .text(shortened(record.subject, SUBJECT_BYTES_MAX))
+        .text(shortened(record.reason, DIRECTIVE_REASON_BYTES_MAX))
+        .finish();
   }
 }
 
@@ -83,7 +117,22 @@ function readBody(reader: CborReader, kind: number, items: number): GatewayRecor
     const previousEpoch = reader.uint("previous epoch", 0xffff_ffff);
     return { kind: "epoch-change", reason, previousEpoch, lastSeq: reader.takeNull() ? null : reader.uint("last seq") };
   }
+  if (kind === KIND_DIRECTIVE && items === 5) {
+    const id = reader.bytes("id", DIRECTIVE_ID_BYTES);
+    const outcome = DIRECTIVE_OUTCOMES[reader.uint("outcome", DIRECTIVE_OUTCOMES.length - 1)]!;
+    const subject = reader.text("subject", SUBJECT_BYTES_MAX);
+    return { kind: "directive", id, outcome, subject, reason: reader.text("reason", DIRECTIVE_REASON_BYTES_MAX) };
+  }
   return undefined;
+}
+
+/** The beginning of a text that is too long, with whole characters and a sign that it goes on. */
+function shortened(text: string, bytesMax: number): string {
+  const whole = text.toWellFormed();
+  if (Buffer.byteLength(whole) <= bytesMax) return whole;
+  const kept = new Uint8Array(bytesMax - ELLIPSIS_BYTES);
+  const { read } = new TextEncoder().encodeInto(whole, kept);
+  return `${whole.slice(0, read)}…`;
 }
 
 /** Reads `[* [first, last]]`, normal in the sense of base/ranges.ts and at most RECEIPT_RANGES_MAX long. */

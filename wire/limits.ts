@@ -41,6 +41,17 @@ export const CHALLENGE_BYTES_MAX = 64;
 /** Bytes of a claim code and of a gateway's label in an enrolment, in UTF-8. */
 export const CLAIM_BYTES_MAX = 128;
 export const LABEL_BYTES_MAX = 256;
+
+/** Bytes of a directive's id. */
+export const DIRECTIVE_ID_BYTES = 16;
+/** Bytes of the document in a directive: with its signature it stays below RECEIPT_BYTES_MAX, which bounds answers. */
+export const DIRECTIVE_DOCUMENT_BYTES_MAX = 16 * 1024;
+/** Bytes of a directive's URL and version. */
+export const DIRECTIVE_URL_BYTES_MAX = 2048;
+export const DIRECTIVE_VERSION_BYTES_MAX = 64;
+/** Bytes of the reason in a gateway's answer to a directive. */
+export const DIRECTIVE_REASON_BYTES_MAX = 256;
+
 /** Headers in one proof file: at HEADER_BYTES_MAX each and with a payload this stays below PROOF_BYTES_MAX. */
 export const PROOF_HEADERS_MAX = 100_000;
 /** Bytes of a proof file. */
@@ -82,6 +93,7 @@ const relations: readonly [boolean, string][] = [
     2 * RELEASE_CHUNKS_MAX * (HASH_BYTES + 1) + 2048 <= MANIFEST_BYTES_MAX,
     "the longest lists of chunks fit a manifest",
   ],
+  [DIRECTIVE_DOCUMENT_BYTES_MAX + 512 <= RECEIPT_BYTES_MAX, "the largest directive fits an answer"],
   [2 * RECEIPT_RANGES_MAX * 19 + 512 <= RECEIPT_BYTES_MAX, "the largest receipt fits its bound"],
 ];
 for (const [holds, statement] of relations) {

@@ -7,6 +7,7 @@ import { checkBatch, decodeBatches, encodeBatches, type EncodedBatch } from "./b
 import { skipItem } from "./cbor-read.ts";
 import { encodeMessage, readMessage, type CoapMessage } from "./coap-message.ts";
 import { decodeMac0, encodeMac0, verifyMac0, type Mac0 } from "./cose-mac.ts";
+import { openDirective, signDirective, type Directive } from "./directive.ts";
 import { openEnrolment, signEnrolment, type Enrolment } from "./enrolment.ts";
 import { decodeGatewayRecord, encodeGatewayRecord, type GatewayRecord } from "./gateway-record.ts";
 import { openKeyProof, signKeyProof, type KeyProof } from "./key-proof.ts";
@@ -79,6 +80,11 @@ const codecs: Readonly<Record<VectorFile, Codec>> = {
     decode: (bytes) => openKeyProof(bytes, testGateway.publicKey),
     encode: ({ collector, challenge }: KeyProof) => signKeyProof(testGateway, collector, challenge),
     rule: "key-proof",
+  },
+  directive: {
+    decode: (bytes) => openDirective(bytes, testCollector.publicKey),
+    encode: (directive: Directive) => signDirective(testCollector, directive),
+    rule: "directive",
   },
   proof: { decode: decodeProof, encode: (proof: Proof) => encodeProof(proof), rule: "proof" },
 };

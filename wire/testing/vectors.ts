@@ -28,6 +28,7 @@ export const VECTOR_FILES = [
   "receipt",
   "enrolment",
   "key-proof",
+  "directive",
   "proof",
 ] as const;
 export type VectorFile = (typeof VECTOR_FILES)[number];
