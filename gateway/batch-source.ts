@@ -21,6 +21,8 @@ export interface ChainBatchSourceOptions {
   /** SHA-256 of the gateway's public key. */
   readonly gateway: Uint8Array;
   readonly onSealed: (callback: (lane: Lane, epoch: number, seq: number) => void) => void;
+  /** Called when the collector has compared batches of this gateway with what it holds, and that is durable here. */
+  readonly onReceipt?: () => void;
   /** Called when a trim freed something. */
   readonly roomFreed: () => void;
   /** Called once for each way in which the collector turns out to hold another chain. */
@@ -90,6 +92,7 @@ export class ChainBatchSource implements BatchSource {
     await store.acknowledge(id, subtract(named, lacking), encoded);
     this.#lastReceiptUs = clock.monotonicUs();
     this.#noticeLostTail(id, receipt);
+    if (confirmed.length > 0) this.#options.onReceipt?.();
     if (this.#stopped) return;
     this.#trimTimer ??= clock.after(TRIM_AFTER_MS, () => {
       this.#trimTimer = undefined;

@@ -23,6 +23,8 @@ import { followLinks } from "./follow-links.ts";
 import { loadOrCreateIdentity } from "@paddock/wire/identity-file.ts";
 import { assertStoreIsOurs } from "./identity.ts";
 import { openIngest } from "./open-ingest.ts";
+import { DirectiveErrand } from "./directives/directive-errand.ts";
+import type { Directives } from "./directives/directives.ts";
 import { UdpListeners } from "./ingest/udp-listener.ts";
 import { serveMetrics } from "./metrics/metrics-server.ts";
 import { Uplinks } from "./paths/uplinks.ts";
@@ -48,6 +50,8 @@ export interface GatewayEnvironment {
   readonly log: Log;
   /** The store's database, for faults; by default LevelDB in the data directory. */
   readonly database?: KeyValueDatabase;
+  /** What the collector may ask of this gateway; without it, nothing. */
+  readonly directives?: Directives;
 }
 
 /**
@@ -77,7 +81,7 @@ const HOT_BYTES = 1 << 20;
 /** Every object, in the order in which they need each other. */
 async function assemble(
   config: GatewayConfig,
-  { clock, log, database }: GatewayEnvironment,
+  { clock, log, database, directives }: GatewayEnvironment,
   closing: Shutdown,
   { promise: failed, reject: fatal }: PromiseWithResolvers<never>,
 ): Promise<Gateway> {
@@ -91,6 +95,7 @@ async function assemble(
     clock,
   });
   closing.add(() => store.close());
+  await directives?.started();
   logRecovery(store, log);
   const { identity } = await identityFor(config, store, log);
   const boot = await countBoot(dataDir, { atLeast: await newestBoot(store) });
@@ -119,6 +124,7 @@ async function assemble(
     store,
     gateway: identity.id,
     onSealed: (callback) => commitLoop.onSealed(callback),
+    onReceipt: () => directives?.receipt(),
     roomFreed: () => commitLoop.roomFreed(),
     onDiverged: (...found) => void divergence.found(...found),
     quarantine: (lost) => commitLoop.quarantine(lost),
@@ -188,6 +194,20 @@ async function assemble(
   const links = followLinks(config, id, listeners, { addresses: feed, clock, log });
   closing.add(() => links.stop());
   uplinks?.start();
+  if (directives !== undefined && uplinks !== undefined && config.collector !== null) {
+    const errand = new DirectiveErrand({
+      directives,
+      gateway: identity.id,
+      collector: Buffer.from(config.collector.publicKey, "hex"),
+      forwarder: uplinks.forwarder,
+      sink: commitLoop,
+      clock,
+      clockQuality,
+      log,
+    });
+    closing.add(() => errand.stop());
+    errand.start();
+  }
   const reloadSensors = async (): Promise<void> => {
     if (sensorsFile === undefined) return log.info("sensors-reload", { detail: "no sensors file is configured" });
     const document = await sensorsFile.reload();

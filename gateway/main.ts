@@ -6,6 +6,7 @@ import { print } from "@paddock/base/printable.ts";
 import { bufferCommand } from "./cli/buffer-command.ts";
 import { chainCommand } from "./cli/chain-command.ts";
 import { DEFAULT_CONFIG_FILE, type Command } from "./cli/options.ts";
+import { directivesCommand } from "./cli/directives-command.ts";
 import { identityCommand, metricsCommand } from "./cli/plain-commands.ts";
 import { provisionCommand } from "./cli/provision-command.ts";
 import { runCommand } from "./cli/run-command.ts";
@@ -23,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   uplinks: uplinksCommand,
   metrics: metricsCommand,
   identity: identityCommand,
+  directives: directivesCommand,
   provision: provisionCommand,
   update: updateCommand,
 };

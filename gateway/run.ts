@@ -5,23 +5,56 @@ import { jsonLinesLog, type Log } from "@paddock/base/log.ts";
 import { endSignals } from "@paddock/base/signals.ts";
 import { openGateway, type Gateway } from "./compose.ts";
 import { formatAddress, type GatewayConfig } from "./config.ts";
+import { Directives, type Run } from "./directives/directives.ts";
+
+/** A gateway that does not come to rest in this time is ended as it is: the store is made for that. */
+const STOP_MS = 30_000;
 
 /**
- * Runs the gateway until SIGTERM or SIGINT, then drains it: resolves with 0. What it cannot survive ends the process
- * with 1, so that the service manager starts it again through the recovery of the store.
+ * Runs the gateway until SIGTERM or SIGINT, then drains it: resolves with 0. Where its collector changes the
+ * configuration, it is drained and opened anew with that. What it cannot survive ends the process with 1, so that the
+ * service manager starts it again through the recovery of the store.
  */
-export async function runGateway(config: GatewayConfig): Promise<number> {
-  const log = jsonLinesLog(config.log.level);
+export async function runGateway(own: GatewayConfig): Promise<number> {
+  const directives = await Directives.open({ own, clock: systemClock, log: jsonLinesLog(own.log.level) });
+  let gateway: Gateway | undefined;
+  let bySignal: Promise<{ signal: NodeJS.Signals }> | undefined;
+  for (;;) {
+    const run = directives.begin();
+    const log = jsonLinesLog(run.config.log.level);
+    gateway = await openRun(run, directives, log);
+    if (gateway === undefined) continue;
+    if (bySignal === undefined) {
+      const { first } = endSignals(process, systemClock, () => process.exit(1));
+      bySignal = first.then((signal) => ({ signal }));
+      process.on("SIGHUP", () => void gateway?.reloadSensors());
+    }
+    const why = await Promise.race([bySignal, run.restart.then((restart) => ({ restart }))]);
+    log.info("stopping", why);
+    const tooLong = "restart" in why ? systemClock.after(STOP_MS, () => process.exit(1)) : undefined;
+    await gateway.stop();
+    tooLong?.cancel();
+    log.info("stopped");
+    if ("signal" in why) return 0;
+  }
+}
+
+/** Undefined when a configuration on trial cannot be run: then the one before is next. */
+async function openRun(run: Run, directives: Directives, log: Log): Promise<Gateway | undefined> {
   const startedAt = performance.now();
+  const opening = openGateway(run.config, { clock: systemClock, log, directives });
   let gateway: Gateway;
   try {
-    gateway = await openGateway(config, { clock: systemClock, log });
+    const opened = await Promise.race([opening, run.restart]);
+    // The trial is over and its start does not come to an end.
+    if (typeof opened === "string") process.exit(1);
+    gateway = opened;
   } catch (error) {
     logFailure(log, error);
+    if (await directives.giveUp(`it does not start: ${messageOf(error)}`)) return undefined;
     if (error instanceof PaddockError && error.disposition === "fatal") return fail(error);
     throw error;
   }
-  const { first: signal } = endSignals(process, systemClock, () => process.exit(1));
   log.info("ready", {
     id: gateway.id,
     addresses: gateway.addresses.map(({ kind, address, port }) => ({ kind, address, port })),
@@ -33,11 +66,7 @@ export async function runGateway(config: GatewayConfig): Promise<number> {
     logFailure(log, error);
     fail(error);
   });
-  process.on("SIGHUP", () => void gateway.reloadSensors());
-  log.info("stopping", { signal: await signal });
-  await gateway.stop();
-  log.info("stopped");
-  return 0;
+  return gateway;
 }
 
 /** Ends the process at once, with the failure in words for the terminal. */

@@ -89,7 +89,7 @@ export class OpenBatch {
     if (this.#length + size > PAYLOAD_BYTES_MAX - OWN_BYTES || this.#count >= RECORDS_MAX - OWN_RECORDS) return false;
     this.#length = writeRecord(this.#buffer, this.#length, offset, frame.encodedSource, frame.format, frame.frame);
     this.#count++;
-    this.#frames++;
+    if (frame.format !== FORMAT_GATEWAY) this.#frames++;
     if (frame.side !== undefined) this.#side.set(frame.side.key, frame.side);
     const { note } = frame;
     if (note !== undefined) this.#notesFor(note.book).push(note.low, note.high);

@@ -139,6 +139,26 @@ export const configFields = v.strictObject({
     ),
     "How batches leave.",
   ),
+  directives: described(
+    v.optional(
+      v.strictObject({
+        take: described(
+          v.optional(v.array(v.picklist(["config", "release"])), ["config", "release"]),
+          "What the collector may ask of this gateway: config, a change of its configuration; release, an update of its image. Empty: nothing.",
+        ),
+        everyS: described(
+          v.optional(whole(1, 86_400, "seconds"), 300),
+          "Seconds between two questions to the collector whether it asks for something, a fifth more or less.",
+        ),
+        trialS: described(
+          v.optional(whole(1, 86_400, "seconds"), 300),
+          "Seconds within which a changed configuration has to get a receipt; without one the gateway goes back to the one before.",
+        ),
+      }),
+      {},
+    ),
+    "What the collector may change here. No directive changes this section, nor dataDir, identity, status, bfd, sensors.file, notices, or collector but for its label.",
+  ),
   status: described(
     v.optional(
       v.strictObject({

@@ -197,6 +197,16 @@ class HttpCollectorLink implements CollectorLink {
     }
   }
 
+  async directive(signal: AbortSignal): Promise<LinkOutcome<Uint8Array | undefined>> {
+    const path = `${this.#prefix}/v1/directives/${Buffer.from(this.#gateway).toString("hex")}`;
+    const answer = await this.#askProven({ method: "GET", path, headers: {} }, signal);
+    if (!answer.ok) return answer;
+    const { status, body } = answer.value;
+    // A collector that knows no directives has nothing at this place.
+    if (status === 204 || status === 404) return { ok: true, value: undefined };
+    return status === 200 ? { ok: true, value: body } : refusalOf(answer.value);
+  }
+
   onClosed(callback: (detail: string) => void): void {
     this.#exchange.onClosed(callback);
   }

@@ -15,7 +15,7 @@ import {
 } from "./forward-state.ts";
 import { statusOf, type ForwarderStatus, type PathCounters } from "./forwarder-status.ts";
 import { LinkSessions } from "./link-sessions.ts";
-import type { BatchSource, ChainBacklog, LinkRefusal, OpenLink } from "./ports.ts";
+import type { BatchSource, ChainBacklog, LinkOutcome, LinkRefusal, OpenLink } from "./ports.ts";
 import type { Liveness, PathConfig } from "../paths/path-config.ts";
 import { ReceiptQueue } from "./receipt-queue.ts";
 import { readLoad, receiptFault } from "./upload.ts";
@@ -111,6 +111,16 @@ export class Forwarder {
   /** Counts bytes that its watcher sent and received over a path against the budget of a metered one. */
   addUsage(path: string, bytes: number): void {
     if (this.#configs.get(path)?.metered !== undefined) this.#dispatch({ kind: "used", path, bytes });
+  }
+
+  /**
+   * Asks the collector over the path that carries traffic what it wants this gateway to do: an encoded directive, or
+   * undefined for nothing. Undefined instead of an outcome while no session is open there.
+   */
+  async directive(): Promise<LinkOutcome<Uint8Array | undefined> | undefined> {
+    const { active } = this.status();
+    const session = active === undefined ? undefined : this.#sessions.on(active);
+    return session?.link.directive(session.signal);
   }
 
   status(): ForwarderStatus {

@@ -84,6 +84,8 @@ export interface CollectorLink {
   receipt(chain: ChainName, signal: AbortSignal): Promise<LinkOutcome<VerifiedReceipt>>;
   /** Hands in an encoded enrolment request (wire/enrolment.ts). */
   enrol(request: Uint8Array, signal: AbortSignal): Promise<LinkOutcome<EnrolmentAnswer>>;
+  /** Asks what the collector wants this gateway to do: an encoded directive (wire/directive.ts), or nothing. */
+  directive(signal: AbortSignal): Promise<LinkOutcome<Uint8Array | undefined>>;
   /** Registers the callback for "the connection is gone"; called once, and not after `close`. */
   onClosed(callback: (detail: string) => void): void;
   /** Registers the callback for "no new requests are taken"; what is under way may still be answered. */

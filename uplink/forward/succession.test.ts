@@ -15,6 +15,7 @@ class WaitingLink implements CollectorLink {
   upload = () => new Promise<LinkRefusal>((resolve) => this.waiting.push(resolve));
   receipt = async () => refuse<LinkFailure>("refused", "not asked here");
   enrol = async () => refuse<LinkFailure>("refused", "not asked here");
+  directive = async () => accept(undefined);
   bytesUsed = (): number => 0;
   onClosed(): void {}
   close(): void {}

@@ -71,6 +71,10 @@ export class FakeCollector {
   unproven = 0;
   /** Changes what the next receipts say before they are signed. */
   forge: (receipt: Omit<Receipt, "collector">) => Omit<Receipt, "collector"> = (receipt) => receipt;
+  /** What it asks gateways to do, encoded. */
+  directive: Uint8Array | undefined;
+  /** How often it was asked for that. */
+  directivesAsked = 0;
   /** Batches that came again with the same header. */
   repeated = 0;
   readonly #chains = new Map<string, Kept>();
@@ -168,6 +172,11 @@ export class FakeCollector {
         .writeHead(this.enrolmentStatus, this.#challengeHeader())
         .end(JSON.stringify(this.claimNotTaken ? { claim: "not-taken" } : {}));
       return;
+    }
+    if (request.url.startsWith("/v1/directives/")) {
+      this.directivesAsked++;
+      if (this.directive === undefined) return void response.writeHead(204).end();
+      return void response.writeHead(200).end(this.directive);
     }
     const match = /^\/v1\/chains\/([0-9a-f]{64})\/(\w+)\/(\d+)$/.exec(request.url);
     const lane = laneOf(match?.[2] ?? "");
