@@ -30,7 +30,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 };
 
 function help(): string {
-  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(11)}${summary}`);
+  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`);
   return `paddock gateway COMMAND\n\n${lines.join("\n")}\n\nEvery command has --help, and --config FILE (default ${DEFAULT_CONFIG_FILE}).\n`;
 }
 

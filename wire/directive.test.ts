@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { readFileSync } from "node:fs";
 import { expectAccepted } from "@paddock/base/outcome.ts";
 import { describe, expect, test } from "vitest";

@@ -8,7 +8,7 @@ import { NOTICE_MAX, NOTICES_MAX } from "../config/fields.ts";
 import type { GatewayConfig } from "../config.ts";
 import { changedConfig } from "./changed-config.ts";
 import { advanceDirectives, type Answer, type DirectiveEvent, type DirectiveState } from "./machine.ts";
-import { UPDATE_DIR } from "./releases.ts";
+import { UPDATE_DIR } from "../update/state.ts";
 import { readDirectiveState, RESET_FILE, setStateAside, writeDirectiveState } from "./state-file.ts";
 
 export interface DirectivesOptions {

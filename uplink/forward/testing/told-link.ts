@@ -1,4 +1,4 @@
-import { refuse } from "@paddock/base/outcome.ts";
+import { accept, refuse } from "@paddock/base/outcome.ts";
 import type { CollectorLink, LinkFailure, LinkOutcome, VerifiedReceipt } from "../ports.ts";
 
 /** A link that does what a test tells it: its uploads wait, and its session ends when the test says so. */
@@ -14,6 +14,7 @@ export class ToldLink implements CollectorLink {
 
   receipt = async () => refuse<LinkFailure>("refused", "not asked here");
   enrol = async () => refuse<LinkFailure>("refused", "not asked here");
+  directive = async () => accept(undefined);
 
   upload(_chain: unknown, _body: Uint8Array, signal: AbortSignal): Promise<LinkOutcome<VerifiedReceipt>> {
     return new Promise((answer) => this.uploads.push({ signal, answer }));
