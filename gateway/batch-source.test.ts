@@ -228,6 +228,14 @@ describe("nothing is deleted but what a signed receipt of this chain names", () 
     await loop.stop();
   });
 
+  test("a receipt for a chain that is not here lets go of nothing, and the collector is seen to be ahead", async () => {
+    const source = sourceOver(store, () => Promise.resolve(true));
+    const { receipt, encoded } = receiptFor([[0, 3]], 0, null, [[1, 2]]);
+    await source.acknowledge(chain, receipt, encoded, []);
+    expect(source.backlog()).toEqual([]);
+    await source.stop();
+  });
+
   test("every receipt is noted and followed by a trim, and none begins after the stop", async () => {
     const loop = commitLoop(store);
     for (const byte of [1, 2, 3, 4]) await seal(loop, byte);

@@ -38,6 +38,14 @@ test("a failure that does not come again is chance, and the mutant lives", async
   expect(await endAfter("crash", PASSED)).toMatchObject({ end: "survived" });
 });
 
+test("a test that fails by chance does not keep a mutant from those behind it", async () => {
+  const early: Outcome = { ...FAILED, failed: "a.test.ts" };
+  const { end, asked } = await endAfter(early, PASSED, FAILED, FAILED);
+  expect(end).toBe("killed");
+  expect(asked.map(({ tests }) => tests)).toEqual([TESTS, ["a.test.ts"], ["b.test.ts"], ["b.test.ts"]]);
+  expect(await endAfter(early, PASSED, PASSED)).toMatchObject({ end: "survived" });
+});
+
 test("who waits in vain must not do so without the mutant", async () => {
   const { end, asked } = await endAfter(WAITED, WAITED, PASSED);
   expect(end).toBe("killed");

@@ -35,7 +35,12 @@ export async function confirmed(mutant: Mutant, tests: readonly string[], limitM
   };
   if (first !== "timeout") {
     const second = await ask({ mutant, ...again }, limitMs);
-    if (typeof second !== "string" && second.passed) return verdict("survived", `once, by chance: ${why}`);
+    if (typeof second !== "string" && second.passed) {
+      // Its failure ended the run before the tests behind it were asked.
+      const behind = failed === undefined ? [] : tests.slice(tests.indexOf(failed) + 1);
+      if (behind.length > 0) return confirmed(mutant, behind, limitMs, ask);
+      return verdict("survived", `once, by chance: ${why}`);
+    }
     const fails = typeof second === "string" ? second === "crash" : !WAITED_IN_VAIN.test(textOf(second));
     if (fails && !waited) return verdict("killed", why);
   }
