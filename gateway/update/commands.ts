@@ -186,8 +186,9 @@ async function ask(values: {
 }): Promise<GateEvent> {
   try {
     const socket = await socketOf({ socket: values.socket, config: values.config ?? IMAGE_CONFIG });
-    const { uplinks } = await askGateway<"status">(socket, { get: "status" }, ANSWER_MS);
-    return { kind: "answer", receiptS: uplinks.lastReceiptS };
+    const { uplinks, buffer } = await askGateway<"status">(socket, { get: "status" }, ANSWER_MS);
+    const idle = buffer.pendingRecords === 0 && uplinks.paths.some(({ session }) => session === "open");
+    return { kind: "answer", receiptS: uplinks.lastReceiptS, idle };
   } catch (error) {
     if (error instanceof PaddockError) return { kind: "no-answer" };
     throw error;

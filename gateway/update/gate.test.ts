@@ -4,8 +4,9 @@ import { startGate, stepGate, type GateEvent, type GateVerdict } from "./gate.ts
 
 const WITHIN_MS = 300_000;
 const SILENT: GateEvent = { kind: "no-answer" };
-const NOTHING: GateEvent = { kind: "answer", receiptS: null };
-const RECEIPT: GateEvent = { kind: "answer", receiptS: 1 };
+const NOTHING: GateEvent = { kind: "answer", receiptS: null, idle: false };
+const IDLE: GateEvent = { kind: "answer", receiptS: null, idle: true };
+const RECEIPT: GateEvent = { kind: "answer", receiptS: 1, idle: false };
 
 /** The verdict over events, each with its time in seconds, and when it came. */
 function judge(
@@ -60,6 +61,23 @@ describe("a new release is", () => {
     expect(judge(301, [[2, NOTHING]])).toMatchObject({ healthy: true });
   });
 
+  test("confirmed at the end when the collector is reached and nothing waits: sensors may send seldom", () => {
+    expect(
+      judge(10, [
+        [1, IDLE],
+        [299, IDLE],
+      ]),
+    ).toBeUndefined();
+    expect(judge(10, [[300, IDLE]])).toMatchObject({ healthy: true });
+    // What was idle and has something now that no receipt comes for is not.
+    expect(
+      judge(10, [
+        [299, IDLE],
+        [300, NOTHING],
+      ]),
+    ).toMatchObject({ healthy: false });
+  });
+
   test("given up when its gateway never answers, whatever was before", () => {
     for (const before of [null, 10])
       expect(
@@ -74,7 +92,7 @@ describe("a new release is", () => {
   });
 
   test("always judged once its time is over, and never given up after a receipt", () => {
-    const event = fc.constantFrom(SILENT, NOTHING, RECEIPT);
+    const event = fc.constantFrom(SILENT, NOTHING, IDLE, RECEIPT);
     const before = fc.option(fc.nat(1000), { nil: null });
     fc.assert(
       fc.property(before, fc.array(fc.tuple(fc.nat(299), event)), event, (receiptBeforeS, events, last) => {
@@ -82,7 +100,8 @@ describe("a new release is", () => {
         const verdict = judge(receiptBeforeS, [...sorted, [300, last]]);
         expect(verdict).toBeDefined();
         if ([...sorted.map(([, one]) => one), last].includes(RECEIPT)) expect(verdict!.healthy).toBe(true);
-        else if (receiptBeforeS !== null && receiptBeforeS <= 300) expect(verdict!.healthy).toBe(false);
+        else if (receiptBeforeS !== null && receiptBeforeS <= 300 && last !== IDLE)
+          expect(verdict!.healthy).toBe(false);
       }),
     );
   });

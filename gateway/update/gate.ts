@@ -15,9 +15,13 @@ export interface GateState {
   readonly answered: boolean;
 }
 
+/**
+ * What asking the gateway gave: seconds since its newest receipt, or null before the first one; `idle`: a session with the
+ * collector is open, and nothing waits for a receipt.
+ */
 export type GateEvent =
-  /** The gateway was asked; seconds since its newest receipt, or null before the first one. */
-  { readonly kind: "answer"; readonly receiptS: number | null } | { readonly kind: "no-answer" };
+  | { readonly kind: "answer"; readonly receiptS: number | null; readonly idle: boolean }
+  | { readonly kind: "no-answer" };
 
 export interface GateVerdict {
   readonly healthy: boolean;
@@ -53,6 +57,9 @@ function verdictOf(state: GateState, event: GateEvent, nowMs: number): GateVerdi
       return { healthy: true, reason: "the gateway runs; no receipt came, and none came to the release before either" };
   }
   if (nowMs - state.startedMs < state.withinMs) return undefined;
+  // Sensors that send once an hour: the collector was reached, and there is nothing that it could confirm.
+  if (event.kind === "answer" && event.idle)
+    return { healthy: true, reason: "the collector is reached, and nothing waits for a receipt" };
   const within = `${Math.round(state.withinMs / 1000)} s`;
   const reason = state.answered
     ? `no receipt within ${within}, although the release before got some`

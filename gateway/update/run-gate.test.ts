@@ -52,7 +52,7 @@ describe("after the start of a new release", () => {
   test("a receipt confirms it", async () => {
     await install();
     await startNew();
-    expect(await runGate(gateOf({ kind: "answer", receiptS: 3 }))).toBe("healthy");
+    expect(await runGate(gateOf({ kind: "answer", receiptS: 3, idle: false }))).toBe("healthy");
     expect(await readState(device.paths.stateDir)).toMatchObject({
       running: "1.1.0",
       previous: "1.0.0",
@@ -65,10 +65,10 @@ describe("after the start of a new release", () => {
   test("no receipt gives it up, and the release before says why", async () => {
     await install();
     await startNew();
-    expect(await runGate(gateOf({ kind: "answer", receiptS: null }))).toBe("given-up");
+    expect(await runGate(gateOf({ kind: "answer", receiptS: null, idle: false }))).toBe("given-up");
     expect(await entries()).toEqual(["paddock_1.0.0.efi", "paddock_1.1.0+0-1.efi"]);
     await device.starts("1.0.0");
-    expect(await runGate(gateOf({ kind: "answer", receiptS: 1 }))).toBe("healthy");
+    expect(await runGate(gateOf({ kind: "answer", receiptS: 1, idle: false }))).toBe("healthy");
     const { pending, results } = await readState(device.paths.stateDir);
     expect(pending).toBeNull();
     expect(results).toMatchObject([{ version: "1.1.0", outcome: "reverted" }]);
@@ -81,7 +81,7 @@ describe("after the start of a new release", () => {
   test("no receipt confirms it where the release before had none", async () => {
     await install(null);
     await startNew();
-    expect(await runGate(gateOf({ kind: "answer", receiptS: null }))).toBe("healthy");
+    expect(await runGate(gateOf({ kind: "answer", receiptS: null, idle: false }))).toBe("healthy");
     expect((await readState(device.paths.stateDir)).results[0]!.reason).toContain("before either");
   });
 
@@ -90,7 +90,7 @@ describe("after the start of a new release", () => {
     await noteLeaving(device.paths, async () => 4, NOW_MS);
     await startNew();
     await noteLeaving(device.paths, async () => null, NOW_MS);
-    expect(await runGate(gateOf({ kind: "answer", receiptS: null }))).toBe("given-up");
+    expect(await runGate(gateOf({ kind: "answer", receiptS: null, idle: false }))).toBe("given-up");
   });
 
   test("one that is older than the release before is given up for it all the same", async () => {
@@ -156,27 +156,35 @@ test("a gate that fails gives up a release on trial, and no other", async () => 
 });
 
 describe("a person takes a release back", () => {
-  const options = () => ({ paths: device.paths, tell: () => {}, now: () => NOW_MS });
-
   test("and updates are held from then on", async () => {
     await install();
     await startNew();
-    await runGate(gateOf({ kind: "answer", receiptS: 1 }));
+    await runGate(gateOf({ kind: "answer", receiptS: 1, idle: false }));
     await rename(join(device.paths.entries, "paddock_1.1.0+2-1.efi"), join(device.paths.entries, "paddock_1.1.0.efi"));
-    expect(await rollBack(options())).toEqual({ from: "1.1.0", to: "1.0.0" });
+    expect(await rollBack({ paths: device.paths, tell: () => {}, now: () => NOW_MS })).toEqual({
+      from: "1.1.0",
+      to: "1.0.0",
+    });
     expect(await entries()).toEqual(["paddock_1.0.0.efi", "paddock_1.1.0+0-1.efi"]);
     await device.starts("1.0.0");
     const file = await device.put(await nextRelease(device));
     await expect(applyRelease(applyOptions(device, { file }))).rejects.toThrow(/held.*1\.1\.0 was taken back/);
     // Forward again, without a network, too: it ran well.
-    expect(await rollBack(options())).toEqual({ from: "1.0.0", to: "1.1.0" });
+    expect(await rollBack({ paths: device.paths, tell: () => {}, now: () => NOW_MS })).toEqual({
+      from: "1.0.0",
+      to: "1.1.0",
+    });
     expect(await entries()).toEqual(["paddock_1.0.0+0-1.efi", "paddock_1.1.0.efi"]);
   });
 
   test("only where there is another one that can start", async () => {
-    await expect(rollBack(options())).rejects.toMatchObject({ code: "UPDATE_REFUSED" });
+    await expect(rollBack({ paths: device.paths, tell: () => {}, now: () => NOW_MS })).rejects.toMatchObject({
+      code: "UPDATE_REFUSED",
+    });
     await writeFile(join(device.paths.entries, "paddock_1.1.0+0-3.efi"), "");
-    await expect(rollBack(options())).rejects.toMatchObject({ code: "UPDATE_REFUSED" });
+    await expect(rollBack({ paths: device.paths, tell: () => {}, now: () => NOW_MS })).rejects.toMatchObject({
+      code: "UPDATE_REFUSED",
+    });
     expect(await entries()).toEqual(["paddock_1.0.0.efi", "paddock_1.1.0+0-3.efi"]);
   });
 });
