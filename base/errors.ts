@@ -111,6 +111,11 @@ export const ERROR_TABLE = {
     meaning: "A disk failed while it was written or read back.",
     remedy: "Plug it in again and flash it anew; take another one if it repeats.",
   },
+  RESET_FAILED: {
+    disposition: "fatal",
+    meaning: "A factory reset could not erase the data partition, or reads back something else than zeros.",
+    remedy: "Start again; if it repeats, destroy the disk: what it holds cannot be erased.",
+  },
   UPDATE_UNSUPPORTED: {
     disposition: "usage",
     meaning: "This machine does not run a release from an image, or its disk is not laid out like one.",

@@ -9,6 +9,7 @@ import { DEFAULT_CONFIG_FILE, type Command } from "./cli/options.ts";
 import { directivesCommand } from "./cli/directives-command.ts";
 import { identityCommand, metricsCommand } from "./cli/plain-commands.ts";
 import { provisionCommand } from "./cli/provision-command.ts";
+import { resetCommand } from "./cli/reset-command.ts";
 import { runCommand } from "./cli/run-command.ts";
 import { sensorsCommand } from "./cli/sensors-command.ts";
 import { statusCommand } from "./cli/status-command.ts";
@@ -27,10 +28,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   directives: directivesCommand,
   provision: provisionCommand,
   update: updateCommand,
+  "factory-reset": resetCommand,
 };
 
 function help(): string {
-  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`);
+  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(15)}${summary}`);
   return `paddock gateway COMMAND\n\n${lines.join("\n")}\n\nEvery command has --help, and --config FILE (default ${DEFAULT_CONFIG_FILE}).\n`;
 }
 

@@ -12,6 +12,7 @@ import { makeInitrd, releaseArgument } from "./initrd.ts";
 import { kernelRelease, type ModuleSource } from "./kernel-modules.ts";
 import { Pool } from "./pool.ts";
 import { rootTree } from "./root.ts";
+import { RESET_TEXT } from "./reset-text.ts";
 import { run } from "./run.ts";
 import { systemText } from "./system-text.ts";
 import { writeTree } from "./tree.ts";
@@ -105,7 +106,7 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
 
   tell("root file system");
   const osRelease = osReleaseOf(options);
-  const text = { ...systemText(), ...(await updateText(options.key)) };
+  const text = { ...systemText(), ...RESET_TEXT, ...(await updateText(options.key)) };
   const tree = await rootTree({ pool, modules: modules("root-modules"), node, bundle, text, osRelease });
   await writeTree(tree, join(scratch, "root"));
   const root = join(scratch, "root.erofs");

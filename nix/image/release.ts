@@ -97,7 +97,8 @@ export async function writeSums(out: string, names: readonly string[], key: stri
   else await writeFile(signature, sign(null, Buffer.from(lines.join("")), createPrivateKey(await readFile(key))));
 }
 
-async function sha256Of(path: string): Promise<string> {
+/** SHA-256 of a file, hex. */
+export async function sha256Of(path: string): Promise<string> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
   return hash.digest("hex");

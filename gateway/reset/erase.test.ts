@@ -1,0 +1,77 @@
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { clearConfig, erase } from "./erase.ts";
+
+const READING = Buffer.from("reading-of-the-north-barn-21.5");
+const MIB = 1024 * 1024;
+const MAIN = join(import.meta.dirname, "../main.ts");
+
+const command = (...args: string[]) => promisify(execFile)(process.execPath, [MAIN, "factory-reset", ...args]);
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "paddock-reset-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+/** A data partition of an odd size with readings at its start, across a megabyte, and as its last bytes. */
+async function usedPartition(): Promise<string> {
+  const bytes = Buffer.alloc(3 * MIB + 777, 0x5a);
+  for (const at of [0, MIB - 5, bytes.length - READING.length]) READING.copy(bytes, at);
+  const path = join(folder, "data.img");
+  await writeFile(path, bytes);
+  return path;
+}
+
+test("no reading is found in the raw partition afterwards, and its size is the same", async () => {
+  const path = await usedPartition();
+  expect((await readFile(path)).indexOf(READING)).toBe(0);
+  expect(await erase(path, () => {})).toBe(3 * MIB + 777);
+  const after = await readFile(path);
+  expect(after.indexOf(READING)).toBe(-1);
+  expect(after.equals(Buffer.alloc(3 * MIB + 777))).toBe(true);
+});
+
+test("of a file system with readings in it, nothing is found either", async ({ skip }) => {
+  const [path, readings] = [join(folder, "data.img"), join(folder, "readings")];
+  await mkdir(readings);
+  await writeFile(join(readings, "a.ldb"), Buffer.concat(Array.from({ length: 1000 }, () => READING)));
+  await truncate(await usedPartition(), 16 * MIB);
+  const environment = { env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` } };
+  const made = await promisify(execFile)("mkfs.ext4", ["-q", "-F", "-d", readings, path], environment).catch(
+    () => null,
+  );
+  if (made === null) return skip("no mkfs.ext4 here");
+  expect((await readFile(path)).includes(READING)).toBe(true);
+  await erase(path, () => {});
+  expect((await readFile(path)).includes(READING)).toBe(false);
+});
+
+test("a device that cannot be opened or written says what to do", async () => {
+  await expect(erase(join(folder, "missing"), () => {})).rejects.toMatchObject({ code: "RESET_FAILED" });
+  await expect(erase("/dev/full", () => {})).rejects.toMatchObject({
+    code: "RESET_FAILED",
+    message: expect.stringContaining("at byte 0") as string,
+  });
+});
+
+test("CONFIG keeps its explanation alone", async () => {
+  await mkdir(join(folder, "network"));
+  for (const name of ["README.txt", "factory-reset", "gateway.json", "claim.txt", "network/10-wan.network"])
+    await writeFile(join(folder, name), "let-me-in");
+  await clearConfig(folder);
+  expect(await readdir(folder)).toEqual(["README.txt"]);
+});
+
+test("the command asks for it, does it, and takes nothing else for granted", async () => {
+  await command("--config-dir", folder);
+  expect(await readdir(folder)).toEqual(["factory-reset"]);
+  const path = await usedPartition();
+  expect((await command("--erase", path)).stdout).toContain("reads as zeros");
+  expect((await stat(path)).size).toBe(3 * MIB + 777);
+  await expect(command("--erase", join(folder, "missing"))).rejects.toMatchObject({ code: 2 });
+});
