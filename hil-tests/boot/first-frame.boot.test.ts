@@ -6,10 +6,7 @@ import { eventually } from "../lab/namespaces.ts";
 import { Disk } from "./disk.ts";
 import { Machine } from "./machine.ts";
 import { Site } from "./site.ts";
-import { imageUnderTest } from "./variables.ts";
-
-/** A machine is some hundred times slower when it is emulated, and more when the processor has other work. */
-const START_LIMIT_MS = 600_000;
+import { imageUnderTest, START_LIMIT_MS } from "./variables.ts";
 
 let site: Site;
 let disk: Disk;

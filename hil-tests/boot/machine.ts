@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { appendFile, copyFile } from "node:fs/promises";
+import { createWriteStream, existsSync, type WriteStream } from "node:fs";
+import { copyFile } from "node:fs/promises";
 import { stripVTControlCharacters } from "node:util";
 import type { Namespace } from "../lab/namespaces.ts";
 
@@ -48,14 +48,16 @@ export class Machine {
   readonly startedAtMs = Date.now();
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
-  readonly #consoleLog: string;
+  readonly #consoleLog: WriteStream;
   #text = "";
   #wakers = new Set<() => void>();
 
   private constructor(child: ChildProcess, consoleLog: string) {
     this.#child = child;
-    this.#consoleLog = consoleLog;
-    this.#exited = once(child, "exit").then(() => this.#wake());
+    this.#consoleLog = createWriteStream(consoleLog, { flags: "a" });
+    this.#exited = once(child, "exit");
+    child.once("exit", () => this.#wake());
+    child.once("close", () => this.#consoleLog.end());
     for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (bytes: Buffer) => this.#take(bytes));
   }
 
@@ -118,7 +120,7 @@ export class Machine {
   #take(bytes: Buffer): void {
     const text = stripVTControlCharacters(bytes.toString("utf8")).replaceAll("\r", "");
     this.#text += text;
-    void appendFile(this.#consoleLog, text);
+    this.#consoleLog.write(text);
     this.#wake();
   }
 

@@ -5,10 +5,7 @@ import { eventually } from "../lab/namespaces.ts";
 import { Disk } from "./disk.ts";
 import { Machine } from "./machine.ts";
 import { Site } from "./site.ts";
-import { imageUnderTest, newerImage, onDemand, VERSIONS } from "./variables.ts";
-
-/** As in first-frame.boot.test.ts. */
-const START_LIMIT_MS = 600_000;
+import { imageUnderTest, newerImage, onDemand, START_LIMIT_MS, VERSIONS } from "./variables.ts";
 
 let site: Site;
 let disk: Disk;
