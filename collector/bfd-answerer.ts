@@ -1,5 +1,6 @@
 import { BfdReflector, type ReflectorReport } from "@paddock/uplink/bfd/reflector.ts";
 import type { Clock } from "@paddock/base/clock.ts";
+import type { Log } from "@paddock/base/log.ts";
 import type { CollectorConfig } from "./config.ts";
 
 export interface BfdAnswerer {
@@ -13,7 +14,10 @@ export interface BfdAnswerer {
 }
 
 /** Answers gateways that watch their paths by BFD; undefined when none is configured. Throws LISTEN_FAILED. */
-export async function startBfdAnswerer(config: CollectorConfig["bfd"], clock: Clock): Promise<BfdAnswerer | undefined> {
+export async function startBfdAnswerer(
+  config: CollectorConfig["bfd"],
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): Promise<BfdAnswerer | undefined> {
   const { seamless, passive } = config;
   if (seamless === null && passive === null) return undefined;
   const reflector = new BfdReflector({
@@ -28,6 +32,7 @@ export async function startBfdAnswerer(config: CollectorConfig["bfd"], clock: Cl
         }),
     ...(passive === null ? {} : { passive: { ...passive, allow: passive.allow ?? undefined } }),
     clock,
+    log,
   });
   let ports: number[];
   try {

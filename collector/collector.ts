@@ -84,7 +84,7 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
     const activity = await ActivityBook.open(ledger, log);
     closing.add(() => activity.close());
     const admission = new Admission(limits);
-    const bfd = await startBfdAnswerer(config.bfd, clock);
+    const bfd = await startBfdAnswerer(config.bfd, { clock, log });
     if (bfd !== undefined) closing.add(() => bfd.close());
     const receipts = new Receipts(identity, clock);
     const keptReceipts = await KeptReceipts.open({ ledger, registry, identity, clock, log });

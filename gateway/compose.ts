@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
+import { bindPatiently } from "@paddock/base/patient-bind.ts";
 import { Shutdown } from "@paddock/base/shutdown.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
 import type { KeyValueDatabase } from "@paddock/store/database.ts";
@@ -185,7 +186,9 @@ async function assemble(
   const statusServer = await StatusServer.listen(socketPath(config), status.answerers());
   closing.add(() => statusServer.close());
   if (config.metrics.listen !== null) {
-    const metrics = await serveMetrics(config.metrics.listen, () => status.metrics());
+    const where = config.metrics.listen;
+    const serve = () => serveMetrics(where, () => status.metrics());
+    const metrics = await bindPatiently(serve, { address: where.address, clock, log });
     closing.add(() => metrics.close());
     log.info("metrics", { address: config.metrics.listen.address, port: metrics.port });
   }

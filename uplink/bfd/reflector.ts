@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { isIPv6 } from "node:net";
 import { type Clock, systemClock, type Timer } from "@paddock/base/clock.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { silentLog, type Log } from "@paddock/base/log.ts";
+import { bindPatiently } from "@paddock/base/patient-bind.ts";
 import { BFD_PORTS } from "@paddock/wire/bfd-packet.ts";
 import type { Reflector } from "./reflect.ts";
 import { SeamlessResponder, type SeamlessProblem } from "./seamless-responder.ts";
@@ -40,6 +42,7 @@ export interface ReflectorOptions {
   readonly seamless?: SeamlessOptions;
   readonly passive?: PassiveOptions;
   readonly clock?: Clock;
+  readonly log?: Log;
   /** Of the passive sessions; UDP if left out. */
   readonly transport?: Transport;
 }
@@ -86,7 +89,8 @@ export class BfdReflector {
   async start(): Promise<number[]> {
     const ports: number[] = [];
     for (const { address, port } of this.#options.seamless?.listen ?? []) {
-      ports.push(await this.#listenSeamless(address, port ?? BFD_PORTS.seamless));
+      const open = (): Promise<number> => this.#listenSeamless(address, port ?? BFD_PORTS.seamless);
+      ports.push(await bindPatiently(open, { address, clock: this.#clock, log: this.#options.log ?? silentLog }));
     }
     for (const address of this.#options.passive?.addresses ?? []) this.#acceptAt(address);
     if (this.#options.passive !== undefined) this.#sweepLater();
@@ -129,6 +133,7 @@ export class BfdReflector {
     try {
       await listening;
     } catch (error) {
+      socket.close();
       throw new PaddockError("LISTEN_FAILED", `BFD reflector on ${address} port ${port}: ${messageOf(error)}.`, {
         cause: error,
       });
