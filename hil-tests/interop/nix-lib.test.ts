@@ -132,7 +132,7 @@ test("nft takes both filters, with every part of them and with none", async () =
 
 test("systemd understands every line of every unit of a machine with everything", async () => {
   const units = Object.entries(await filesOf(SITE)).filter(([path]) => path.endsWith(".service"));
-  expect(units).toHaveLength(3);
+  expect(units).toHaveLength(4);
   const files = units.map(
     ([path, text]) => [join(directory, path), text.replaceAll("/opt/paddock/", ROOT_PATH)] as const,
   );

@@ -7,6 +7,7 @@ let
   parts = [
     ./services.nix
     ./bfd-filter.nix
+    ./filter-service.nix
     ./firewall.nix
     ./network.nix
     ./kernel.nix
