@@ -26,6 +26,7 @@ import { loadToken } from "./operator/token.ts";
 import { KeptReceipts } from "./proof/kept-receipts.ts";
 import { readTlsFiles, type TlsFiles } from "./named-files.ts";
 import { GatewayRegistry } from "./registry/gateway-registry.ts";
+import { Rollouts } from "./rollout/rollouts.ts";
 import { Scrub } from "./scrub.ts";
 import { dataDirProblem, makeDirectory } from "./set-aside.ts";
 
@@ -83,6 +84,8 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
     const consumers = await Consumers.open(join(dataDir, "consumers"), log);
     const activity = await ActivityBook.open(ledger, log);
     closing.add(() => activity.close());
+    const rollouts = await Rollouts.open(dataDir, { identity, registry, ledger, activity, clock, log });
+    closing.add(() => rollouts.close());
     const admission = new Admission(limits);
     const bfd = await startBfdAnswerer(config.bfd, { clock, log });
     if (bfd !== undefined) closing.add(() => bfd.close());
@@ -118,6 +121,7 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
       evidence,
       consumers,
       activity,
+      rollouts,
       admission,
       receipts,
       keptReceipts,

@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   approve: async () => (await import("./decide.ts")).approve,
   deny: async () => (await import("./decide.ts")).deny,
   remove: async () => (await import("./decide.ts")).remove,
+  rollout: async () => (await import("./rollout.ts")).rollout,
   evidence: async () => (await import("./evidence.ts")).evidence,
   log: async () => (await import("./log.ts")).log,
   ledger: async () => (await import("./ledger.ts")).ledger,

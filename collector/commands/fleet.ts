@@ -61,6 +61,10 @@ function renderGateway(gateway: GatewayReport, nowMs: number): string {
     `${(gateway.state === "denied" ? "denied" : gateway.severity).toUpperCase().padEnd(9)} ${name}: ${gateway.verdict}`,
     `  ${gateway.state}, ${since}`,
   ];
+  if (gateway.directive !== null) {
+    const { subject, outcome, reason } = gateway.directive;
+    lines.push(`  ${subject}: ${outcome}${reason === "" ? "" : `, ${reason}`}`);
+  }
   for (const chain of gateway.chains) lines.push(`  ${renderChain(chain)}`);
   for (const { kind, lane, epoch, seq, detail, closed } of gateway.forks) {
     const state = closed === null ? "" : ` (closed: ${closed.why})`;

@@ -10,6 +10,7 @@ import type { Gateway, GatewayRegistry, GatewayState } from "../registry/gateway
 import type { ActivityBook, ChainActivity } from "./activity.ts";
 import { ledgerDamage, type LedgerDamage } from "./damage.ts";
 import { gapsOfLane, type Gap } from "./missing.ts";
+import type { DirectiveTold } from "./told.ts";
 
 export interface ChainReport {
   readonly lane: LaneName;
@@ -47,6 +48,8 @@ export interface GatewayReport {
   readonly lastReceived: number | null;
   readonly chains: readonly ChainReport[];
   readonly forks: readonly Evidence[];
+  /** What it said last of a directive, or null. */
+  readonly directive: DirectiveTold | null;
 }
 
 /** In ascending order of how much it matters. */
@@ -120,15 +123,18 @@ function gatewayReport(
   const received = chains.flatMap((chain) => (chain.received === null ? [] : [chain.received]));
   const lastReceived = received.length === 0 ? null : Math.max(...received);
   const state = gateway?.state ?? "unknown";
+  const inOrder = summaries.toSorted((left, right) => left.id.epoch - right.id.epoch);
+  const directive = inOrder.flatMap((summary) => sight.activity.told(summary.id).directives).at(-1) ?? null;
   const judged = judge({
     state,
+    directive,
     claimProblem: gateway?.claimProblem,
     chains,
     forks: forks.filter(({ closed }) => closed === null).length,
     lastReceived,
     nowMs: sight.nowMs,
   });
-  return { id, label: gateway?.label ?? "", state, ...judged, lastReceived, chains, forks };
+  return { id, label: gateway?.label ?? "", state, ...judged, lastReceived, chains, forks, directive };
 }
 
 function chainReport(summary: ChainSummary, activity: FleetSources["activity"], gaps: readonly Gap[]): ChainReport {
@@ -164,6 +170,7 @@ function chainReport(summary: ChainSummary, activity: FleetSources["activity"], 
 interface Facts {
   readonly state: GatewayReport["state"];
   readonly claimProblem?: string | undefined;
+  readonly directive?: DirectiveTold | null;
   readonly chains: readonly ChainReport[];
   readonly forks: number;
   readonly lastReceived: number | null;
@@ -204,6 +211,11 @@ export function judge(facts: Facts): { severity: Severity; verdict: string } {
   }
   if (chains.some((chain) => chain.clock === "unset")) {
     return { severity: "attention", verdict: "Has no right clock; its records are dated by the order they came in." };
+  }
+  const { directive } = facts;
+  if (directive?.outcome === "refused" || directive?.outcome === "reverted" || directive?.outcome === "failed") {
+    const why = directive.reason === "" ? "" : `: ${directive.reason}`;
+    return { severity: "attention", verdict: `All here; ${directive.subject} was ${directive.outcome}${why}.` };
   }
   if (lost > 0) return { severity: "ok", verdict: `All here, but for ${lost} records that it reports as given up.` };
   return { severity: "ok", verdict: "All here, without a gap." };

@@ -1,11 +1,14 @@
 import * as v from "valibot";
 import { countOf, isNormal, subtract, union, type Ranges } from "@paddock/base/ranges.ts";
-import type { GatewayRecord } from "@paddock/wire/gateway-record.ts";
+import { DIRECTIVE_OUTCOMES, type DirectiveOutcome, type GatewayRecord } from "@paddock/wire/gateway-record.ts";
 
 /** Ranges of one chain's losses that are remembered, the newest ones; the ledger has every record. */
 const RANGES_MAX = 4096;
 /** Epoch changes of one chain that are remembered: an ordinary chain begins with one. */
 const CHANGES_MAX = 64;
+
+/** Directives of which an answer is remembered. */
+const DIRECTIVES_MAX = 16;
 
 const WHOLE = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
@@ -23,6 +26,13 @@ const ToldSchema = v.object({
       ),
     }),
   ),
+  /** What it said last of each directive, the newest last; older versions of this entry have none. */
+  directives: v.optional(
+    v.array(
+      v.object({ id: v.string(), outcome: v.picklist(DIRECTIVE_OUTCOMES), subject: v.string(), reason: v.string() }),
+    ),
+    [],
+  ),
   changes: v.array(v.object({ reason: v.string(), previousEpoch: WHOLE, lastSeq: v.nullable(WHOLE) })),
 });
 
@@ -36,9 +46,19 @@ export interface Told {
     readonly previousEpoch: number;
     readonly lastSeq: number | null;
   }[];
+  /** What it said last of each directive, the newest last. */
+  readonly directives: readonly DirectiveTold[];
 }
 
-export const NOTHING_TOLD: Told = { lossRecords: 0, lostRecords: 0, losses: [], changes: [] };
+export interface DirectiveTold {
+  /** Of the directive, hex. */
+  readonly id: string;
+  readonly outcome: DirectiveOutcome;
+  readonly subject: string;
+  readonly reason: string;
+}
+
+export const NOTHING_TOLD: Told = { lossRecords: 0, lostRecords: 0, losses: [], changes: [], directives: [] };
 
 /** Adds records to what was told. Telling the same again changes nothing: a gateway restates a loss until it is heard. */
 export function tell(told: Told, records: readonly GatewayRecord[]): Told {
@@ -46,6 +66,7 @@ export function tell(told: Told, records: readonly GatewayRecord[]): Told {
   for (const record of records) {
     if (record.kind === "loss") after = tellLoss(after, record);
     else if (record.kind === "epoch-change") after = tellChange(after, record);
+    else if (record.kind === "directive") after = tellDirective(after, record);
   }
   return after;
 }
@@ -86,6 +107,15 @@ function tellChange(told: Told, { reason, previousEpoch, lastSeq }: GatewayRecor
   const known = told.changes.some((change) => change.previousEpoch === previousEpoch && change.lastSeq === lastSeq);
   if (known) return told;
   return { ...told, changes: [...told.changes, { reason, previousEpoch, lastSeq }].slice(-CHANGES_MAX) };
+}
+
+/** Batches may come in any order: that it tries takes nothing back that it said of the same. */
+function tellDirective(told: Told, { id, outcome, subject, reason }: GatewayRecord & { kind: "directive" }): Told {
+  const name = Buffer.from(id).toString("hex");
+  const known = told.directives.find((each) => each.id === name);
+  if (known !== undefined && (outcome === "trying" || known.outcome === outcome)) return told;
+  const others = told.directives.filter((each) => each !== known);
+  return { ...told, directives: [...others, { id: name, outcome, subject, reason }].slice(-DIRECTIVES_MAX) };
 }
 
 export function encodeTold(told: Told): Buffer {

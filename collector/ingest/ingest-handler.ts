@@ -9,6 +9,8 @@ import { chainOfPath, chainTitle, hexOf } from "../chain-name.ts";
 import type { CollectorLimits } from "../config.ts";
 import type { CollectorMetrics } from "../metrics.ts";
 import type { Gateway, GatewayRegistry } from "../registry/gateway-registry.ts";
+import { DirectiveAnswers } from "../rollout/directive-answers.ts";
+import type { Rollouts } from "../rollout/rollouts.ts";
 import type { Admission } from "./admission.ts";
 import type { BodyLease } from "./body-budget.ts";
 import type { ConnectionPlace } from "./connection-places.ts";
@@ -35,6 +37,7 @@ export interface IngestContext extends UploadContext {
   readonly registry: GatewayRegistry;
   readonly receipts: Receipts;
   readonly admission: Admission;
+  readonly rollouts: Pick<Rollouts, "directiveFor">;
   readonly metrics: CollectorMetrics;
   readonly limits: CollectorLimits;
   readonly clock: Clock;
@@ -60,6 +63,7 @@ export function ingestHandler(context: IngestContext): IngestHandler {
   const wrongSignatures = new WrongSignatures(context.clock);
   const keyProofs = new KeyProofs(context.identity.id, context.clock, wrongSignatures);
   const enrolments = new Enrolments({ ...context, keyProofs, wrongSignatures });
+  const directives = new DirectiveAnswers(context.rollouts, context.clock);
   const inFlight = new Set<Promise<void>>();
   let draining = false;
 
@@ -71,10 +75,12 @@ export function ingestHandler(context: IngestContext): IngestHandler {
       return onlyMethods(request, ["POST"]) ?? (await enrolments.answer(request, place));
     }
     const chain = chainOfPath(path);
-    if (chain === undefined) return errorAnswer(404, "not-found", `There is nothing at ${path.slice(0, 200)}.`);
-    const wrongMethod = onlyMethods(request, ["GET", "POST"]);
+    const asksFor = /^\/v1\/directives\/([0-9a-f]{64})$/u.exec(path)?.[1];
+    if (chain === undefined && asksFor === undefined)
+      return errorAnswer(404, "not-found", `There is nothing at ${path.slice(0, 200)}.`);
+    const wrongMethod = onlyMethods(request, chain === undefined ? ["GET"] : ["GET", "POST"]);
     if (wrongMethod !== undefined) return wrongMethod;
-    const gateway = context.registry.get(hexOf(chain.gateway));
+    const gateway = context.registry.get(asksFor ?? hexOf(chain!.gateway));
     if (gateway === undefined || gateway.state === "denied") return notAdmitted(gateway);
     const proven = keyProofs.check(headerOf(request, "authorization"), gateway, connectionOf(request));
     if (gateway.state === "pending") {
@@ -85,7 +91,8 @@ export function ingestHandler(context: IngestContext): IngestHandler {
     }
     if (!proven.ok) return unproven(proven.reason, proven.detail, keyProofs.challenge(gateway.id));
     place.proven(gateway.id);
-    const answer = await answerProven(context, request, chain, gateway);
+    const answer =
+      chain === undefined ? directives.answer(gateway.id) : await answerProven(context, request, chain, gateway);
     return proven.value === undefined ? answer : withHeaders(answer, { "paddock-challenge": proven.value });
   };
 

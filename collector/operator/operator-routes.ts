@@ -21,10 +21,11 @@ import type { Scrub } from "../scrub.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { verifyLedger } from "../verify-ledger.ts";
 import { refuseForeignPage, refuseWithoutToken } from "./guard.ts";
+import { answerRollout, type RolloutContext } from "./operator-rollout.ts";
 import { LogReaders } from "./log-readers.ts";
 import { readConsumerPlace, readLogQuery, readOffset, readReason, type LogQuery } from "./queries.ts";
 
-export interface OperatorContext extends FleetSources {
+export interface OperatorContext extends FleetSources, Pick<RolloutContext, "rollouts"> {
   readonly identity: SigningIdentity;
   readonly ledger: Ledger;
   readonly registry: GatewayRegistry;
@@ -181,6 +182,8 @@ async function routeByName(context: OperatorContext, request: IncomingMessage, p
   if (gateway !== undefined && request.method === "DELETE") return removeGateway(context, gateway);
   const evidence = /^\/v1\/evidence\/([a-z0-9-]{1,128})\/close$/u.exec(path)?.[1];
   if (evidence !== undefined && request.method === "POST") return closeEvidence(context, request, evidence);
+  const rollout = await answerRollout(context, request, path);
+  if (rollout !== undefined) return rollout;
   return errorAnswer(404, "not-found", `${request.method} ${path.slice(0, 200)} is not known here.`);
 }
 

@@ -89,17 +89,19 @@ export function readReason(request: IncomingMessage): Promise<Outcome<v.InferOut
 
 const BODY_BYTES_MAX = 2048;
 
-async function readJson<Schema extends v.GenericSchema>(
+/** Reads a body of JSON; `shape` says in a refusal what it is to be. */
+export async function readJson<Schema extends v.GenericSchema>(
   request: IncomingMessage,
   schema: Schema,
   shape: string,
+  bytesMax: number = BODY_BYTES_MAX,
 ): Promise<Outcome<v.InferOutput<Schema>, "body">> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {
     for await (const chunk of request as AsyncIterable<Buffer>) {
       length += chunk.length;
-      if (length > BODY_BYTES_MAX) return refuse("body", `The body is longer than ${BODY_BYTES_MAX} bytes.`);
+      if (length > bytesMax) return refuse("body", `The body is longer than ${bytesMax} bytes.`);
       chunks.push(chunk);
     }
     return accept(v.parse(schema, JSON.parse(Buffer.concat(chunks).toString("utf8"))));
