@@ -61,7 +61,14 @@ test("a device that cannot be opened or written says what to do", async () => {
 
 test("CONFIG keeps its explanation alone", async () => {
   await mkdir(join(folder, "network"));
-  for (const name of ["README.txt", "factory-reset", "gateway.json", "claim.txt", "network/10-wan.network"])
+  for (const name of [
+    "README.txt",
+    "factory-reset",
+    "factory-reset.txt",
+    "gateway.json",
+    "claim.txt",
+    "network/10-wan.network",
+  ])
     await writeFile(join(folder, name), "let-me-in");
   await clearConfig(folder);
   expect(await readdir(folder)).toEqual(["README.txt"]);

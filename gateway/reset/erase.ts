@@ -4,7 +4,10 @@ import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 
 const PART_BYTES = 1024 * 1024;
 const TOLD_BYTES = 1024 * PART_BYTES;
-/** The file in CONFIG that asks for a reset. It goes last, so that a reset that was cut off is done again. */
+/**
+ * The file in CONFIG that asks for a reset; with .txt behind it, which Windows adds, it does too. It goes last, so that a reset
+ * that was cut off is done again.
+ */
 export const REQUEST_FILE = "factory-reset";
 /** What an image brings in CONFIG. */
 const README_FILE = "README.txt";
@@ -30,11 +33,11 @@ export async function erase(path: string, tell: (line: string) => void): Promise
 export async function clearConfig(folder: string): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const [request, readMe] = [join(folder, REQUEST_FILE), join(folder, README_FILE)];
-  for (const path of files) if (path !== request && path !== readMe) await shred(path);
+  const requests = files.filter((path) => path.startsWith(join(folder, REQUEST_FILE)));
+  for (const path of files) if (!requests.includes(path) && path !== join(folder, README_FILE)) await shred(path);
   for (const entry of entries.filter((one) => one.isDirectory()))
     await rm(join(entry.parentPath, entry.name), { recursive: true, force: true });
-  await rm(request, { force: true });
+  for (const path of requests) await rm(path);
 }
 
 async function shred(path: string): Promise<void> {

@@ -155,6 +155,14 @@ test("a test that was not run is no evidence", () => {
   );
 });
 
+test("the tests that provisions name are there", () => {
+  const missing = ALL.flatMap(({ tests = [] }) => tests).filter((name) => {
+    const [path, start = ""] = name.split(": ");
+    return !readFileSync(join(import.meta.dirname, "../..", path!), "utf8").includes(start);
+  });
+  expect(missing).toEqual([]);
+});
+
 test("a provision is shown, open, or does not apply, and each has a number of its own", () => {
   for (const { controls, tests, pages, notApplicable } of ALL)
     expect(controls ?? tests ?? pages ?? notApplicable).toBeDefined();

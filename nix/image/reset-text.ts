@@ -12,7 +12,8 @@ DefaultDependencies=no
 RequiresMountsFor=/config
 After=systemd-repart.service
 Before=var.mount local-fs.target
-ConditionPathExists=/config/factory-reset
+# Windows adds .txt to names, and does not show it.
+ConditionPathExistsGlob=/config/factory-reset*
 [Service]
 Type=oneshot
 ExecStart=${RESET} --erase ${DATA}
