@@ -187,13 +187,13 @@ const check = async (): Promise<{ status: number | string; output: string }> => 
 };
 const source = (path: string): string => join(directory, "source", path);
 
-describe("the flake", () => {
-  const edit = async (path: string, from: string, to: string): Promise<void> => {
-    const text = await readFile(source(path), "utf8");
-    expect(text).toContain(from);
-    await writeFile(source(path), text.replace(from, to));
-  };
+const edit = async (path: string, from: string, to: string): Promise<void> => {
+  const text = await readFile(source(path), "utf8");
+  expect(text).toContain(from);
+  await writeFile(source(path), text.replace(from, to));
+};
 
+describe("the flake", () => {
   beforeAll(async () => {
     for (const path of [
       "nix/lib",
