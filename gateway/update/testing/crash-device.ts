@@ -81,6 +81,8 @@ export class CrashFolder implements BootFiles {
   #durable = new Map<string, Buffer>();
   #now = new Map<string, Buffer>();
   #touched = new Set<string>();
+  /** Contents that no sync has made durable, whatever their names are by now. */
+  #unwritten = new Set<Buffer>();
 
   constructor(files: Readonly<Record<string, Buffer>>) {
     for (const [name, content] of Object.entries(files)) this.#now.set(name, content);
@@ -129,6 +131,7 @@ export class CrashFolder implements BootFiles {
     this.power.change();
     this.#durable = new Map(this.#now);
     this.#touched.clear();
+    this.#unwritten.clear();
   }
 
   /** What is there when the power is back. */
@@ -137,9 +140,10 @@ export class CrashFolder implements BootFiles {
       if (chance() < 0.5) continue;
       const file = this.#now.get(name);
       if (file === undefined) this.#durable.delete(name);
-      else this.#durable.set(name, file);
+      else this.#durable.set(name, this.#unwritten.has(file) && chance() < 0.5 ? Buffer.alloc(file.length) : file);
     }
     this.#touched.clear();
+    this.#unwritten.clear();
     this.#now = new Map(this.#durable);
     this.power = new Power();
   }
@@ -148,5 +152,6 @@ export class CrashFolder implements BootFiles {
     this.power.change();
     this.#now.set(name, content);
     this.#touched.add(name);
+    this.#unwritten.add(content);
   }
 }
