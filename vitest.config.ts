@@ -23,11 +23,14 @@ const FIRST = [
   "store/kill.test.ts",
 ].map((file) => join(import.meta.dirname, file));
 
+function placeOf({ moduleId }: TestSpecification): number {
+  return FIRST.includes(moduleId) ? FIRST.indexOf(moduleId) : FIRST.length;
+}
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const place = ({ moduleId }: TestSpecification): number =>
-      FIRST.includes(moduleId) ? FIRST.indexOf(moduleId) : FIRST.length;
-    return (await super.sort(files)).toSorted((one, other) => place(one) - place(other));
+    const usual = await BaseSequencer.prototype.sort.call(this, files);
+    return usual.toSorted((one, other) => placeOf(one) - placeOf(other));
   }
 }
 

@@ -42,11 +42,12 @@ async function open(): Promise<void> {
   });
 }
 
+function check(...keys: readonly Uint8Array[]): void {
+  if (keys.some((key) => bad.has(Buffer.from(key).toString("hex")))) throw new PaddockError("STORE_DAMAGED", "Bad.");
+}
+
 /** Pages end as soon as they may, and what lies in a damaged block cannot be read. */
 function strict(inner: KeyValueDatabase): KeyValueDatabase {
-  const check = (...keys: readonly Uint8Array[]): void => {
-    if (keys.some((key) => bad.has(Buffer.from(key).toString("hex")))) throw new PaddockError("STORE_DAMAGED", "Bad.");
-  };
   return {
     ...inner,
     async get(key) {
@@ -79,10 +80,24 @@ function damage(...keys: readonly Uint8Array[]): void {
 const append = (batches: readonly SealedBatch[]) => store.append({ chain: sealer.chain, batches });
 const bytesOf = ({ header, payload }: SealedBatch): number => header.length + payload.length;
 
-describe("a read of batches", () => {
-  const read = async (first: number, limits: Parameters<ChainStore["read"]>[2]) =>
-    (await store.read(sealer.chain, first, limits)).map(({ seq }) => seq);
+/** Seqs of a read. */
+async function read(first: number, limits: Parameters<ChainStore["read"]>[2]) {
+  return (await store.read(sealer.chain, first, limits)).map(({ seq }) => seq);
+}
 
+/** Entries of a read of the log. */
+async function log(from: number, limits: Partial<LogLimits> = {}) {
+  const entries = await store.readLog(from, { maxBytes: WIDE, maxBatches: 100, ...limits });
+  return expectAccepted(entries).map(({ offset, count, lost }) => [offset, count, lost]);
+}
+
+async function offsets(limits: Partial<LogLimits>) {
+  return (await log(0, limits)).map(([offset]) => offset);
+}
+
+const at = (ms: number) => store.logOffsetAt(ms);
+
+describe("a read of batches", () => {
   test("gives as many as fit, to the byte, and one at least", async () => {
     const all = sealer.sealMany(5);
     await append(all);
@@ -137,11 +152,6 @@ describe("a read of the log", () => {
     }
   });
 
-  const log = async (from: number, limits: Partial<LogLimits> = {}) =>
-    expectAccepted(await store.readLog(from, { maxBytes: WIDE, maxBatches: 100, ...limits })).map(
-      ({ offset, count, lost }) => [offset, count, lost],
-    );
-
   test("begins with the batch that holds the offset", async () => {
     const [first, second, third] = [
       [0, 4, undefined],
@@ -157,7 +167,6 @@ describe("a read of the log", () => {
 
   test("gives as many as fit, to the byte, and one at least", async () => {
     const two = bytesOf(all[0]!) + bytesOf(all[1]!);
-    const offsets = async (limits: Partial<LogLimits>) => (await log(0, limits)).map(([offset]) => offset);
     expect(await offsets({ maxBytes: two })).toEqual([0, 4]);
     expect(await offsets({ maxBytes: two - 1 })).toEqual([0]);
     expect(await offsets({ maxBytes: two + 1 })).toEqual([0, 4]);
@@ -174,7 +183,6 @@ describe("a read of the log", () => {
   });
 
   test("finds where a moment is, or the first batch after it", async () => {
-    const at = (ms: number) => store.logOffsetAt(ms);
     expect([await at(0), await at(1000), await at(1001), await at(2000)]).toEqual([0, 0, 4, 4]);
     expect([await at(2001), await at(3000), await at(3001)]).toEqual([5, 5, 8]);
     await append(sealer.sealMany(20));
@@ -223,10 +231,10 @@ describe("around blocks that are damaged", () => {
     async (lost) => {
       damage(...lost.map((offset) => logKey(offset)));
       const items = expectAccepted(await store.readLog(0, { maxBytes: WIDE, maxBatches: 100 }));
-      const offsets = items.flatMap(({ offset, count, lost: why }) =>
+      const each = items.flatMap(({ offset, count, lost: why }) =>
         Array.from({ length: count }, (_, index) => [offset + index, why === "entry"]),
       );
-      expect(offsets).toEqual(all.map(({ seq }) => [seq, lost.includes(seq)]));
+      expect(each).toEqual(all.map(({ seq }) => [seq, lost.includes(seq)]));
     },
   );
 
@@ -240,8 +248,8 @@ describe("around blocks that are damaged", () => {
   test("payloads are told as damaged one by one, and the others are given", async () => {
     const key = chainBytes(sealer.chain);
     damage(...[5, 6, 20].map((seq) => seqKey(KEY_SPACES.payload, key, seq)));
-    const read = await store.read(sealer.chain, 0, { maxBytes: WIDE });
-    expect(read.map(({ seq, payload }) => [seq, payload === null])).toEqual(
+    const given = await store.read(sealer.chain, 0, { maxBytes: WIDE });
+    expect(given.map(({ seq, payload }) => [seq, payload === null])).toEqual(
       all.map(({ seq }) => [seq, [5, 6, 20].includes(seq)]),
     );
     expect((await store.readOne(sealer.chain, 5))?.damaged).toBe(true);
