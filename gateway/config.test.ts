@@ -47,6 +47,7 @@ describe("gateway configuration", () => {
       discovery: { enabled: true, multicast: true, name: null },
       log: { level: "info" },
       notices: [],
+      directives: { take: ["config", "release"], everyS: 300, trialS: 300 },
     });
     const { collector, paths } = parseGatewayConfig(forwarding);
     expect(collector).toEqual({ publicKey, claim: null, label: "", ca: null });

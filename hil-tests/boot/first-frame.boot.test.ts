@@ -26,6 +26,7 @@ void test("a machine that was just flashed takes frames and buffers them, withou
     const first = await eventually("the first acknowledged frame", () => sensor.acknowledged[0], START_LIMIT_MS);
     context.diagnostic(`kernel to first acknowledged frame: ${seconds(first.atMs - (await kernel))}`);
     await machine.waitFor(/"event":"ready"/u, START_LIMIT_MS);
+    await machine.waitFor(/names are asked of: .*::53/u, START_LIMIT_MS);
     assert.doesNotMatch(machine.text, /FAILED|"level":"error"/u);
   } finally {
     await machine.cutPower();

@@ -60,7 +60,7 @@ export class Site {
     const file = join(this.directory, "radvd.conf");
     const links = UPLINKS.map(
       ({ tap, prefix }) =>
-        `interface ${tap} { AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; prefix ${prefix}/64 { }; };\n`,
+        `interface ${tap} { AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; prefix ${prefix}/64 { }; RDNSS ${prefix}53 { }; };\n`,
     );
     await writeFile(file, links.join(""), { mode: 0o600 });
     this.namespace.daemon(

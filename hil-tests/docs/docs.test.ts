@@ -62,7 +62,7 @@ describe("docs/operations.md has the tables that the code decides (WRITE_TABLES=
 
 test("docs/operations.md has every event that warns, and no event that there is not", async () => {
   const sources: string[] = [];
-  const found = glob(["gateway/**/*.ts", "collector/**/*.ts", "uplink/**/*.ts"], {
+  const found = glob(["base/**/*.ts", "gateway/**/*.ts", "collector/**/*.ts", "uplink/**/*.ts"], {
     cwd: root,
     exclude: (path) => /node_modules|\.test\.ts$|\/testing\//u.test(path),
   });

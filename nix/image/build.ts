@@ -10,6 +10,7 @@ import { collectParts } from "../sbom/collect-parts.ts";
 import type { ImageParts } from "../sbom/parts.ts";
 import { makeInitrd, releaseArgument } from "./initrd.ts";
 import { kernelRelease, type ModuleSource } from "./kernel-modules.ts";
+import { NAMES_TEXT } from "./names-text.ts";
 import { Pool } from "./pool.ts";
 import { rootTree } from "./root.ts";
 import { RESET_TEXT } from "./reset-text.ts";
@@ -106,7 +107,7 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
 
   tell("root file system");
   const osRelease = osReleaseOf(options);
-  const text = { ...systemText(), ...RESET_TEXT, ...(await updateText(options.key)) };
+  const text = { ...systemText(), ...NAMES_TEXT, ...RESET_TEXT, ...(await updateText(options.key)) };
   const tree = await rootTree({ pool, modules: modules("root-modules"), node, bundle, text, osRelease });
   await writeTree(tree, join(scratch, "root"));
   const root = join(scratch, "root.erofs");

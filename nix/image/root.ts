@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { BUSYBOX_COMMANDS, ROOT_FILES, ROOT_MODULES, SYSTEMD_UNITS, WANTED } from "./contents.ts";
 import { USR_MERGED } from "./initrd.ts";
 import { takeModules, type ModuleSource } from "./kernel-modules.ts";
+import { RESOLV_CONF } from "./names-text.ts";
 import type { Pool } from "./pool.ts";
 import type { Tree } from "./tree.ts";
 
@@ -67,7 +68,7 @@ export async function rootTree(parts: RootParts): Promise<Tree> {
     tree.set(path, { kind: "text", mode: 0o644, content });
   tree.set("usr/lib/os-release", { kind: "text", mode: 0o644, content: osRelease });
   tree.set("etc/os-release", { kind: "link", to: "../usr/lib/os-release" });
-  tree.set("etc/resolv.conf", { kind: "link", to: "../run/systemd/resolve/resolv.conf" });
+  tree.set("etc/resolv.conf", { kind: "link", to: `../${RESOLV_CONF}` });
   tree.set("etc/mtab", { kind: "link", to: "../proc/self/mounts" });
   for (const place of PLACES) tree.set(place, { kind: "directory", mode: place === "tmp" ? 0o1777 : 0o755 });
   return tree;
