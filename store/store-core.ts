@@ -206,7 +206,7 @@ export class StoreCore {
     group.sync = true;
     await prepare(group);
     this.completeGroup(group);
-    await this.database.batch(group.operations, { sync: true });
+    await this.database.batch(group.operations, { sync: group.sync });
     this.publishGroup(group);
   }
 

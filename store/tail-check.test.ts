@@ -57,6 +57,23 @@ describe("a store whose disk lost what it had confirmed", () => {
     await store.close();
   });
 
+  test("what is repaired at an opening has reached the disk before anything goes on", async () => {
+    await tamper({ type: "del", key: seqKey(KEY_SPACES.header, key, 4) });
+    const synced: boolean[] = [];
+    const watched: KeyValueDatabase = {
+      ...database,
+      batch: (operations, options) => {
+        synced.push(options.sync);
+        return database.batch(operations, options);
+      },
+    };
+    const store = await open(true, watched);
+    expect(store.recovery.length).toBeGreaterThan(0);
+    expect(synced.length).toBeGreaterThan(0);
+    expect(synced).not.toContain(false);
+    await store.close();
+  });
+
   test.each([
     ["its header", () => ({ type: "del", key: seqKey(KEY_SPACES.header, key, 4) })],
     [
