@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -34,21 +34,6 @@ test("no reading is found in the raw partition afterwards, and its size is the s
   const after = await readFile(path);
   expect(after.indexOf(READING)).toBe(-1);
   expect(after.equals(Buffer.alloc(3 * MIB + 777))).toBe(true);
-});
-
-test("of a file system with readings in it, nothing is found either", async ({ skip }) => {
-  const [path, readings] = [join(folder, "data.img"), join(folder, "readings")];
-  await mkdir(readings);
-  await writeFile(join(readings, "a.ldb"), Buffer.concat(Array.from({ length: 1000 }, () => READING)));
-  await truncate(await usedPartition(), 16 * MIB);
-  const environment = { env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` } };
-  const made = await promisify(execFile)("mkfs.ext4", ["-q", "-F", "-d", readings, path], environment).catch(
-    () => null,
-  );
-  if (made === null) return skip("no mkfs.ext4 here");
-  expect((await readFile(path)).includes(READING)).toBe(true);
-  await erase(path, () => {});
-  expect((await readFile(path)).includes(READING)).toBe(false);
 });
 
 test("a device that cannot be opened or written says what to do", async () => {

@@ -63,30 +63,6 @@ describe("an update from a file", () => {
     expect(await applyRelease(applyOptions(device, { file }))).toMatchObject({ outcome: "runs" });
     expect(await everything()).toEqual(before);
   });
-
-  test("with a partition table of sfdisk's", async ({ skip }) => {
-    const run = promisify(execFile);
-    const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
-    if (!(await run("sfdisk", ["--version"], { env }).then(Boolean, () => false))) skip();
-    const script = join(device.directory, "table");
-    await writeFile(
-      script,
-      "label: gpt\n,1MiB,,\n,1MiB,,\nsize=1MiB, name=paddock_1.0.0\nsize=1MiB, name=paddock_1.0.0_verity\nsize=1MiB, name=_empty\nsize=1MiB, name=_empty\n",
-    );
-    const sfdisk = `sfdisk --quiet --no-reread --no-tell-kernel ${device.disk} < ${script}`;
-    await run("sh", ["-c", sfdisk], { env });
-    await applyRelease(applyOptions(device, { file: await device.put(next) }));
-    const { stdout } = await run("sfdisk", ["--json", device.disk], { env });
-    const { partitiontable } = JSON.parse(stdout) as {
-      partitiontable: { partitions: { name: string; uuid: string }[] };
-    };
-    const [root, verity] = partitiontable.partitions.slice(4);
-    expect([root!.name, verity!.name]).toEqual(["paddock_1.1.0", "paddock_1.1.0_verity"]);
-    const uuids = [root!, verity!].map(({ uuid }) => uuid.replaceAll("-", "").toLowerCase()).join("");
-    expect(uuids).toBe(Buffer.from(next.manifest.root.rootHash).toString("hex"));
-    const { stderr } = await run("sfdisk", ["--verify", device.disk], { env });
-    expect(stderr).toBe("");
-  });
 });
 
 async function refusal(target: { file: string }, code: string, words: RegExp, more = {}): Promise<void> {

@@ -5,10 +5,7 @@ import type { Lane } from "@paddock/wire/lanes.ts";
 const compress = promisify(zstdCompress);
 const OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
-/**
- * Up to here a body is compressed in place: 20 to 70 µs of processor time, where the way through the thread pool takes
- * 100 to 140 whatever the size.
- */
+/** Up to here a body is compressed in place: the way through the thread pool would cost more than the work. */
 const IN_PLACE_BYTES_MAX = 32 * 1024;
 
 /** Below this the frame around the compressed data eats what it saves. */
