@@ -99,9 +99,4 @@ in
     expected = "a whole number of ${unit}, ${toString min} to ${toString max}, or null";
     holds = value: value == null || (isIn "int" value && value >= min && value <= max);
   };
-  oneOf = { default, values, about }: option {
-    inherit default about;
-    holds = value: builtins.elem value values;
-    expected = "one of ${builtins.concatStringsSep ", " values}";
-  };
 }

@@ -3,7 +3,7 @@
 let
   check = import ./check.nix;
   text = import ./text.nix;
-  inherit (check) section listOf bool int string stringOrNull intOrNull oneOf;
+  inherit (check) section listOf bool int string stringOrNull intOrNull;
 
   path = default: about: string { inherit default about; holds = text.isPath; expected = "a whole path, such as /etc/paddock/gateway.json"; };
   command = default: about: string {
@@ -64,11 +64,6 @@ section "What a machine with Paddock is made of." {
   tools = section "Programs of others that units start." {
     kill = path "/bin/kill" "kill(1).";
     nft = path "/usr/sbin/nft" "nft(8).";
-    mount = path "/usr/bin/mount" "mount(8).";
-    hostname = path "/usr/bin/hostname" "hostname(1).";
-    sysctl = path "/usr/sbin/sysctl" "sysctl(8).";
-    systemctl = path "/usr/bin/systemctl" "systemctl(1).";
-    tmpfiles = path "/usr/bin/systemd-tmpfiles" "systemd-tmpfiles(8).";
     path = stringOrNull {
       holds = value: builtins.match "/[A-Za-z0-9_./:+~-]*" value != null;
       expected = "directories with colons between them";
@@ -91,9 +86,8 @@ section "What a machine with Paddock is made of." {
     memoryMaxMiB = intOrNull { min = 32; max = 1048576; unit = "MiB"; about = "Most memory before it is ended and started anew; null: no limit."; };
   };
 
-  provision = section "What is read from the CONFIG partition at each start." {
-    enable = bool false "Make the unit, and let the gateway wait for it.";
-    directory = path "/config" "Where the CONFIG partition is mounted.";
+  provision = section "What an image makes of its CONFIG partition." {
+    enable = bool false "The gateway runs with the document that `paddock gateway provision` made of it.";
   };
 
   bfd = section "The BFD speaker." {
@@ -146,30 +140,6 @@ section "What a machine with Paddock is made of." {
       max = 1073741824;
       unit = "bytes";
       about = "Largest receive buffer; the gateway asks for 4 MiB, some 11,000 small datagrams.";
-    };
-  };
-
-  image = section "What only a machine has that is wholly ours: partitions, updates, boot counting, watchdog." {
-    enable = bool false "Make it.";
-    version = string {
-      default = "0.0.0";
-      holds = text.isVersion;
-      expected = "X.Y.Z or X.Y.Z~rcN (systemd sorts X.Y.Z-rc.N and X.Y.Z+build behind X.Y.Z)";
-      about = "Version of the image.";
-    };
-    architecture = oneOf { default = "x86-64"; values = [ "x86-64" "arm64" ]; about = "As systemd names it."; };
-    id = string {
-      default = "paddock";
-      holds = value: builtins.match "[a-z][a-z0-9]{0,15}" value != null;
-      expected = "1 to 16 small letters and digits";
-      about = "First part of the names of partitions and files, before `_`.";
-    };
-    bootTries = int { default = 3; min = 1; max = 9; unit = "starts"; about = "Starts that a new release gets to become healthy before the old one is started again."; };
-    healthWithinS = int { default = 300; min = 30; max = 86400; unit = "seconds"; about = "How long a new release has to get a receipt."; };
-    watchdogS = int { default = 30; min = 0; max = 600; unit = "seconds"; about = "The machine starts anew when systemd is silent for so long; 0: never."; };
-    update = section "Where releases come from." {
-      url = stringOrNull { holds = text.isHttpsUrl; expected = "a URL of a directory with releases"; about = "null: from a file only."; };
-      publicKey = path "/etc/paddock/release.pub.pem" "Key that releases are signed with (PEM, SPKI, Ed25519).";
     };
   };
 }

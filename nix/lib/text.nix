@@ -51,9 +51,6 @@ rec {
   # A program and its arguments, separated by blanks, as `ExecStart=` takes them without quoting.
   isCommand = text: builtins.match "/[A-Za-z0-9_.,+@:/~-]*( [A-Za-z0-9_.,+@:/=~-]+)*" text != null;
 
-  # systemd sorts `1.0.0-rc.1` and `1.0.0+build` behind 1.0.0, so a release candidate is `1.0.0~rc1`.
-  isVersion = text: builtins.match "(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)(~rc[1-9][0-9]*)?" text != null;
-
   isHttpsUrl = text: builtins.match "https?://[][A-Za-z0-9_.~:/%+-]+" text != null;
 
   when = condition: lines: if condition then lines else [ ];
