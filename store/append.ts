@@ -13,7 +13,7 @@ export async function prepareAppend(core: StoreCore, group: WriteGroup, write: S
   if (!plan.ok) return plan;
   const growth = plan.growth + side.growth;
   const excess = core.space.quotaExcess(growth, makesRoom);
-  if (growth > 0 && excess > 0 && (await trimAtLeast(core, group, excess))) {
+  if (growth > 0 && (await trimAtLeast(core, group, excess))) {
     plan = await planAppend(write, ports);
     if (!plan.ok) return plan;
   }
@@ -25,7 +25,7 @@ export async function prepareAppend(core: StoreCore, group: WriteGroup, write: S
   return { ok: true, value: core.applyAppend(group, plan, side, write) };
 }
 
-/** Trims from the chain with the most to trim until so much is free; false when nothing was. */
+/** Trims from the chain with the most to trim until so much is free; false when nothing was, or `bytes` is 0 or less. */
 async function trimAtLeast(core: StoreCore, group: WriteGroup, bytes: number): Promise<boolean> {
   let freed = 0;
   while (freed < bytes) {

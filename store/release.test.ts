@@ -4,6 +4,7 @@ import { CHAIN_KEY_BYTES } from "./keyspace.ts";
 import { BATCH_OVERHEAD_BYTES } from "./space-guard.ts";
 import { placeInMemory } from "./testing/places.ts";
 import { Sealer, type SealedBatch } from "./testing/sealer.ts";
+import type { StoreWrite } from "./types.ts";
 
 const RECEIPT = Buffer.from("receipt");
 const NOTHING = { batches: 0, bytes: 0 };
@@ -155,4 +156,53 @@ test("batches are counted as they are stored, a repeated one once", async () => 
   const { sealer, all } = await chainOf(1, 3);
   await store.append({ chain: sealer.chain, batches: all });
   expect(store.usage()).toMatchObject({ batches: 3, records: 3 });
+});
+
+test("a batch that does not fit has just as much trimmed for it as it needs, from one chain after the other", async () => {
+  const maxBytes = 100_000;
+  store = await placeInMemory().open({ maxBytes });
+  const large = await chainOf(1, 2, 20_000);
+  const small = await chainOf(2, 12, 1000);
+  await store.acknowledge(large.sealer.chain, [[0, 0]], RECEIPT);
+  await store.acknowledge(small.sealer.chain, [[0, 10]], RECEIPT);
+  // What is kept for writes that make room, a sixteenth.
+  const room = maxBytes - maxBytes / 16 - store.usage().bytes;
+  const other = new Sealer({ lane: 0 });
+  // Beyond the room by all of the large one and half of a small one.
+  const next = other.sealMany(1, room + charged(large.all.slice(0, 1)) + 400 - charged(new Sealer().sealMany(1, 0)));
+  expect(await store.append({ chain: other.chain, batches: next })).toMatchObject({ ok: true });
+  expect(store.chain(large.sealer.chain)!.trimmed).toEqual([[0, 0]]);
+  expect(store.chain(small.sealer.chain)!.trimmed).toEqual([[0, 0]]);
+});
+
+test("what fits, and what is there already in a store over its quota, has nothing trimmed for it", async () => {
+  const place = placeInMemory();
+  store = await place.open();
+  const { sealer, all } = await chainOf(1, 5);
+  await store.acknowledge(sealer.chain, [[0, 4]], RECEIPT);
+  await store.append({ chain: sealer.chain, batches: sealer.sealMany(2) });
+  expect(store.chain(sealer.chain)!.trimmed).toEqual([]);
+  await store.close();
+  store = await place.open({ maxBytes: 1000 });
+  expect(await store.append({ chain: sealer.chain, batches: all })).toMatchObject({ ok: true });
+  expect(store.chain(sealer.chain)!.trimmed).toEqual([]);
+});
+
+/** Syncs of requests that go out together. */
+async function syncsOf(...requests: (() => Promise<unknown>)[]): Promise<number> {
+  const before = store.usage().syncs;
+  await Promise.all(requests.map((request) => request()));
+  return store.usage().syncs - before;
+}
+
+test("a receipt and an upload that brings nothing new do not wait for the disk, a batch, a side entry and a deletion do", async () => {
+  const { sealer, all } = await chainOf(1, 4);
+  const append = (write: Partial<StoreWrite>) => () => store.append({ chain: sealer.chain, batches: [], ...write });
+  const acknowledge = () => store.acknowledge(sealer.chain, [[0, 1]], RECEIPT);
+  expect(await syncsOf(acknowledge, append({ batches: all }))).toBe(0);
+  expect(await syncsOf(append({ side: [{ key: "own/a", value: Buffer.from("a") }] }))).toBe(1);
+  expect(await syncsOf(append({ side: [{ key: "own/a", value: null }] }))).toBe(1);
+  expect(await syncsOf(append({ batches: sealer.sealMany(1) }))).toBe(1);
+  expect(await syncsOf(append({ evict: [{ chain: sealer.chain, seqs: [[3, 3]] }] }))).toBe(1);
+  expect(await syncsOf(() => store.trim())).toBe(1);
 });

@@ -168,8 +168,8 @@ export class StoreCore {
       for (const [touched, draft] of plan.drafts) this.touch(group, touched, draft);
     }
     this.space.account(plan.growth + side.growth);
-    if (plan.added.length > 0 || plan.evicted.length > 0 || side.puts.length > 0) group.sync = true;
-    if (settles.length > 0) group.sync = true;
+    const changes = plan.added.length + plan.evicted.length + side.puts.length + settles.length;
+    if (changes > 0) group.sync = true;
     return { stored: plan.stored, repeated: plan.repeated, logOffset };
   }
 

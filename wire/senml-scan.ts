@@ -155,7 +155,7 @@ function checkContent(
   if (state.misspelt >= 0) return fieldFault("text-label", state.misspelt);
   if (keeps) {
     const slot = slotBeyondDoubles(bytes, places, seen);
-    if (slot >= 0) return fieldFault("number", slot);
+    if (slot !== undefined) return fieldFault("number", slot);
   }
   let values = seen & VALUES;
   // Where the resource is not known, a link beside another value was an extension that means nothing.

@@ -48,12 +48,12 @@ const PAIRS = [
   [SLOT_BASE_SUM, SLOT_SUM],
 ] as const;
 
-/** The slot of a field that is not finite as a double, alone or with its base; -1 when all are. */
-export function slotBeyondDoubles(bytes: Uint8Array, places: Readonly<Int32Array>, seen: number): number {
+/** The slot of a field that is not finite as a double, alone or with its base; undefined when all are. */
+export function slotBeyondDoubles(bytes: Uint8Array, places: Readonly<Int32Array>, seen: number): number | undefined {
   for (const [baseSlot, slot] of PAIRS) {
     if (Number.isFinite(sumOf(bytes, places, seen, baseSlot, slot) ?? 0)) continue;
     return (seen & (1 << slot)) === 0 ? baseSlot : slot;
   }
-  if ((seen & (1 << SLOT_UPDATE_TIME)) === 0) return -1;
-  return Number.isFinite(numberAt(bytes, places[SLOT_UPDATE_TIME]!)) ? -1 : SLOT_UPDATE_TIME;
+  if ((seen & (1 << SLOT_UPDATE_TIME)) === 0) return undefined;
+  return Number.isFinite(numberAt(bytes, places[SLOT_UPDATE_TIME]!)) ? undefined : SLOT_UPDATE_TIME;
 }

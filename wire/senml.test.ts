@@ -3,7 +3,7 @@ import { expectAccepted } from "@paddock/base/outcome.ts";
 import { describe, expect, test } from "vitest";
 import { readSenml, resolveSenml } from "./senml-read.ts";
 import { checkSenml, explainSenml, type SenmlProblem } from "./senml.ts";
-import { CBOR_DEPTH_MAX, SENML_EXTENSION_LABELS_MAX } from "./limits.ts";
+import { CBOR_DEPTH_MAX, SENML_BIGNUM_BYTES_MAX, SENML_EXTENSION_LABELS_MAX } from "./limits.ts";
 import { byteStrings, fc } from "./testing/fast-check.ts";
 
 const encoder = new Encoder({ mapsAsObjects: false, useRecords: false, variableMapSize: true });
@@ -398,6 +398,46 @@ describe("what makes a pack invalid", () => {
     for (const text of words.values()) expect(text).toMatch(/^[ -~]{1,90}$/u);
   });
 
+  // What is wrong, and what would be right where that is not the same.
+  const WORDS: Readonly<Record<SenmlProblem, RegExp>> = {
+    malformed: /not well-formed CBOR/u,
+    "not-array": /instead of an array of records/u,
+    "trailing-bytes": /bytes behind the end/u,
+    "no-records": /no record/u,
+    "record-type": /^record 1 is .*, not a map$/u,
+    "label-type": /^record 1 has .* as a label; a label is an integer or a definite text$/u,
+    "text-label": /^record 1: the label "\w+" has to be the integer -?\d+$/u,
+    "label-count": new RegExp(`^record 1 has more than ${SENML_EXTENSION_LABELS_MAX} labels`, "u"),
+    "duplicate-label": /^record 1 has (n \(0\)|ct|the label 99) twice$/u,
+    "must-understand": /^record 1 has the label "_", which ends in _ and is not understood$/u,
+    version: /^record 1, bver \(-1\): known are 10, and 26/u,
+    "version-differs": /^record 2, bver \(-1\): not the version of the records before/u,
+    "value-type": /^record 1, (u \(1\)|v \(2\)|vs \(3\)|vb \(4\)|t \(6\)|vd \(8\)|ct): .* (instead of|without) /u,
+    mantissa: new RegExp(`^record 1, v \\(2\\): a mantissa of more than ${SENML_BIGNUM_BYTES_MAX} bytes$`, "u"),
+    number: /^record [12], v \(2\): not finite as a double/u,
+    utf8: /^record 1( has a label that is|, vs \(3\):) not UTF-8$/u,
+    "several-values": /^record 1 has vs and vd: one value is allowed$/u,
+    "no-value": /^record 1 has neither value nor sum nor base field$/u,
+    "name-missing": /^record [12] has no name$/u,
+    "name-characters": /^record 1, n \(0\): a character other than A-Z a-z 0-9 - : \. \/ _$/u,
+    "name-start": /^record 1 has a name that does not start with a letter or digit$/u,
+  };
+  test.each(cases.filter(([, , problem]) => problem !== undefined))(
+    "%s: record, field and rule in words",
+    (_, bytes, problem) => {
+      expect(explainSenml(bytes, PLAIN)).toMatch(WORDS[problem!]);
+    },
+  );
+
+  test("a label is shown as far as it fits a line", () => {
+    const [fits, longer] = ["x".repeat(24), "x".repeat(25)];
+    const both = [fits, longer].map((label) => record([2, 1], [label, 1], [label, 1]));
+    expect(both.map((pack) => explainSenml(pack, PLAIN))).toEqual([
+      `record 1 has the label "${fits}" twice`,
+      `record 1 has the label "${fits}..." twice`,
+    ]);
+  });
+
   test.each([
     ["81d90103a10201", "record 1 is tag 259, not a map"],
     ["d9d9f781a20061610201", "tag 55799 instead of an array of records"],
@@ -409,6 +449,23 @@ describe("what makes a pack invalid", () => {
     ["81a30061610841610201", "record 1 has v and vd: one value is allowed"],
     ["81a2006161027f6131ff", "record 1, v (2): a text in chunks instead of an integer, a float or tag 4"],
     ["81a200616102f6", "record 1, v (2): null instead of an integer, a float or tag 4"],
+    ["81a200616101f4", "record 1, u (1): false instead of a definite text"],
+    ["81a200616104f7", "record 1, vb (4): undefined instead of true or false"],
+    ["81a200616104f90000", "record 1, vb (4): a float instead of true or false"],
+    ["81a200616104fa00000000", "record 1, vb (4): a float instead of true or false"],
+    ["81a2006161046161", "record 1, vb (4): a text instead of true or false"],
+    ["81a200616104a0", "record 1, vb (4): a map instead of true or false"],
+    ["81a200616104e0", "record 1, vb (4): a simple value instead of true or false"],
+    ["81a20061610820", "record 1, vd (8): an integer instead of a definite byte string"],
+    ["81a200616103f5", "record 1, vs (3): true instead of a definite text"],
+    ["81a200616102c48101", "record 1, v (2): tag 4 without [integer exponent, integer or bignum mantissa]"],
+    ["81a200616104c40a", "record 1, vb (4): tag 4 instead of true or false"],
+    ["81a200616103c40a", "record 1, vs (3): tag 4 instead of a definite text"],
+    ["81a200616102d8204161", "record 1, v (2): tag 32 instead of an integer, a float or tag 4"],
+    ["81a200616102da0001000001", "record 1, v (2): tag 65536 instead of an integer, a float or tag 4"],
+    ["81a200616102db000000010000000001", "record 1, v (2): tag 4294967296 instead of an integer, a float or tag 4"],
+    ["81a2006161025f4161ff", "record 1, v (2): a byte string in chunks instead of an integer, a float or tag 4"],
+    ["81a2006161029f01ff", "record 1, v (2): an array instead of an integer, a float or tag 4"],
     ["81a30061610201641b5b6d5f00", 'record 1 has the label "?[m_", which ends in _ and is not understood'],
   ])("%s: %s", (hex, words) => {
     expect(explainSenml(Buffer.from(hex, "hex"), PLAIN)).toBe(words);

@@ -79,6 +79,38 @@ describe("receipts", () => {
     });
   });
 
+  test("of a chain that nothing is known of say that nothing is held, and so do those of one rolled back to nothing", () => {
+    const receipts = new Receipts(identity, new VirtualClock());
+    const nothing = { held: [], bare: [], linked: 0, head: null };
+    const unknown = receipts.current(chain, undefined);
+    expect(expectAccepted(openReceipt(unknown, identity.publicKey))).toMatchObject(nothing);
+    const emptied = receipts.current({ ...chain, lane: 2 }, summary([], 0));
+    expect(expectAccepted(openReceipt(emptied, identity.publicKey))).toMatchObject(nothing);
+  });
+
+  test("name what was trimmed as held, and the header that the chain is linked up to", () => {
+    const receipts = new Receipts(identity, new VirtualClock());
+    const trimmed = {
+      ...summary(
+        [
+          [3, 5],
+          [8, 8],
+        ],
+        6,
+      ),
+      trimmed: [[0, 2]],
+    } as ChainSummary;
+    expect(expectAccepted(openReceipt(receipts.current(chain, trimmed), identity.publicKey))).toMatchObject({
+      gateway: chain.gateway,
+      held: [
+        [0, 5],
+        [8, 8],
+      ],
+      linked: 6,
+      head: Buffer.alloc(32, 6),
+    });
+  });
+
   test("are signed anew when a payload came that was missing", () => {
     const receipts = new Receipts(identity, new VirtualClock());
     const bare = receipts.current(chain, summary([[0, 4]], 5, [[2, 2]]));

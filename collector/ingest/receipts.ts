@@ -65,7 +65,7 @@ export class Receipts {
     const known = this.#signed.get(key);
     if (known?.state === state) return known.encoded;
     const received = this.#clock.wallMs();
-    const named = { ...chain, held, bare, linked, head: linked === 0 ? null : head };
+    const named = { ...chain, held, bare, linked, head };
     const encoded = signReceipt(this.#identity, { ...named, received });
     this.#signed.delete(key);
     this.#signed.set(key, { state, encoded });

@@ -94,6 +94,24 @@ test("where evicting gives the disk nothing back, it stops: the rest stays and n
   expect(loop.lanes()[2]).toMatchObject({ shortage: "disk" });
 });
 
+test("where evicting gave the disk nothing back, it is tried again as soon as something else freed room, once", async () => {
+  const { clock, post, evicted, loop } = await world({ compacts: false });
+  while ((await post()) === "stored");
+  clock.advance(11_000);
+  const before = evicted();
+  expect(await post()).toBe("store-full");
+  expect(evicted()).toBe(before);
+  loop.roomFreed();
+  await post();
+  const after = evicted();
+  expect(after).toBeGreaterThan(before);
+  for (let index = 0; index < 5; index++) {
+    clock.advance(11_000);
+    await post();
+  }
+  expect(evicted()).toBe(after);
+});
+
 test("the quota is reached: evicting frees it at once, and nothing is compacted for it", async () => {
   const { post, evicted, compactions } = await world({ diskBytes: 1 << 30, maxBytes: 3 << 20 });
   for (let index = 0; index < 100; index++) expect(await post()).toBe("stored");

@@ -80,6 +80,10 @@ export class RequestFields {
         continue;
       }
       switch (number) {
+        case OPTION_URI_HOST:
+        case OPTION_URI_PORT:
+        case OPTION_URI_QUERY:
+          break;
         case OPTION_NO_RESPONSE:
           this.noResponse = readUintOption(bytes, start, length);
           break;
@@ -94,10 +98,6 @@ export class RequestFields {
           break;
         case OPTION_BLOCK2:
           this.block2 = index;
-          break;
-        case OPTION_URI_HOST:
-        case OPTION_URI_PORT:
-        case OPTION_URI_QUERY:
           break;
         default:
           if (isCritical(number)) this.#refuse(number);

@@ -379,6 +379,41 @@ describe("answers of the collector", () => {
     expect(simulation.pending()).toBe(0);
   });
 
+  test("a stopped chain is tried ever more slowly, and from the start again once it went on", () => {
+    const { chainRetry } = new PolicySimulation([FIBRE]).settings;
+    const simulation = new PolicySimulation([FIBRE]).start().pass(100);
+    simulation.refusal = () => ({ failure: "fork" });
+    simulation.seal(1).pass(1_800_000);
+    const stops = () => reportsOf(simulation, "chain-stopped").map(({ retryInMs }) => retryInMs);
+    const before = stops();
+    expect(before.length).toBeGreaterThan(3);
+    expect(before.at(-1)).toBeGreaterThan(4 * chainRetry.firstMs);
+    simulation.refusal = () => undefined;
+    simulation.pass(chainRetry.capMs);
+    expect(simulation.pending()).toBe(0);
+    simulation.refusal = () => ({ failure: "fork" });
+    simulation.seal(1).pass(100);
+    expect(stops()).toHaveLength(before.length + 1);
+    expect(stops().at(-1)).toBeLessThanOrEqual(chainRetry.firstMs);
+  });
+
+  test("what was on its way when its chain stopped neither lets it go on nor hurries it", () => {
+    const settings = { paths: { ...new PolicySimulation([FIBRE]).settings.paths, alarmTwice: true } };
+    const simulation = new PolicySimulation([FIBRE, LTE], { settings }).start().pass(100);
+    simulation.paths.get("lte")!.delayMs = 50;
+    simulation.refusal = (_chain, path) => (path === "fibre" ? { failure: "fork" } : undefined);
+    const { chainRetry } = simulation.settings;
+    for (let alarm = 0; alarm < 5; alarm++) {
+      simulation.seal(0).pass(1000);
+      const { stoppedWhy } = [...simulation.state.chains.values()][0]!;
+      expect({ alarm, stoppedWhy }).toEqual({ alarm, stoppedWhy: "told" });
+      simulation.pass(chainRetry.capMs);
+    }
+    expect(reportsOf(simulation, "chain-resumed")).toEqual([]);
+    const stops = reportsOf(simulation, "chain-stopped").map(({ retryInMs }) => retryInMs);
+    expect(Math.max(...stops)).toBeGreaterThan(chainRetry.firstMs);
+  });
+
   test("enrolment is asked for first, and then slowly until the operator's yes", () => {
     const simulation = new PolicySimulation([FIBRE], { enrols: true }).store(1, 3);
     simulation.enrolment = "pending";
