@@ -13,6 +13,9 @@ import { imageOf, makeRelease, PLAN, SECTOR, type ReleaseFixture } from "./testi
 const MIB = 1024 * 1024;
 /** Where the image's last partition ends. */
 const FREE = 8 * MIB;
+/** Bytes of the disk that is written to, and where its data partition of 4 MiB begins. */
+const CARD = 16 * MIB;
+const DATA_AT = 11 * MIB;
 const cleanUp: (() => Promise<void>)[] = [];
 
 afterEach(async () => {
@@ -59,7 +62,7 @@ describe.each([
   test("is on the disk, and the table's backup at the disk's real end", async () => {
     const release = await released({ withMap });
     const path = join(release.directory, "card");
-    await writeFile(path, Buffer.alloc(32 * MIB, 0xee));
+    await writeFile(path, Buffer.alloc(CARD, 0xee));
     expect(await flash(release, path, { image: packed ? release.zst : release.raw })).toBe("none");
     const disk = await readFile(path);
     for (const { firstSector, lastSector, label } of partitionsOf(release.image)) {
@@ -81,32 +84,32 @@ describe.each([
 test("old data is wiped where it was and where the first boot will make it", async () => {
   const release = await released();
   const path = join(release.directory, "card");
-  await writeFile(path, usedDisk(32 * MIB, 16 * MIB));
+  await writeFile(path, usedDisk(CARD, DATA_AT));
   expect(await flash(release, path)).toBe("wiped");
   const disk = await readFile(path);
   expect(partitionsOf(disk).map(({ label }) => label)).toEqual(PLAN.map(({ label }) => label));
   expect(firstFreeByte(tableOf(disk))).toBe(FREE);
-  for (const at of [FREE, 16 * MIB]) expect(disk.subarray(at, at + MIB).every((byte) => byte === 0)).toBe(true);
+  for (const at of [FREE, DATA_AT]) expect(disk.subarray(at, at + MIB).every((byte) => byte === 0)).toBe(true);
 });
 
 test("data that is to be kept stays in the table, byte for byte", async () => {
   const release = await released();
   const path = join(release.directory, "card");
-  const before = usedDisk(32 * MIB, 16 * MIB);
+  const before = usedDisk(CARD, DATA_AT);
   await writeFile(path, before);
   expect(await flash(release, path, { keepData: true })).toBe("kept");
   const disk = await readFile(path);
   const data = partitionsOf(disk).find(({ label }) => label === "data")!;
-  expect([data.firstSector * SECTOR, (data.lastSector + 1) * SECTOR]).toEqual([16 * MIB, 20 * MIB]);
+  expect([data.firstSector * SECTOR, (data.lastSector + 1) * SECTOR]).toEqual([DATA_AT, DATA_AT + 4 * MIB]);
   expect(data.entry).toEqual(partitionsOf(before).find(({ label }) => label === "data")!.entry);
-  expect(disk.subarray(10 * MIB, 31 * MIB).equals(before.subarray(10 * MIB, 31 * MIB))).toBe(true);
+  expect(disk.subarray(10 * MIB, CARD - MIB).equals(before.subarray(10 * MIB, CARD - MIB))).toBe(true);
 });
 
 test.each([
-  { title: "a disk without data to keep", disk: () => Buffer.alloc(32 * MIB, 0xee), keepData: true, why: /no data/u },
+  { title: "a disk without data to keep", disk: () => Buffer.alloc(CARD, 0xee), keepData: true, why: /no data/u },
   {
     title: "data that begins inside of what is written",
-    disk: () => usedDisk(32 * MIB, 8 * MIB - MIB),
+    disk: () => usedDisk(CARD, 8 * MIB - MIB),
     keepData: true,
     why: /inside/u,
   },
@@ -125,7 +128,7 @@ test.each([
 test("keeps nothing where no block map says how far the image reaches, and writes nothing", async () => {
   const release = await released({ withMap: false });
   const path = join(release.directory, "card");
-  const before = usedDisk(32 * MIB, 16 * MIB);
+  const before = usedDisk(CARD, DATA_AT);
   await writeFile(path, before);
   await expect(flash(release, path, { keepData: true })).rejects.toThrow("Without its block map");
   expect((await readFile(path)).equals(before)).toBe(true);

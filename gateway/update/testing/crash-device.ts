@@ -1,6 +1,7 @@
 import type { BlockDisk, BootFiles } from "../ports.ts";
 
 const SECTOR = 512;
+const PAGE = 64 * 1024;
 
 /** Thrown at the moment when the power goes, and at everything after it. */
 export class PowerCut extends Error {}
@@ -23,50 +24,71 @@ export class Power {
   }
 }
 
-/** A disk that forgets any of the sectors that were written since the last sync when the power goes. */
+/**
+ * A disk that forgets any of the sectors that were written since the last sync when the power goes. Many can begin with the
+ * same content: each copies the pages that it writes to.
+ */
 export class CrashDisk implements BlockDisk {
   power = new Power();
-  readonly #durable: Buffer;
-  #now: Buffer;
-  readonly #unsynced = new Set<number>();
+  readonly bytes: number;
+  readonly #pages: Buffer[] = [];
+  readonly #written = new Set<number>();
+  /** What is durable of the sectors that were written since the last sync, by where they begin. */
+  readonly #before = new Map<number, Buffer>();
 
+  /** Bytes of `content`: whole sectors. It may not change any more. */
   constructor(content: Buffer) {
-    this.#durable = Buffer.from(content);
-    this.#now = Buffer.from(content);
-  }
-
-  get bytes(): number {
-    return this.#now.length;
+    this.bytes = content.length;
+    for (let at = 0; at < content.length; at += PAGE) this.#pages.push(content.subarray(at, at + PAGE));
   }
 
   async read(offset: number, length: number): Promise<Buffer> {
     if (offset + length > this.bytes) throw new RangeError("behind the end of the disk");
-    return Buffer.from(this.#now.subarray(offset, offset + length));
+    const from = Math.floor(offset / PAGE);
+    const pages = this.#pages.slice(from, Math.ceil((offset + length) / PAGE));
+    const at = offset - from * PAGE;
+    return pages.length === 1
+      ? Buffer.from(pages[0]!.subarray(at, at + length))
+      : Buffer.concat(pages).subarray(at, at + length);
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     this.power.change();
-    if (offset + bytes.length > this.bytes) throw new RangeError("behind the end of the disk");
-    this.#now.set(bytes, offset);
-    for (let at = offset - (offset % SECTOR); at < offset + bytes.length; at += SECTOR) this.#unsynced.add(at);
+    const end = offset + bytes.length;
+    if (end > this.bytes) throw new RangeError("behind the end of the disk");
+    for (let at = offset; at < end;) {
+      const sector = at - (at % SECTOR);
+      const next = Math.min(sector + SECTOR, end);
+      if (!this.#before.has(sector)) this.#before.set(sector, this.#sector(sector));
+      this.#put(bytes.subarray(at - offset, next - offset), at);
+      at = next;
+    }
   }
 
   async sync(): Promise<void> {
     this.power.change();
-    for (const at of this.#unsynced) this.#copySector(at);
-    this.#unsynced.clear();
+    this.#before.clear();
   }
 
   /** What is there when the power is back. */
   restart(chance: Chance): void {
-    for (const at of this.#unsynced) if (chance() < 0.5) this.#copySector(at);
-    this.#unsynced.clear();
-    this.#now = Buffer.from(this.#durable);
+    for (const [at, before] of this.#before) if (chance() >= 0.5) this.#put(before, at);
+    this.#before.clear();
     this.power = new Power();
   }
 
-  #copySector(at: number): void {
-    this.#durable.set(this.#now.subarray(at, at + SECTOR), at);
+  /** Within one sector. */
+  #put(bytes: Uint8Array, at: number): void {
+    const index = Math.floor(at / PAGE);
+    if (!this.#written.has(index)) {
+      this.#pages[index] = Buffer.from(this.#pages[index]!);
+      this.#written.add(index);
+    }
+    this.#pages[index]!.set(bytes, at % PAGE);
+  }
+
+  #sector(at: number): Buffer {
+    return Buffer.from(this.#pages[Math.floor(at / PAGE)]!.subarray(at % PAGE, (at % PAGE) + SECTOR));
   }
 }
 

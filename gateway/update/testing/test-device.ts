@@ -20,12 +20,21 @@ export interface TestDevice {
   remove(): Promise<void>;
 }
 
+/** Releases by version and what they build on: to make one takes longer than most tests. Nobody changes them. */
+const made = new Map<string, Promise<ReleaseFixture>>();
+
+function releaseOf(name: string, make: () => Promise<ReleaseFixture>): Promise<ReleaseFixture> {
+  const one = made.get(name) ?? make();
+  made.set(name, one);
+  return one;
+}
+
 export async function makeDevice({
   version = "1.0.0",
   ...wishes
 }: DiskWishes & { version?: string } = {}): Promise<TestDevice> {
   const directory = await mkdtemp(join(tmpdir(), "paddock-update-"));
-  const release = await makeRelease(version);
+  const release = await releaseOf(version, () => makeRelease(version));
   const disk = join(directory, "disk.img");
   const paths: DevicePaths = {
     bootDir: join(directory, "boot"),
@@ -64,10 +73,12 @@ export async function nextRelease(
   { release }: Pick<TestDevice, "release">,
   version = "1.1.0",
 ): Promise<ReleaseFixture> {
-  return makeRelease(version, {
-    root: Buffer.concat([release.root.subarray(0, 150 * 4096), bytesOf(version, 40 * 4096)]),
-    uki: Buffer.concat([release.uki.subarray(0, 20 * 4096), bytesOf(version, 5000)]),
-  });
+  return releaseOf(`${version} after ${release.manifest.version}`, () =>
+    makeRelease(version, {
+      root: Buffer.concat([release.root.subarray(0, 150 * 4096), bytesOf(version, 40 * 4096)]),
+      uki: Buffer.concat([release.uki.subarray(0, 20 * 4096), bytesOf(version, 5000)]),
+    }),
+  );
 }
 
 export function applyOptions(device: TestDevice, target: ApplyOptions["target"]): ApplyOptions {

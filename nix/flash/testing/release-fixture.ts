@@ -14,6 +14,7 @@ import { emptyTable, entryOf } from "@paddock/wire/testing/gpt-image.ts";
 export const SECTOR = 512;
 const MIB = 1024 * 1024;
 const BLOCK = 4096;
+const ZEROS = Buffer.alloc(BLOCK);
 
 export interface PartitionPlan {
   readonly label: string;
@@ -50,7 +51,7 @@ export function imageOf(plan: readonly PartitionPlan[] = PLAN): Buffer {
 export function blockMapOf(image: Buffer): string {
   const ranges: string[] = [];
   const blocks = image.length / BLOCK;
-  const isMapped = (block: number) => image.subarray(block * BLOCK, (block + 1) * BLOCK).some((byte) => byte !== 0);
+  const isMapped = (block: number) => !image.subarray(block * BLOCK, (block + 1) * BLOCK).equals(ZEROS);
   for (let first = 0; first < blocks; first++) {
     if (!isMapped(first)) continue;
     let last = first;
