@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Ended, runInProcess } from "@paddock/base/testing/in-process.ts";
 import { loadOrCreateIdentity } from "@paddock/wire/identity-file.ts";
+import { gatewayCommand } from "./cli/gateway-command.ts";
 
 const MAIN = join(import.meta.dirname, "main.ts");
 
@@ -14,13 +16,11 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
-async function paddock(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  try {
-    const done = await promisify(execFile)(process.execPath, [MAIN, ...args]);
-    return { code: 0, ...done };
-  } catch (error) {
-    return error as { code: number; stdout: string; stderr: string };
-  }
+const paddock = (...args: string[]): Promise<Ended> => runInProcess(gatewayCommand, args);
+
+/** The program, in a process of its own. */
+async function started(...args: string[]): Promise<Ended> {
+  return { code: 0, ...(await promisify(execFile)(process.execPath, [MAIN, ...args])) };
 }
 
 async function configured(document: unknown): Promise<string> {
@@ -93,7 +93,7 @@ test("identity waits for a gateway that makes its store and its key at this mome
   const dataDir = join(directory, "starting");
   const config = await configured({ dataDir });
   await mkdir(join(dataDir, "store"), { recursive: true });
-  const asked = paddock("identity", "--config", config, "--json");
+  const asked = started("identity", "--config", config, "--json");
   const { identity } = await loadOrCreateIdentity({ dataDir });
   const { stdout, code } = await asked;
   expect(code).toBe(0);
@@ -101,7 +101,7 @@ test("identity waits for a gateway that makes its store and its key at this mome
 });
 
 test("every way to ask for the version is answered", async () => {
-  expect((await paddock("--version")).stdout).toMatch(/^paddock \d+\.\d+\.\d+, Node v\d/);
+  expect((await started("--version")).stdout).toMatch(/^paddock \d+\.\d+\.\d+, Node v\d/);
 });
 
 test("without a running gateway: status says so, chain verify reads the data directory itself", async () => {

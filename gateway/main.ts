@@ -1,57 +1,5 @@
 #!/usr/bin/env node
 import { runMain } from "@paddock/base/cli.ts";
-import { PaddockError } from "@paddock/base/errors.ts";
-import { nearestName } from "@paddock/base/nearest.ts";
-import { print } from "@paddock/base/printable.ts";
-import { bufferCommand } from "./cli/buffer-command.ts";
-import { chainCommand } from "./cli/chain-command.ts";
-import { DEFAULT_CONFIG_FILE, type Command } from "./cli/options.ts";
-import { directivesCommand } from "./cli/directives-command.ts";
-import { identityCommand, metricsCommand } from "./cli/plain-commands.ts";
-import { provisionCommand } from "./cli/provision-command.ts";
-import { resetCommand } from "./cli/reset-command.ts";
-import { runCommand } from "./cli/run-command.ts";
-import { sensorsCommand } from "./cli/sensors-command.ts";
-import { statusCommand } from "./cli/status-command.ts";
-import { updateCommand } from "./cli/update-command.ts";
-import { uplinksCommand } from "./cli/uplinks-command.ts";
+import { gatewayCommand } from "./cli/gateway-command.ts";
 
-const COMMANDS: Readonly<Record<string, Command>> = {
-  run: runCommand,
-  status: statusCommand,
-  buffer: bufferCommand,
-  chain: chainCommand,
-  sensors: sensorsCommand,
-  uplinks: uplinksCommand,
-  metrics: metricsCommand,
-  identity: identityCommand,
-  directives: directivesCommand,
-  provision: provisionCommand,
-  update: updateCommand,
-  "factory-reset": resetCommand,
-};
-
-function help(): string {
-  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(15)}${summary}`);
-  return `paddock gateway COMMAND\n\n${lines.join("\n")}\n\nEvery command has --help, and --config FILE (default ${DEFAULT_CONFIG_FILE}).\n`;
-}
-
-runMain(async ([name, ...args]) => {
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-    print(help());
-    return name === undefined ? 2 : 0;
-  }
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) {
-    const nearest = nearestName(name, Object.keys(COMMANDS));
-    throw new PaddockError(
-      "USAGE",
-      `There is no command "${name}"${nearest === undefined ? "" : `; did you mean "${nearest}"?`}.`,
-    );
-  }
-  if (args.includes("--help") || args.includes("-h")) {
-    print(`${command.summary}.\n\n${command.help}`);
-    return 0;
-  }
-  return command.run(args);
-});
+runMain(gatewayCommand);

@@ -1,12 +1,10 @@
-import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { runInProcess } from "@paddock/base/testing/in-process.ts";
 import { manifestHash } from "@paddock/wire/release/manifest.ts";
+import { gatewayCommand } from "../cli/gateway-command.ts";
 import { makeDevice, nextRelease, type TestDevice } from "./testing/test-device.ts";
-
-const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
 interface Said {
   readonly code: number;
@@ -15,15 +13,11 @@ interface Said {
 }
 
 /** Runs `paddock gateway update ... --json` for a machine in a folder. */
-function update({ paths }: TestDevice, ...words: string[]): Promise<Said> {
+async function update({ paths }: TestDevice, ...words: string[]): Promise<Said> {
   const places = ["--boot-dir", paths.bootDir, "--entries", paths.entries, "--state-dir", paths.stateDir];
   const more = ["--key", paths.keys, "--board-file", paths.board, "--json"];
-  return new Promise((done) => {
-    execFile(process.execPath, [MAIN, "update", ...words, ...places, ...more], (error, stdout, stderr) => {
-      const json = stdout === "" ? {} : (JSON.parse(stdout) as Record<string, unknown>);
-      done({ code: error === null ? 0 : Number(error.code), json, stderr });
-    });
-  });
+  const { code, stdout, stderr } = await runInProcess(gatewayCommand, ["update", ...words, ...places, ...more]);
+  return { code, json: stdout === "" ? {} : (JSON.parse(stdout) as Record<string, unknown>), stderr };
 }
 
 test("check, hold, apply by request, status: as a person and as units call them", async () => {
@@ -69,4 +63,4 @@ test("check, hold, apply by request, status: as a person and as units call them"
   } finally {
     await device.remove();
   }
-}, 120_000);
+});

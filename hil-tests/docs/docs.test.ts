@@ -10,7 +10,7 @@ import { generatedTables, ROOT, scenarioTable, tableIn, withTable, type Generate
 const root = fileURLToPath(ROOT);
 const OPERATIONS = join(root, "docs/operations.md");
 const SIMULATOR = join(root, "sensor-sim/README.md");
-const PROGRAMS = { gateway: "gateway", collector: "collector", sim: "sensor-sim", bfd: "uplink/bfd" } as const;
+const PROGRAMS = ["gateway", "collector", "sim", "bfd"] as const;
 
 const documents = new Map<string, string>();
 let tables: Readonly<Record<string, GeneratedTable>>;
@@ -97,8 +97,8 @@ test("the decision on dependencies names each of them", async () => {
 describe("every document", () => {
   test("names only commands that the programs have", async () => {
     const known = new Set<string>();
-    const helps = await Promise.all(Object.values(PROGRAMS).map(helpOf));
-    for (const [index, program] of Object.keys(PROGRAMS).entries()) {
+    const helps = await Promise.all(PROGRAMS.map(helpOf));
+    for (const [index, program] of PROGRAMS.entries()) {
       const words = wordsOf(program, helps[index]!);
       expect(words.length, program).toBeGreaterThan(2);
       for (const word of words) known.add(`${program} ${word}`);
@@ -134,8 +134,8 @@ describe("every document", () => {
   });
 });
 
-async function helpOf(room: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [join(root, room, "main.ts"), "--help"]);
+async function helpOf(program: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(join(root, "paddock"), [program, "--help"]);
   return stdout;
 }
 

@@ -1,14 +1,14 @@
-import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { runInProcess } from "@paddock/base/testing/in-process.ts";
+import { collectorCommand } from "@paddock/collector/commands/collector-command.ts";
+import { gatewayCommand } from "@paddock/gateway/cli/gateway-command.ts";
 import { judge } from "@paddock/gateway/status/verdict.ts";
 import { gatewayStatus, laneStatus } from "@paddock/gateway/testing/status-fixture.ts";
 import { ROOT } from "./generated-tables.ts";
 
 /** What the verdict tells people to type, typed as it stands there. */
 
-const root = fileURLToPath(ROOT);
 const [path] = gatewayStatus().uplinks.paths;
 const stopped = [{ lane: "telemetry", epoch: 0, why: "fork" }] as const;
 
@@ -40,11 +40,13 @@ const STATUSES = [
   }),
 ];
 
+const PROGRAMS = { gateway: gatewayCommand, collector: collectorCommand } as const;
+
+/** As the wrapper `paddock` does it, which `docs.test.ts` starts. */
 async function type(line: string): Promise<string> {
-  const [, ...args] = line.split(" ");
-  return await new Promise((resolve) => {
-    execFile(`${root}paddock`, args, { timeout: 120_000 }, (_error, stdout, stderr) => resolve(stdout + stderr));
-  });
+  const [, program, ...args] = line.split(" ");
+  const { stdout, stderr } = await runInProcess(PROGRAMS[program as keyof typeof PROGRAMS], args);
+  return stdout + stderr;
 }
 
 const nexts = STATUSES.flatMap((status) => judge(status).problems.map(({ next }) => next));

@@ -8,8 +8,10 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
+import { runInProcess } from "@paddock/base/testing/in-process.ts";
 import { until } from "@paddock/base/testing/until.ts";
 import { askSpeaker } from "./ask.ts";
+import { bfdCommand } from "./bfd-command.ts";
 import { BfdClient, type LivenessChange } from "./client.ts";
 import { serveControl } from "./control-server.ts";
 import { ANSWER_BYTES_MAX, onJsonLines, writeJsonLine } from "./json-lines.ts";
@@ -290,9 +292,9 @@ describe("paddock bfd --standalone", () => {
     [["status", "--socket", "/nonexistent/bfd.sock"], /STATUS_UNREACHABLE/],
     [["--sokcet", "x"], /USAGE/],
   ])("%j is refused with a reason", async (argv, reason) => {
-    const { child, output } = run(...argv);
-    expect(await once(child, "exit")).toEqual([2, null]);
-    expect(output()).toMatch(reason);
+    const { code, stderr } = await runInProcess(bfdCommand, argv);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(reason);
   });
 });
 
