@@ -10,8 +10,8 @@ export interface Ended {
 
 /**
  * Runs a program's main function in this process, as `runMain` would in one of its own: starting Node costs more than most
- * commands do. For what reads its standard input, listens for signals or streams to its output, start the program. One at
- * a time.
+ * commands do. For what reads its standard input, listens for signals, or fails while it streams to its output, start the
+ * program. One at a time.
  */
 export async function runInProcess(
   main: (argv: string[]) => number | Promise<number>,
@@ -32,9 +32,13 @@ export async function runInProcess(
 /** Keeps what is written to a stream until it is released. */
 function caught(stream: NodeJS.WriteStream): { readonly text: () => string; readonly release: () => void } {
   let text = "";
-  const spy = vi.spyOn(stream, "write").mockImplementation((piece: string | Uint8Array): boolean => {
-    text += typeof piece === "string" ? piece : Buffer.from(piece).toString();
-    return true;
-  });
+  const spy = vi
+    .spyOn(stream, "write")
+    .mockImplementation((piece: string | Uint8Array, ...more: unknown[]): boolean => {
+      text += typeof piece === "string" ? piece : Buffer.from(piece).toString();
+      const done = more.at(-1);
+      if (typeof done === "function") done();
+      return true;
+    });
   return { text: () => text, release: () => spy.mockRestore() };
 }

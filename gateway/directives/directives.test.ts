@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -136,8 +137,11 @@ describe("a change of the configuration that the collector asks for", () => {
 
   test("under which the gateway does not start is taken back at once", async () => {
     await start({ trialS: LONG_S });
-    const id = await ask(change(1, { listen: [{ address: "2001:db8::1", port: 0 }] }));
+    const taken = createSocket("udp6").bind(0, "::1");
+    await once(taken, "listening");
+    const id = await ask(change(1, { listen: [{ address: "::1", port: taken.address().port }] }));
     await expect.poll(() => outcome(id)).toBe("reverted");
+    taken.close();
     expect((await state())!.answers.at(-1)).toMatchObject({
       reason: expect.stringMatching(/^it does not start: /) as string,
     });

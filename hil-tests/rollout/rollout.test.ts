@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -72,8 +73,11 @@ test("a change that does not work in ring 1 goes no further; one that works come
   await expect(start({ dataDir: "/elsewhere" })).rejects.toThrow("dataDir: no rollout may change this.");
 
   // The gateway that gets it cannot even listen with it: it goes back by itself, and says so.
-  await start({ listen: [{ address: "2001:db8::1", port: 0 }] });
+  const taken = createSocket("udp6").bind(0, "::1");
+  await once(taken, "listening");
+  await start({ listen: [{ address: "::1", port: taken.address().port }] });
   await expect.poll(async () => (await status()).phase).toBe("stopped");
+  taken.close();
   expect(await status()).toMatchObject({ ring: 0, applied: 0, failed: 1, waiting: 1 });
   const [first, second] = (await status()).gateways;
   expect(first).toMatchObject({

@@ -33,9 +33,9 @@ function start(argv: readonly string[]) {
   return { child, ended };
 }
 
-/** Only what sends in earnest gets a process of its own. */
+/** Only what sends in earnest gets a process of its own: it listens for signals. */
 async function sim(...argv: string[]) {
-  if (argv[0] !== "run" || argv.includes("--help")) return runInProcess(main, argv);
+  if (argv[0] !== "run" || !argv.includes("--target")) return runInProcess(main, argv);
   const { child, ended } = start(argv);
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
   return { stdout, stderr, code };
