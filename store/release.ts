@@ -61,8 +61,8 @@ function nthOf(ranges: Ranges, n: number): number | undefined {
 
 /** Seqs that may go: acknowledged, and not the head, whose header later batches and epochs are checked against. */
 export function trimmable(state: ChainState): Ranges {
-  if (state.head === undefined || state.acknowledged.length === 0) return [];
-  return subtract(intersect(state.held, state.acknowledged), [[state.head.seq, state.head.seq]]);
+  const acknowledged = intersect(state.held, state.acknowledged);
+  return state.head === undefined ? [] : subtract(acknowledged, [[state.head.seq, state.head.seq]]);
 }
 
 export interface Trimmed {

@@ -248,6 +248,11 @@ describe("a store whose disk lost what it had confirmed", () => {
     expect(store.usage().bytes).toBe(0);
     expect(expectAccepted(await store.readLog(0, LOG)).map(({ lost }) => lost)).toEqual(Array(5).fill("rolled-back"));
     expect(store.duties()).toMatchObject([{ kind: "epoch", seqs: [[0, 4]], last: null }]);
+    // Beside it others are trimmed as ever.
+    const other = new Sealer({ lane: 2 });
+    await store.append({ chain: other.chain, batches: other.sealMany(3) });
+    await store.acknowledge(other.chain, [[0, 2]], Buffer.from("receipt"));
+    expect(await store.trim()).toMatchObject({ batches: 2 });
     await store.close();
   });
 

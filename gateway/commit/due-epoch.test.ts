@@ -4,16 +4,15 @@ import { silentLog } from "@paddock/base/log.ts";
 import type { ChainId } from "@paddock/store/types.ts";
 import { generateIdentity } from "@paddock/wire/identity.ts";
 import { encodeSource } from "@paddock/wire/record.ts";
-import { ownOf, settled, testDisk, TestStore } from "../testing/commit-world.ts";
+import { letPass, ownOf, settled, testDisk, TestStore, type TestDisk } from "../testing/commit-world.ts";
 import { CommitLoop } from "./commit-loop.ts";
 
 const identity = generateIdentity();
 const CHAIN: ChainId = { gateway: identity.id, lane: 2, epoch: 0 };
 const SETTINGS = { lingerMs: 0, pressure: "refuse-new", quotaShare: 0.3 } as const;
 
-test("while an epoch waits for room, a damaged payload is told in the new epoch and never behind the old one's end", async () => {
-  const clock = new VirtualClock();
-  const store = await TestStore.open(testDisk(clock), clock, { maxBytes: 60_000 });
+async function world(disk: TestDisk, clock: VirtualClock, maxBytes: number) {
+  const store = await TestStore.open(disk, clock, { maxBytes });
   const loop = new CommitLoop({
     identity,
     store: store.commit,
@@ -38,6 +37,12 @@ test("while an epoch waits for room, a damaged payload is told in the new epoch 
         if (refused !== undefined) resolve(refused.reason);
       }),
     );
+  return { store, loop, post };
+}
+
+test("while an epoch waits for room, a damaged payload is told in the new epoch and never behind the old one's end", async () => {
+  const clock = new VirtualClock();
+  const { store, loop, post } = await world(testDisk(clock), clock, 60_000);
   for (const bytes of [1000, 1]) {
     while ((await post(bytes)) === "stored");
     clock.advance(11_000);
@@ -51,4 +56,29 @@ test("while an epoch waits for room, a damaged payload is told in the new epoch 
     expect.objectContaining({ kind: "epoch-change", reason: "fork", lastSeq: head.seq }),
     expect.objectContaining({ kind: "loss", reason: "quarantined", epoch: 0, ranges: [[0, 0]] }),
   ]);
+});
+
+test("a loss that finds no room is not tried in a circle: once when it is asked for, and once when something freed room", async () => {
+  const clock = new VirtualClock();
+  const disk = testDisk(clock);
+  const before = await world(disk, clock, 60_000);
+  for (let index = 0; index < 3; index++) expect(await before.post(1)).toBe("stored");
+  await settled(clock, before.loop.stop());
+
+  const { store, loop } = await world(disk, clock, 1);
+  let tries = 0;
+  const append = store.commit.append.bind(store.commit);
+  store.commit.append = (write) => {
+    if (++tries > 100) throw new Error("tried in a circle");
+    return append(write);
+  };
+  const lost = { chain: CHAIN, seqs: [[1, 1]], records: 1, bytes: 1 } as const;
+  expect(await settled(clock, loop.quarantine(lost))).toBe(false);
+  await letPass(clock, 50);
+  expect(tries).toBe(1);
+  loop.roomFreed();
+  await letPass(clock, 50);
+  expect(tries).toBe(2);
+  expect(await settled(clock, loop.quarantine(lost))).toBe(false);
+  expect(tries).toBe(3);
 });
