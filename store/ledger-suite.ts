@@ -164,6 +164,61 @@ export function describeLedger(name: string, makePlace: () => Place): void {
         expect(await store.verify(life.chain)).toMatchObject({ batches: 3, broken: 0 });
       });
 
+      test("holds a batch against what a later epoch, here before it, says that it follows, and no other batch", async () => {
+        const [first, second, third] = sealer.sealMany(3);
+        const later = new Sealer({ epoch: 2, previous: second!.hash });
+        await store.append({ chain: later.chain, batches: [later.seal(epochChange(0, 1))] });
+        // Of the epoch between them it says nothing.
+        const between = new Sealer({ epoch: 1, seq: 1, previous: Buffer.alloc(32, 5) });
+        expect(await store.append({ chain: between.chain, batches: between.sealMany(1) })).toMatchObject({ ok: true });
+        expect(await append(third!)).toMatchObject({ ok: true });
+        const other = new Sealer({ seq: 1, previous: first!.hash }).seal(testPayload(50));
+        await store.close();
+        store = await place.open({ arrivalLog: true, clock });
+        const outcome = await append(other);
+        expect(outcome).toMatchObject({ ok: false, reason: "link", evidence: { seq: 2 } });
+        const free = new Sealer({ identity: testIdentity(2), seq: 1, previous: first!.hash }).seal(testPayload(50));
+        const ofOther = { ...sealer.chain, gateway: testIdentity(2).id };
+        expect(await store.append({ chain: ofOther, batches: [free] })).toMatchObject({ ok: true });
+        expect(await append(first!, second!)).toMatchObject({ ok: true });
+        expect(store.chain(sealer.chain)).toMatchObject({ held: [[0, 2]], linked: 3 });
+      });
+
+      test.each<[string, (life: Sealer) => EncodedBatch, boolean]>([
+        ["names it", (life) => life.seal(epochChange(0, 0)), false],
+        ["names it, eight epochs later", (life) => life.seal(epochChange(0, 0)), false],
+        ["names another seq", (life) => life.seal(epochChange(0, 1)), true],
+        ["names no seq", (life) => life.seal(epochChange(0, null)), true],
+        ["does not say what it follows", (life) => life.seal(testPayload(1)), true],
+        ["came without its payload", (life) => ({ header: life.seal(epochChange(0, 0)).header, payload: null }), true],
+      ])("the first batch of a later epoch %s: another batch 0 is taken or not", async (which, make, taken) => {
+        const [first] = sealer.sealMany(1);
+        const life = new Sealer({ epoch: which.includes("eight") ? 8 : 1, previous: first!.hash });
+        expect(await store.append({ chain: life.chain, batches: [make(life)] })).toMatchObject({ ok: true });
+        const other = new Sealer().seal(testPayload(50));
+        const outcome = await append(other);
+        expect(outcome).toMatchObject(
+          taken ? { ok: true } : { ok: false, reason: "link", evidence: { chain: life.chain, seq: 0 } },
+        );
+        if (!taken) expect(await append(first!)).toMatchObject({ ok: true });
+      });
+
+      test("takes the payload of an epoch's first batch only where that says what its header follows", async () => {
+        const batches = sealer.sealMany(3);
+        await append(...batches);
+        const chain = { ...sealer.chain, epoch: 1 };
+        const wrong = opening(batches[2]!.hash, 1);
+        expect(await store.append({ chain, batches: [{ header: wrong.header, payload: null }] })).toMatchObject({
+          ok: true,
+        });
+        expect(await store.append({ chain, batches: [wrong] })).toMatchObject({
+          ok: false,
+          reason: "link",
+          evidence: { chain: sealer.chain, seq: 1, stored: batches[1]!.header, offered: wrong.header },
+        });
+        expect(store.chain(chain)).toMatchObject({ evicted: [[0, 0]], records: 0 });
+      });
+
       test.each([1, 2])("refuses an epoch 1 that says that it follows epoch %i", async (named) => {
         const life = new Sealer({ epoch: 1, previous: Buffer.alloc(32, 7) });
         const first = life.seal(epochChange(named, 0));
@@ -179,7 +234,7 @@ function opening(previous: Uint8Array, lastSeq: number): EncodedBatch {
   return new Sealer({ epoch: 1, previous }).seal(epochChange(0, lastSeq));
 }
 
-function epochChange(previousEpoch: number, lastSeq: number): Buffer {
+function epochChange(previousEpoch: number, lastSeq: number | null): Buffer {
   const frame = encodeGatewayRecord({ kind: "epoch-change", reason: "test", previousEpoch, lastSeq });
   const source = encodeSource("paddock");
   const payload = Buffer.alloc(recordSize(0, source, FORMAT_GATEWAY, frame.length));
