@@ -276,6 +276,10 @@ describe("what makes a pack invalid", () => {
       ]),
       "version-differs",
     ],
+    ["an update time beyond the doubles", record([2, 1], [7, new Tag([400, 1], 4)]), "number"],
+    ["the longest update time", record([2, 1], [7, 1.7e308]), undefined],
+    ["base sum and sum overflow", record([-6, 1.797e308], [5, 1.797e308]), "number"],
+    ["base time and time overflow", record([2, 1], [-3, 1.797e308], [6, 1.797e308]), "number"],
     ["infinity, half", Buffer.from("81a200616102f97c00", "hex"), "number"],
     ["infinity, single", Buffer.from("81a200616102fa7f800000", "hex"), "number"],
     ["minus infinity, double", Buffer.from("81a200616102fbfff0000000000000", "hex"), "number"],
@@ -414,7 +418,7 @@ describe("what makes a pack invalid", () => {
     "version-differs": /^record 2, bver \(-1\): not the version of the records before/u,
     "value-type": /^record 1, (u \(1\)|v \(2\)|vs \(3\)|vb \(4\)|t \(6\)|vd \(8\)|ct): .* (instead of|without) /u,
     mantissa: new RegExp(`^record 1, v \\(2\\): a mantissa of more than ${SENML_BIGNUM_BYTES_MAX} bytes$`, "u"),
-    number: /^record [12], v \(2\): not finite as a double/u,
+    number: /^record [12], (v \(2\)|s \(5\)|t \(6\)|ut \(7\)): not finite as a double/u,
     utf8: /^record 1( has a label that is|, vs \(3\):) not UTF-8$/u,
     "several-values": /^record 1 has vs and vd: one value is allowed$/u,
     "no-value": /^record 1 has neither value nor sum nor base field$/u,
@@ -428,6 +432,15 @@ describe("what makes a pack invalid", () => {
       expect(explainSenml(bytes, PLAIN)).toMatch(WORDS[problem!]);
     },
   );
+
+  test("a good pack has nothing to explain", () => {
+    expect(explainSenml(record([2, 1]), PLAIN)).toBeUndefined();
+  });
+
+  test("an object link is named among several values", () => {
+    const words = explainSenml(record([2, 1], ["vlo", "1:2"]), { lwm2m: true });
+    expect(words).toBe("record 1 has v and vlo: one value is allowed");
+  });
 
   test("a label is shown as far as it fits a line", () => {
     const [fits, longer] = ["x".repeat(24), "x".repeat(25)];
@@ -449,6 +462,14 @@ describe("what makes a pack invalid", () => {
     ["81a30061610841610201", "record 1 has v and vd: one value is allowed"],
     ["81a2006161027f6131ff", "record 1, v (2): a text in chunks instead of an integer, a float or tag 4"],
     ["81a200616102f6", "record 1, v (2): null instead of an integer, a float or tag 4"],
+    ["", "not well-formed CBOR"],
+    ["82a20061610201a20061", "record 2 is cut short or not well-formed CBOR"],
+    ["81a125f5", "record 1, bs (-6): true instead of an integer, a float or tag 4"],
+    ["81a225012502", "record 1 has bs (-6) twice"],
+    ["81a20061610362c328", "record 1, vs (3): not UTF-8"],
+    ["81a300616102010161ff", "record 1, u (1): not UTF-8"],
+    ["81a3006161020161c000", "record 1 has a label that is not UTF-8"],
+    ["81a3006161020107f97c00", "record 1, ut (7): not finite as a double, with its base if it has one"],
     ["81a200616101f4", "record 1, u (1): false instead of a definite text"],
     ["81a200616104f7", "record 1, vb (4): undefined instead of true or false"],
     ["81a200616104f90000", "record 1, vb (4): a float instead of true or false"],

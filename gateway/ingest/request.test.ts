@@ -28,7 +28,9 @@ const ABSENT = {
 
 type Option = readonly [number: number, value: string | readonly number[]];
 
+/** Used again for each request, as the endpoint does: what an earlier one left in them must not count. */
 const fields = new RequestFields();
+const view = new CoapView();
 
 function read(...options: readonly Option[]): typeof ABSENT {
   const datagram = encodeMessage({
@@ -39,7 +41,6 @@ function read(...options: readonly Option[]): typeof ABSENT {
     options: options.map(([number, value]) => ({ number, value: Buffer.from(value as string) })),
     payload: Buffer.from([0]),
   });
-  const view = new CoapView();
   expect(decodeMessage(datagram, view)).toBeUndefined();
   fields.read(view);
   return Object.assign({}, fields);
@@ -112,6 +113,10 @@ describe("the options of a request", () => {
     expect(read(...first, ...second)).toEqual({ ...ABSENT, contentFormat: 112, noResponse: 2 });
   });
 
+  test("a segment of the path may have 255 bytes", () => {
+    expect(read(...path("x".repeat(255)))).toEqual(ABSENT);
+  });
+
   test("what may stand more than once may", () => {
     expect(read(...twice(OPTION_URI_QUERY, "a=b"))).toEqual(ABSENT);
   });
@@ -134,6 +139,8 @@ describe("the path of a request", () => {
     [["i", "bulb"], RESOURCE_NONE],
     [["i", "core"], RESOURCE_NONE],
     [["dp", "bulk"], RESOURCE_NONE],
+    [["dp", "core"], RESOURCE_NONE],
+    [[".well-knowm", "core"], RESOURCE_NONE],
     [["alarm", "i"], RESOURCE_NONE],
     [[".well-known", "i"], RESOURCE_NONE],
     [[".well-known", "bulk"], RESOURCE_NONE],
