@@ -347,6 +347,15 @@ describe("refused", () => {
       "key id",
     ],
     [
+      "no partial IV",
+      withHeader([
+        [1, 4],
+        [3, 112],
+        [4, kid],
+      ]),
+      "the partial IV is missing",
+    ],
+    [
       "a tag of the other algorithm",
       withHeader([
         [1, 5],
@@ -424,6 +433,8 @@ describe("refused", () => {
     [{ algorithm: 4, sensor: "x".repeat(65), sequence: 1 }],
     [{ algorithm: 4, sensor: "s", sequence: 2 ** 40 }],
     [{ algorithm: 4, sensor: "s", sequence: -1 }],
+    [{ algorithm: 4, sensor: "s", sequence: 1.5 }],
+    [{ algorithm: 4, sensor: "s", sequence: Number.NaN }],
   ] as const)("encoding %o is a programmer error", (header) => {
     expect(() => encodeMac0(key, header, Buffer.alloc(0))).toThrow(RangeError);
   });

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { generateIdentity } from "@paddock/wire/identity.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { collectorLinks, type CollectorLinkOptions } from "./collector-link.ts";
@@ -39,6 +40,7 @@ describe("what an answer to an upload means", () => {
     [401, "refused"],
     [403, "not-enrolled"],
     [404, "unreachable"],
+    [408, "unreachable"],
     [409, "fork"],
     [413, "refused"],
     [422, "refused"],
@@ -69,6 +71,18 @@ describe("what an answer to an upload means", () => {
     const outcome = await answered({ status: 503, headers: { "retry-after": value } });
     expect(outcome).toMatchObject({ ok: false, reason: "busy" });
     expect(outcome.ok ? undefined : outcome.retryAfterMs).toBe(retryAfterMs);
+  });
+
+  test.each([
+    ["<h1>\u0000Bad\ngateway</h1>", "502: <h1> Bad gateway</h1>"],
+    ["", "502: no reason given"],
+    [" \n", "502: no reason given"],
+    ["null", "502: null"],
+    ['{"error":"x"}', '502: {"error":"x"}'],
+    ['{"error":"x","message":"why"}', "502: x, why"],
+    ["x".repeat(501), `502: ${"x".repeat(500)}`],
+  ])("the words of somebody on the way are told as far as they can be shown: %j", async (words, detail) => {
+    expect(await answered({ status: 502, words })).toEqual({ ok: false, reason: "unreachable", detail });
   });
 
   test("no chain there is an answer where the receipt is asked for, not a stranger on the way", async () => {
@@ -163,6 +177,42 @@ test("what the collector says of an enrolment", async () => {
     { ok: true, value: { state: "denied", claimNotTaken: false } },
     { ok: false, reason: "busy" },
   ]);
+});
+
+test.each(["<h1>Created</h1>", "null", "[]", '{"claim":"taken"}'])(
+  "an answer to an enrolment whose words are %s counts by its status",
+  async (words) => {
+    collector.enrolmentText = words;
+    const outcome = await link.enrol(Buffer.alloc(0), never);
+    expect(outcome).toEqual({ ok: true, value: { state: "approved", claimNotTaken: false } });
+  },
+);
+
+test("a directive is what comes with 200; there is none with 204, nor at a collector that does not know the place", async () => {
+  expect(await link.directive(never)).toEqual({ ok: true, value: undefined });
+  collector.directive = Buffer.from("told");
+  expect(await link.directive(never)).toEqual({ ok: true, value: Buffer.from("told") });
+  collector.directiveStatus = 404;
+  expect(await link.directive(never)).toEqual({ ok: true, value: undefined });
+  collector.directiveStatus = 503;
+  expect(await link.directive(never)).toMatchObject({ ok: false, reason: "busy" });
+});
+
+test("what a session costs is its handshake, its bytes and what packets add to them", async () => {
+  const used = [link.bytesUsed()];
+  for (const bytes of [60_000, 120_000]) {
+    collector.mood = () => ({ status: 422 });
+    await link.upload(chain, randomBytes(bytes), never);
+    used.push(link.bytesUsed());
+  }
+  expect(used[0]).toBeGreaterThanOrEqual(4000);
+  expect(used[0]).toBeLessThan(6000);
+  const [less, more] = [used[1]! - used[0]!, used[2]! - used[1]!];
+  // 50 packets and 100, each with its headers; what HTTP/2 says besides is little.
+  expect(less).toBeGreaterThan(60_000 + 50 * 160);
+  expect(less).toBeLessThan(60_000 + 60 * 170 + 1000);
+  expect(more).toBeGreaterThan(120_000 + 100 * 160);
+  expect(more).toBeLessThan(120_000 + 110 * 170 + 1000);
 });
 
 test("a session that carries nothing shows the gateway's key; one that carries something needs no further request", async () => {

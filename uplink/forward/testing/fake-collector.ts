@@ -23,6 +23,8 @@ const unpack = promisify(zstdDecompress);
 /** What the collector does with an upload instead of taking it. */
 export type Mood =
   | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly error?: string }
+  /** Somebody else answers, in words of their own. */
+  | { readonly status: number; readonly words: string }
   /** Never answers; whether it keeps the batches says `keeps`. */
   | { readonly hang: true; readonly keeps: boolean };
 
@@ -50,6 +52,8 @@ export class FakeCollector {
   readonly queries: string[] = [];
   enrolments = 0;
   enrolmentStatus = 200;
+  /** What it says to an enrolment instead of JSON, as an ingress would. */
+  enrolmentText: string | undefined;
   /** Says with the state of an enrolment that the claim code did not admit. */
   claimNotTaken = false;
   /** Asked before each upload is looked at. */
@@ -71,8 +75,9 @@ export class FakeCollector {
   unproven = 0;
   /** Changes what the next receipts say before they are signed. */
   forge: (receipt: Omit<Receipt, "collector">) => Omit<Receipt, "collector"> = (receipt) => receipt;
-  /** What it asks gateways to do, encoded. */
+  /** What it asks gateways to do, encoded; with another status it has none to give, as one that knows no directives. */
   directive: Uint8Array | undefined;
+  directiveStatus = 200;
   /** How often it was asked for that. */
   directivesAsked = 0;
   /** Batches that came again with the same header. */
@@ -170,13 +175,13 @@ export class FakeCollector {
       this.enrolments++;
       response
         .writeHead(this.enrolmentStatus, this.#challengeHeader())
-        .end(JSON.stringify(this.claimNotTaken ? { claim: "not-taken" } : {}));
+        .end(this.enrolmentText ?? JSON.stringify(this.claimNotTaken ? { claim: "not-taken" } : {}));
       return;
     }
     if (request.url.startsWith("/v1/directives/")) {
       this.directivesAsked++;
       if (this.directive === undefined) return void response.writeHead(204).end();
-      return void response.writeHead(200).end(this.directive);
+      return void response.writeHead(this.directiveStatus).end(this.directive);
     }
     const match = /^\/v1\/chains\/([0-9a-f]{64})\/(\w+)\/(\d+)$/.exec(request.url);
     const lane = laneOf(match?.[2] ?? "");
@@ -227,6 +232,10 @@ export class FakeCollector {
   ): Promise<boolean> {
     const path = decodeURIComponent(String(request.headers["paddock-path"]));
     const mood = this.mood({ lane: chain.lane, epoch: chain.epoch, path });
+    if (mood !== undefined && "words" in mood) {
+      response.writeHead(mood.status).end(mood.words);
+      return true;
+    }
     if (mood !== undefined && "status" in mood) {
       response
         .writeHead(mood.status, mood.headers)
