@@ -6,6 +6,7 @@ import {
   SLOT_TIME,
   SLOT_UPDATE_TIME,
   SLOT_VALUE,
+  SLOTS,
 } from "./senml-fields.ts";
 import { numberAt } from "./senml-number.ts";
 
@@ -15,8 +16,8 @@ import { numberAt } from "./senml-number.ts";
  */
 
 /** Base numbers that were computed, by slot, and where they stood: one of many digits is read once for all its records. */
-const numbers = new Float64Array(SLOT_BASE_TIME + 1);
-const numbersAt = new Int32Array(SLOT_BASE_TIME + 1);
+const numbers = new Float64Array(SLOTS);
+const numbersAt = new Int32Array(SLOTS);
 
 /** To be called before a pack's first record. */
 export function forgetBaseNumbers(): void {

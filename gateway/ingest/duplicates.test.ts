@@ -5,7 +5,7 @@ import { generateIdentity } from "@paddock/wire/identity.ts";
 import { RECORDS_MAX } from "@paddock/wire/limits.ts";
 import { ContentHash } from "./content-hash.ts";
 import { DuplicateRing, PENDING } from "./duplicate-ring.ts";
-import { earlierExchanges, encodeExchanges, restoreExchanges } from "./exchange-memory.ts";
+import { earlierExchanges, encodeExchanges, exchangeBook, restoreExchanges } from "./exchange-memory.ts";
 import { FULL, keyed, KEY_HEX, pack, sealed, TYPE_NON, World } from "./fixture.ts";
 
 describe("copies by endpoint, Message-ID and content", () => {
@@ -105,11 +105,13 @@ describe("copies by endpoint, Message-ID and content", () => {
 
 const stateOf = (world: World, boot: number, atS: number): Buffer => {
   const keys = world.sink.frames.flatMap(({ note }) => (note === undefined ? [] : [note]));
-  return encodeExchanges(
-    boot,
-    atS,
+  const { key, value } = exchangeBook(boot).entry(
+    2,
+    atS * 1_000_000 + 999_999,
     keys.flatMap(({ low, high }) => [low, high]),
   );
+  expect(key).toBe("exchange:bulk");
+  return Buffer.from(value!);
 };
 
 describe("copies after a restart", () => {
