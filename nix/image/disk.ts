@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { open, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import type { Architecture } from "./architectures.ts";
 import { uuidText, type FixedIds } from "./fixed-ids.ts";
 import { run } from "./run.ts";
 
@@ -13,12 +14,10 @@ export const SIZES_MIB = { esp: 128, config: 16, root: 128, verity: 8 } as const
 /** Room in front for the table; as much stays free behind for the copy of it. */
 const TABLE_MIB = 1;
 
-/** Types of partitions (UAPI.2, discoverable partitions; Microsoft's for data). */
+/** Types of partitions that are the same for every processor (UAPI.2, discoverable partitions; Microsoft's for data). */
 const TYPES = {
   esp: "C12A7328-F81F-11D2-BA4B-00A0C93EC93B",
   config: "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7",
-  root: "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709",
-  verity: "2C7357ED-EBD2-46D9-AEC1-23D437EC2BF5",
 } as const;
 
 export interface DiskParts {
@@ -32,7 +31,7 @@ export interface DiskParts {
 
 export interface Partition {
   readonly label: string;
-  readonly type: keyof typeof TYPES;
+  readonly type: keyof typeof SIZES_MIB;
   readonly uuid: string;
   /** Bytes. */
   readonly start: number;
@@ -66,7 +65,12 @@ export function imageBytesOf(partitions: readonly Partition[]): number {
 }
 
 /** Writes the image: table, file systems, hashes. Needs neither root nor a loop device. */
-export async function writeDisk(to: string, partitions: readonly Partition[], ids: FixedIds): Promise<void> {
+export async function writeDisk(
+  to: string,
+  partitions: readonly Partition[],
+  { ids, architecture }: { readonly ids: FixedIds; readonly architecture: Architecture },
+): Promise<void> {
+  const types = { ...TYPES, ...architecture.partitionTypes };
   await rm(to, { force: true });
   await writeFile(to, "");
   await truncate(to, imageBytesOf(partitions));
@@ -76,7 +80,7 @@ export async function writeDisk(to: string, partitions: readonly Partition[], id
     `sector-size: ${SECTOR_BYTES}`,
     ...partitions.map(
       ({ label, type, uuid, start, size }) =>
-        `start=${start / SECTOR_BYTES}, size=${size / SECTOR_BYTES}, type=${TYPES[type]}, uuid=${uuid}, name="${label}"`,
+        `start=${start / SECTOR_BYTES}, size=${size / SECTOR_BYTES}, type=${types[type]}, uuid=${uuid}, name="${label}"`,
     ),
     "",
   ];

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { zstdCompressSync, constants } from "node:zlib";
-import { INITRD_MODULES } from "./contents.ts";
+import type { Architecture } from "./architectures.ts";
+import { initrdModules } from "./contents.ts";
 import { cpioOf } from "./cpio.ts";
 import { takeModules, type ModuleSource } from "./kernel-modules.ts";
 import type { Pool } from "./pool.ts";
@@ -17,25 +18,17 @@ switch_root sync tail tr umount usleep xargs`
  * The first file system of the kernel, compressed: what finds and checks the root. It knows nothing of a release, so two
  * releases with the same kernel have the same bytes here; `releaseArgument` tells it.
  */
-export async function makeInitrd(pool: Pool, modules: ModuleSource): Promise<Buffer> {
+export async function makeInitrd(architecture: Architecture, pool: Pool, modules: ModuleSource): Promise<Buffer> {
   const tree: Tree = new Map();
-  await pool.take(tree, ["usr/bin/busybox", "usr/sbin/dmsetup", "usr/lib64/ld-linux-x86-64.so.2"]);
-  await takeModules(tree, modules, INITRD_MODULES);
+  await pool.take(tree, ["usr/bin/busybox", "usr/sbin/dmsetup", architecture.loader]);
+  await takeModules(tree, modules, initrdModules(architecture));
   tree.set("init", { kind: "file", mode: 0o755, from: join(import.meta.dirname, "init.sh") });
   for (const name of COMMANDS) tree.set(`usr/bin/${name}`, { kind: "link", to: "busybox" });
-  for (const [name, to] of USR_MERGED) tree.set(name, { kind: "link", to });
+  for (const [name, to] of architecture.usrMerged) tree.set(name, { kind: "link", to });
   // The kernel opens it before anything is mounted.
   tree.set("dev", { kind: "directory", mode: 0o755 });
   return zstdCompressSync(await cpioOf(tree), { params: { [constants.ZSTD_c_compressionLevel]: 19 } });
 }
-
-/** Everything lies below /usr; these names are what programs and scripts were built with. */
-export const USR_MERGED = [
-  ["bin", "usr/bin"],
-  ["sbin", "usr/sbin"],
-  ["lib", "usr/lib"],
-  ["lib64", "usr/lib64"],
-] as const;
 
 /** What init.sh has to know of a release, as a word of the kernel's command line. */
 export function releaseArgument(version: string, { rootHash, salt, dataBlocks, hashStart }: VerityTree): string {

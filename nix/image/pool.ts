@@ -1,10 +1,8 @@
 import { existsSync, lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
+import type { Architecture } from "./architectures.ts";
 import { run } from "./run.ts";
 import type { Tree } from "./tree.ts";
-
-/** Where Debian keeps libraries of this architecture. */
-const LIBRARIES = ["usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/systemd"];
 
 /**
  * The files of many packages, to take single ones from. Taking a program takes what it is linked with, too: a library
@@ -12,11 +10,13 @@ const LIBRARIES = ["usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/systemd
  */
 export class Pool {
   readonly #folders: ReadonlyMap<string, string>;
+  readonly #libraries: readonly string[];
   readonly #used = new Set<string>();
 
-  /** Folders with the content of packages, by the packages' names. */
-  constructor(folders: ReadonlyMap<string, string>) {
+  /** Folders with the content of packages, by the packages' names, and the folder in which they have libraries. */
+  constructor(folders: ReadonlyMap<string, string>, { libraries }: Pick<Architecture, "libraries">) {
     this.#folders = folders;
+    this.#libraries = [libraries, `${libraries}/systemd`];
   }
 
   /** The packages that something was taken from, sorted. */
@@ -54,7 +54,9 @@ export class Pool {
     while (fresh.length > 0) {
       const needed = await librariesOf(fresh);
       fresh = needed.flatMap(({ library, by }) => {
-        const path = LIBRARIES.map((folder) => `${folder}/${library}`).find((one) => this.#look(one) !== undefined);
+        const path = this.#libraries
+          .map((folder) => `${folder}/${library}`)
+          .find((one) => this.#look(one) !== undefined);
         if (path === undefined) throw new Error(`${by} needs ${library}, which no package of the list has`);
         return this.#put(tree, path).map((one) => this.find(one));
       });

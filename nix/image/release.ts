@@ -4,7 +4,7 @@ import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { blockMapOf, mappedRanges } from "./block-map.ts";
-import { ARCHITECTURE, type BuiltImage } from "./build.ts";
+import type { BuiltImage } from "./build.ts";
 import { imageBytesOf } from "./disk.ts";
 import { SUITE } from "./debian.ts";
 import { securityText } from "../release-documents/security-text.ts";
@@ -46,7 +46,7 @@ export async function writeRelease(image: BuiltImage, options: ReleaseOptions): 
   await run("xz", ["-T1", "-6", "--keep", "--force", image.raw]);
   const release = {
     version,
-    arch: ARCHITECTURE,
+    arch: image.architecture.name,
     board: BOARD,
     supportUntil,
     commit,
@@ -65,7 +65,7 @@ export async function writeRelease(image: BuiltImage, options: ReleaseOptions): 
 
 /** What people and their programs read of an image, by file name. */
 async function documentsOf(
-  { raw, parts, kernel }: BuiltImage,
+  { architecture, raw, parts, kernel }: BuiltImage,
   { version, commit, supportUntil, contact, url, date }: ReleaseOptions,
   size: number,
   downloadSize: number,
@@ -73,7 +73,7 @@ async function documentsOf(
   const [sha256, downloadSha256] = [await sha256Of(raw), await sha256Of(`${raw}.xz`)];
   const file = `${basename(raw)}.xz`;
   return {
-    [`paddock_${version}_${ARCHITECTURE}.cdx.json`]: billOfMaterials({
+    [`paddock_${version}_${architecture.name}.cdx.json`]: billOfMaterials({
       version,
       imageSha256: sha256,
       commit,
@@ -81,7 +81,18 @@ async function documentsOf(
       suite: SUITE,
       parts,
     }),
-    "os_list.json": osList({ version, supportUntil, url, file, downloadSize, downloadSha256, size, sha256, date }),
+    "os_list.json": osList({
+      version,
+      architecture: architecture.name,
+      supportUntil,
+      url,
+      file,
+      downloadSize,
+      downloadSha256,
+      size,
+      sha256,
+      date,
+    }),
     [ICON_FILE]: fence(),
     ...(contact === undefined ? {} : { "security.txt": securityText(contact, date) }),
   };

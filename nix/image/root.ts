@@ -1,13 +1,14 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { BUSYBOX_COMMANDS, ROOT_FILES, ROOT_MODULES, SYSTEMD_UNITS, WANTED } from "./contents.ts";
-import { USR_MERGED } from "./initrd.ts";
+import type { Architecture } from "./architectures.ts";
+import { BUSYBOX_COMMANDS, rootFiles, rootModules, SYSTEMD_UNITS, WANTED } from "./contents.ts";
 import { takeModules, type ModuleSource } from "./kernel-modules.ts";
 import { RESOLV_CONF } from "./names-text.ts";
 import type { Pool } from "./pool.ts";
 import type { Tree } from "./tree.ts";
 
 export interface RootParts {
+  readonly architecture: Architecture;
   readonly pool: Pool;
   readonly modules: ModuleSource;
   /** Node without its symbols. */
@@ -47,10 +48,10 @@ const FIXED_TEXT: Readonly<Record<string, string>> = {
 
 /** The whole root file system. */
 export async function rootTree(parts: RootParts): Promise<Tree> {
-  const { pool, modules, node, bundle, text, osRelease } = parts;
+  const { architecture, pool, modules, node, bundle, text, osRelease } = parts;
   const tree: Tree = new Map();
-  for (const [name, to] of USR_MERGED) tree.set(name, { kind: "link", to });
-  await pool.take(tree, [...ROOT_FILES, ...SYSTEMD_UNITS]);
+  for (const [name, to] of architecture.usrMerged) tree.set(name, { kind: "link", to });
+  await pool.take(tree, [...rootFiles(architecture), ...SYSTEMD_UNITS]);
   for (const [target, units] of Object.entries(WANTED))
     for (const unit of units)
       tree.set(`usr/lib/systemd/system/${target}.wants/${unit}`, { kind: "link", to: `../${unit}` });
@@ -59,7 +60,7 @@ export async function rootTree(parts: RootParts): Promise<Tree> {
     if (!tree.has(`usr/bin/${name}`)) tree.set(`usr/bin/${name}`, { kind: "link", to: "busybox" });
   // Not busybox, whose shell runs its own commands before those of the same name in PATH, `ip` too.
   tree.set("usr/bin/sh", { kind: "link", to: "dash" });
-  await takeModules(tree, modules, ROOT_MODULES);
+  await takeModules(tree, modules, rootModules(architecture));
   tree.set("usr/bin/node", { kind: "file", mode: 0o755, from: node });
   await pool.takeLibraries(tree, [node]);
   for (const file of await filesOf(bundle))

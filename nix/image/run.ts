@@ -14,12 +14,12 @@ const OUTPUT_BYTES_MAX = 256 * 1024 * 1024;
 export async function run(
   program: string,
   args: readonly string[],
-  options: { readonly cwd?: string } = {},
+  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<string> {
   try {
     const { stdout } = await promisify(execFile)(program, args, {
       ...options,
-      env: { ...process.env, ...ENVIRONMENT },
+      env: { ...process.env, ...options.env, ...ENVIRONMENT },
       maxBuffer: OUTPUT_BYTES_MAX,
     });
     return stdout;

@@ -10,6 +10,8 @@ export interface UkiParts {
   readonly osRelease: string;
   readonly commandLine: string;
   readonly kernelRelease: string;
+  /** What is put in front of the name of the objcopy that knows such programs. */
+  readonly binutils: string;
 }
 
 export interface SigningKey {
@@ -46,7 +48,7 @@ export async function makeUki(parts: UkiParts, scratch: string, to: string, sign
     );
     end = pageUp(end + (await readFile(file)).length);
   }
-  await run("objcopy", [...args, parts.stub, to]);
+  await run(`${parts.binutils}objcopy`, [...args, parts.stub, to]);
   await writeFile(to, withoutTime(await readFile(to)));
   if (signing !== undefined) await signEfi(to, signing);
 }

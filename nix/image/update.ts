@@ -6,7 +6,7 @@ import { identityFromPrivateKey } from "@paddock/wire/identity.ts";
 import { chunksOf, type ReadBytes } from "@paddock/wire/release/chunks.ts";
 import { signManifest, type ReleasePart } from "@paddock/wire/release/manifest.ts";
 import { encodeUpdateHead, releaseFileName } from "@paddock/wire/release/update-file.ts";
-import { ARCHITECTURE, type BuiltImage } from "./build.ts";
+import type { BuiltImage } from "./build.ts";
 import type { Partition } from "./disk.ts";
 import { run } from "./run.ts";
 
@@ -33,6 +33,7 @@ export interface UpdateOptions {
  */
 export async function writeUpdate(image: BuiltImage, options: UpdateOptions): Promise<string[]> {
   const { version, out, supportUntil, commit, created } = options;
+  const arch = image.architecture.name;
   const signer = identityFromPrivateKey(createPrivateKey(await readFile(options.key)));
   const uki = await programOf(image, version, out);
   const file = await open(image.raw, "r");
@@ -43,7 +44,7 @@ export async function writeUpdate(image: BuiltImage, options: UpdateOptions): Pr
     const readRoot: ReadBytes = (offset, length) => readAt(file, root.start + offset, length);
     const manifest = signManifest(signer, {
       version,
-      arch: ARCHITECTURE,
+      arch,
       board: BOARD,
       supportedUntil: supportUntil,
       created,
@@ -57,9 +58,9 @@ export async function writeUpdate(image: BuiltImage, options: UpdateOptions): Pr
       uki: await partOf(async (offset, length) => uki.subarray(offset, offset + length), uki.length),
     });
     const names = {
-      update: releaseFileName(version, ARCHITECTURE, "update"),
-      manifest: releaseFileName(version, ARCHITECTURE, "manifest"),
-      latest: releaseFileName("latest", ARCHITECTURE, "manifest"),
+      update: releaseFileName(version, arch, "update"),
+      manifest: releaseFileName(version, arch, "manifest"),
+      latest: releaseFileName("latest", arch, "manifest"),
     };
     const update = await open(join(out, names.update), "w");
     try {

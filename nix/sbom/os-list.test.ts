@@ -26,6 +26,7 @@ const OsListSchema = v.strictObject({
 test("the list for Raspberry Pi Imager has what its schema asks for", () => {
   const text = osList({
     version: "1.2.3",
+    architecture: "x86-64",
     supportUntil: "2031-12-31",
     url: "https://images.example/1.2.3/",
     file: "paddock_1.2.3_x86-64.raw.xz",

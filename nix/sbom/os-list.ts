@@ -1,6 +1,8 @@
 /** What Raspberry Pi Imager shows of an image, and checks. */
 export interface ListedImage {
   readonly version: string;
+  /** As files of images have it: x86-64. */
+  readonly architecture: string;
   readonly supportUntil: string;
   /** Where the files of the release can be had, ending with a slash; empty: beside the list. */
   readonly url: string;
@@ -27,7 +29,7 @@ export function osList(image: ListedImage): string {
     os_list: [
       {
         name: `Paddock ${image.version}`,
-        description: `Sensor gateway for machines with UEFI (x86-64); updates until ${image.supportUntil}`,
+        description: `Sensor gateway for machines with UEFI (${image.architecture}); updates until ${image.supportUntil}`,
         icon: `${image.url}${ICON_FILE}`,
         url: `${image.url}${image.file}`,
         extract_size: image.size,
