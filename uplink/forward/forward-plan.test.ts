@@ -43,8 +43,18 @@ function world({ flights = [], session = {}, settings: more = {}, backlog = [] }
   patchSession(draft, "fibre", { status: "open", rttMs: 10, lengthMs: 5, requestBytes: 128 * KIB, ...session });
   for (const [id, flight] of flights.entries()) {
     draft.flights.set(id, {
-      ...{ id, path: "fibre", lane: 1, epoch: 0, kind: "live", first: id, last: id, stage: "sent" },
-      ...{ bytes: KIB, records: 1, sentMs: 0, copy: false },
+      id,
+      path: "fibre",
+      lane: 1,
+      epoch: 0,
+      kind: "live",
+      first: id,
+      last: id,
+      stage: "sent",
+      bytes: KIB,
+      records: 1,
+      sentMs: 0,
+      copy: false,
       ...flight,
     });
   }
@@ -134,15 +144,25 @@ describe("the room on a path", () => {
   test("with one request at a time everybody gets one", () => {
     const settings = { requestsInFlight: 1 };
     expect(roomOn(world({ settings }), "fibre")).toMatchObject({
-      ...{ requests: 1, otherRequests: 1, backlogRequests: 1, pipelineDepth: 1, alarmDepth: 1 },
+      requests: 1,
+      otherRequests: 1,
+      backlogRequests: 1,
+      pipelineDepth: 1,
+      alarmDepth: 1,
     });
   });
 });
 
+function waits(lane: 0 | 1 | 2): ChainBacklog {
+  return { lane, epoch: 0, pending: [[0, 0]], bytes: 1, records: 1 };
+}
+
+function at(draft: Draft): number {
+  return openAtMs(draft, draft.sessions.get("fibre")!);
+}
+
 describe("when a closed session is opened again", () => {
-  const waits = (lane: 0 | 1 | 2): ChainBacklog => ({ lane, epoch: 0, pending: [[0, 0]], bytes: 1, records: 1 });
   const closed = { status: "closed", retryAtMs: 9000, hurryAtMs: 6000 } as const;
-  const at = (draft: Draft): number => openAtMs(draft, draft.sessions.get("fibre")!);
 
   test("soon while something waits that no path takes", () => {
     expect(at(world({ session: closed, backlog: [waits(1)] }))).toBe(6000);
