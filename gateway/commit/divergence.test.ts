@@ -6,14 +6,14 @@ import { VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
-import { decodeHeader } from "@paddock/wire/batch-header.ts";
+import { decodeHeader, headerHash } from "@paddock/wire/batch-header.ts";
 import { checkBatch } from "@paddock/wire/batch.ts";
 import { decodeGatewayRecord } from "@paddock/wire/gateway-record.ts";
 import { generateIdentity } from "@paddock/wire/identity.ts";
 import { decodeRecords, encodeSource } from "@paddock/wire/record.ts";
 import { commitStoreOf } from "./chain-commit-store.ts";
 import { CommitLoop } from "./commit-loop.ts";
-import { Divergence } from "./divergence.ts";
+import { agreedEnd, Divergence } from "./divergence.ts";
 
 const identity = generateIdentity();
 const SETTINGS = { lingerMs: 0, pressure: "evict-oldest", quotaShare: 0.3 } as const;
@@ -108,6 +108,22 @@ test("after an older data directory came back, new frames reach the collector in
   });
   // The batch that forked is still here, for whoever wants to look.
   expect(restored.chain(chainOf(0))).toMatchObject({ held: [[0, 2]], acknowledged: [[0, 1]] });
+});
+
+test("what was agreed on and trimmed is known by the header behind it", async () => {
+  const store = await openStore(false);
+  const { seal } = gatewayOver(store);
+  expect(await agreedEnd(store, chainOf(0))).toBeUndefined();
+  for (const byte of [1, 2, 3, 4]) await seal(byte);
+  expect(await agreedEnd(store, chainOf(0))).toBeUndefined();
+  const [, second] = await store.readHeaders(chainOf(0), 0, 1);
+  const end = { seq: 1, hash: headerHash(second!.header) };
+  await store.acknowledge(chainOf(0), [[0, 1]], RECEIPT);
+  expect(await agreedEnd(store, chainOf(0))).toEqual(end);
+  await store.trim();
+  expect(store.chain(chainOf(0))).toMatchObject({ held: [[2, 3]] });
+  const known = await agreedEnd(store, chainOf(0));
+  expect({ ...known, hash: Buffer.from(known!.hash) }).toEqual(end);
 });
 
 test("with nothing agreed on, the new epoch names no end", async () => {

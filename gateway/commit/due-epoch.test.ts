@@ -82,3 +82,22 @@ test("a loss that finds no room is not tried in a circle: once when it is asked 
   expect(await settled(clock, loop.quarantine(lost))).toBe(false);
   expect(tries).toBe(3);
 });
+
+test("a damaged payload that a receipt names before its loss is said is not lost: no loss is said, and frames go on", async () => {
+  const clock = new VirtualClock();
+  const disk = testDisk(clock);
+  const { store, loop, post } = await world(disk, clock, 60_000);
+  for (let index = 0; index < 3; index++) expect(await post(1)).toBe("stored");
+  disk.writeMs = 5;
+  const under = post(1);
+  const lost = { chain: CHAIN, seqs: [[1, 1]], records: 1, bytes: 1 } as const;
+  const said = loop.quarantine(lost);
+  const named = store.chains.acknowledge(CHAIN, [[1, 1]], Buffer.from("receipt"));
+  expect(await under).toBe("stored");
+  expect(await settled(clock, said)).toBe(true);
+  await settled(clock, named);
+  for (let index = 0; index < 3; index++) expect(await post(1)).toBe("stored");
+  expect(await settled(clock, loop.quarantine(lost))).toBe(true);
+  expect(ownOf(await store.records(CHAIN))).toEqual([]);
+  expect(store.chains.chain(CHAIN)).toMatchObject({ evicted: [], head: { seq: 6 } });
+});
