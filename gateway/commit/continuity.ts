@@ -20,7 +20,7 @@ export async function newestBoot(store: ChainStore): Promise<number> {
 }
 
 /** Says what the opening of the store had to repair. */
-export function logRecovery(store: ChainStore, log: Log): void {
+export function logRecovery(store: Pick<ChainStore, "recovery">, log: Log): void {
   for (const { chain, action, seqs } of store.recovery) {
     log.error("chain-recovered", { lane: laneName(chain.lane), epoch: chain.epoch, action, seqs });
   }
@@ -31,7 +31,9 @@ export function logRecovery(store: ChainStore, log: Log): void {
  * that did not come to it, and the collector may hold them, so going on would fork the chain. The first batch of the new
  * epoch does the duty.
  */
-export function epochStartsDue(store: ChainStore): Partial<Record<LaneName, EpochStart>> {
+export function epochStartsDue(
+  store: Pick<ChainStore, "duties" | "latestEpoch">,
+): Partial<Record<LaneName, EpochStart>> {
   const starts: Partial<Record<LaneName, EpochStart>> = {};
   for (const duty of store.duties()) {
     const { kind, chain } = duty;
