@@ -111,9 +111,20 @@ export const ERROR_TABLE = {
     meaning: "A disk failed while it was written or read back.",
     remedy: "Plug it in again and flash it anew; take another one if it repeats.",
   },
+  DATA_LOCKED: {
+    disposition: "fatal",
+    meaning: "The data partition of an image cannot be opened: another machine's TPM has its key, or it is damaged.",
+    remedy:
+      "Put the disk back into its machine, or begin anew with a file factory-reset in CONFIG, which loses what is on it.",
+  },
+  TPM_REFUSED: {
+    disposition: "degrade",
+    meaning: "The TPM cannot be reached, or does not do what it is asked to.",
+    remedy: "See the code in the message; a firmware update may have cleared the TPM, or its owner set a password.",
+  },
   RESET_FAILED: {
     disposition: "fatal",
-    meaning: "A factory reset could not erase the data partition, or reads back something else than zeros.",
+    meaning: "A factory reset could not erase the data partition or its key, or reads back something else.",
     remedy: "Start again; if it repeats, destroy the disk: what it holds cannot be erased.",
   },
   UPDATE_UNSUPPORTED: {

@@ -34,6 +34,7 @@ cryptsetup-bin:veritysetup
 kmod:depmod
 xz-utils:xz
 sbsigntool:sbsign
+swtpm:swtpm
 bmap-tools:bmaptool
 nix-bin:nix-instantiate'
 SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd'

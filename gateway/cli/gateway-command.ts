@@ -4,6 +4,7 @@ import { print } from "@paddock/base/printable.ts";
 import { bufferCommand } from "./buffer-command.ts";
 import { chainCommand } from "./chain-command.ts";
 import { DEFAULT_CONFIG_FILE, type Command } from "./options.ts";
+import { dataCommand } from "./data-command.ts";
 import { directivesCommand } from "./directives-command.ts";
 import { identityCommand, metricsCommand } from "./plain-commands.ts";
 import { provisionCommand } from "./provision-command.ts";
@@ -25,6 +26,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   identity: identityCommand,
   directives: directivesCommand,
   provision: provisionCommand,
+  data: dataCommand,
   update: updateCommand,
   "factory-reset": resetCommand,
 };

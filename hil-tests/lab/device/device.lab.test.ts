@@ -21,6 +21,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { applyRelease } from "@paddock/gateway/update/apply.ts";
 import { applyOptions, makeDevice, nextRelease } from "@paddock/gateway/update/testing/test-device.ts";
+import { HEAD_BYTES, judgeHead } from "@paddock/wire/key-slot.ts";
 import { missingForLab } from "../namespaces.ts";
 
 const MAIN = join(import.meta.dirname, "../../../gateway/main.ts");
@@ -51,7 +52,9 @@ void test("a factory reset leaves no reading on a block device that had a file s
   } finally {
     run("losetup", "--detach", device);
   }
-  assert.ok(readFileSync(file).equals(Buffer.alloc(16 * MIB + 12 * 1024)));
+  const left = readFileSync(file);
+  assert.deepEqual(judgeHead(left), { kind: "slot", slot: { keeper: "none" } });
+  assert.ok(left.subarray(HEAD_BYTES).equals(Buffer.alloc(16 * MIB + 12 * 1024 - HEAD_BYTES)));
 });
 
 void test("an update takes a partition table of sfdisk's, and sfdisk finds nothing wrong with it afterwards", async () => {
