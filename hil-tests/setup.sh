@@ -25,6 +25,9 @@ nginx:nginx
 openssl:openssl
 qemu-system-x86:qemu-system-x86_64
 ovmf:/usr/share/OVMF/OVMF_CODE_4M.fd
+qemu-system-arm:qemu-system-aarch64
+qemu-efi-aarch64:/usr/share/AAVMF/AAVMF_CODE.fd
+binutils-aarch64-linux-gnu:aarch64-linux-gnu-objcopy
 radvd:radvd
 mtools:mcopy
 dosfstools:mkfs.vfat

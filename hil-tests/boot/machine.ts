@@ -4,8 +4,11 @@ import { createWriteStream, existsSync, type WriteStream } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { stripVTControlCharacters } from "node:util";
 import type { Namespace } from "../lab/namespaces.ts";
+import { EMULATORS, type Emulator } from "./emulators.ts";
 
 export interface MachineOptions {
+  /** What its processor is; default: x86-64. */
+  readonly architecture?: keyof typeof EMULATORS;
   /** Where its taps are; the emulator runs in it. */
   readonly namespace: Namespace;
   /** The disk, which is written to. */
@@ -30,10 +33,8 @@ export interface MachineOptions {
   readonly more?: readonly string[];
 }
 
-/** What is needed to run a machine: commands, and the firmware. */
-export const MACHINE_COMMANDS = ["qemu-system-x86_64", "mcopy", "sfdisk", "radvd"] as const;
-const FIRMWARE = "/usr/share/OVMF/OVMF_CODE_4M.fd";
-const VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+/** Commands that are needed to run a machine, but for its emulator. */
+export const MACHINE_COMMANDS = ["mcopy", "sfdisk", "radvd"] as const;
 /** What the boot stub takes from the firmware and puts behind the command line, unless the machine is locked down. */
 const COMMAND_LINE_EXTRA = "io.systemd.stub.kernel-cmdline-extra";
 const MEMORY_MIB = 512;
@@ -62,8 +63,9 @@ export class Machine {
   }
 
   static async start(options: MachineOptions): Promise<Machine> {
-    if (!existsSync(options.variables)) await copyFile(VARIABLES, options.variables);
-    const args = ["-n", NICE, "qemu-system-x86_64", ...emulatorArguments(options)];
+    const { command, variables } = emulatorOf(options);
+    if (!existsSync(options.variables)) await copyFile(variables, options.variables);
+    const args = ["-n", NICE, command, ...emulatorArguments(options)];
     const child = options.namespace.spawn("nice", args, { stdio: ["pipe", "pipe", "pipe"] });
     await once(child, "spawn");
     return new Machine(child, options.consoleLog);
@@ -140,11 +142,16 @@ export class Machine {
   }
 }
 
+function emulatorOf({ architecture = "x86-64" }: MachineOptions): Emulator {
+  return EMULATORS[architecture];
+}
+
 function emulatorArguments(options: MachineOptions): string[] {
   const { disk, variables, cards, memoryMiB = MEMORY_MIB, kernelArguments, clock, watchdog, endAtReset } = options;
-  const args = ["-accel", "tcg,thread=multi", "-machine", "q35,smm=off", "-m", String(memoryMiB), "-nodefaults"];
+  const { machine, firmware } = emulatorOf(options);
+  const args = ["-accel", "tcg,thread=multi", ...machine, "-m", String(memoryMiB), "-nodefaults"];
   args.push("-display", "none", "-serial", "stdio", "-device", "virtio-rng-pci");
-  args.push("-drive", `if=pflash,format=raw,unit=0,readonly=on,file=${FIRMWARE}`);
+  args.push("-drive", `if=pflash,format=raw,unit=0,readonly=on,file=${firmware}`);
   args.push("-drive", `if=pflash,format=raw,unit=1,file=${variables}`);
   // Each write is on the host's disk before the guest hears of it: what a power cut leaves is what was answered for.
   args.push("-drive", `file=${disk},format=raw,if=none,id=disk,cache=writethrough`);

@@ -3,8 +3,8 @@
  *
  *     node hil-tests/boot/main.ts [--built] [--all] [WORD …]
  *
- * Builds the image first, with --all that of a newer release, too; with --built it takes those of the last run. Without
- * --all only what CI runs; WORD picks files whose name contains it.
+ * Builds the image first, with --all those of a newer release and for arm64, too; with --built it takes those of the last
+ * run. Without --all only what CI runs; WORD picks files whose name contains it.
  */
 import { existsSync, globSync } from "node:fs";
 import { join } from "node:path";
@@ -14,8 +14,9 @@ import { spec } from "node:test/reporters";
 import { parseArgs } from "node:util";
 import { missingForLab } from "../lab/namespaces.ts";
 import { buildImage, imageFile } from "./build-image.ts";
+import { EMULATORS } from "./emulators.ts";
 import { MACHINE_COMMANDS } from "./machine.ts";
-import { ALL_VARIABLE, IMAGE_VARIABLE, NEWER_IMAGE_VARIABLE, VERSIONS } from "./variables.ts";
+import { ALL_VARIABLE, ARM64_IMAGE_VARIABLE, IMAGE_VARIABLE, NEWER_IMAGE_VARIABLE, VERSIONS } from "./variables.ts";
 
 const RESULTS = join(import.meta.dirname, "../results/images");
 
@@ -24,7 +25,8 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 
-const missing = missingForLab(MACHINE_COMMANDS);
+const emulators = Object.values(EMULATORS).slice(0, values.all ? undefined : 1);
+const missing = missingForLab([...MACHINE_COMMANDS, ...emulators.map(({ command }) => command)]);
 if (missing.length > 0) {
   const all = missing.map((sentence) => `  ${sentence}`).join("\n");
   process.stdout.write(`Nothing was booted:\n${all}\nOn Debian, \`sudo hil-tests/setup.sh\` installs every command.\n`);
@@ -41,6 +43,7 @@ if (files.length === 0) {
 process.env[IMAGE_VARIABLE] = built(VERSIONS.ours);
 if (values.all) {
   process.env[NEWER_IMAGE_VARIABLE] = built(VERSIONS.newer);
+  process.env[ARM64_IMAGE_VARIABLE] = built(VERSIONS.ours, "arm64");
   process.env[ALL_VARIABLE] = "yes";
 }
 let failed = 0;
@@ -52,8 +55,8 @@ shown.pipe(process.stdout, { end: false });
 await finished(shown);
 process.exitCode = failed === 0 ? 0 : 1;
 
-function built(version: string): string {
-  const image = imageFile(version, RESULTS);
-  if (!values.built || !existsSync(image)) buildImage(version, RESULTS);
+function built(version: string, architecture?: keyof typeof EMULATORS): string {
+  const image = imageFile(version, RESULTS, architecture);
+  if (!values.built || !existsSync(image)) buildImage(version, RESULTS, architecture);
   return image;
 }

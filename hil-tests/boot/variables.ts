@@ -23,6 +23,16 @@ export function newerImage(): string {
   return image;
 }
 
+/** Environment variable with an image for arm64. */
+export const ARM64_IMAGE_VARIABLE = "PADDOCK_BOOT_ARM64_IMAGE";
+
+/** An image for arm64. Throws when the tests were not started by `npm run images -- --all`. */
+export function arm64Image(): string {
+  const image = process.env[ARM64_IMAGE_VARIABLE];
+  if (image === undefined) throw new Error("start these tests by: npm run images -- --all");
+  return image;
+}
+
 /** What `test` of node:test takes to leave out what is too long for CI. */
 export const onDemand = {
   skip: process.env[ALL_VARIABLE] === undefined ? "on demand: npm run images -- --all" : false,

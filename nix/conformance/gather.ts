@@ -4,6 +4,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
+import { PaddockError } from "@paddock/base/errors.ts";
+import { BUILDER } from "../image/architectures.ts";
 import { sha256Of } from "../image/release.ts";
 import { run } from "../image/run.ts";
 import type { Evidence } from "./evidence.ts";
@@ -29,7 +31,6 @@ export interface GatherOptions {
   readonly publicKey: string;
   /** Folder of what the image builder fetched. */
   readonly cache: string;
-  readonly lock: string;
   readonly tests: ReadonlyMap<string, boolean>;
   readonly now: Date;
   readonly tell: (step: string) => void;
@@ -39,6 +40,14 @@ export interface GatherOptions {
 export async function gather(options: GatherOptions): Promise<Evidence> {
   const { image, publicKey, tests, now, tell } = options;
   const release = v.parse(ReleaseSchema, JSON.parse(await readFile(join(image, "release.json"), "utf8")));
+  if (release.arch !== BUILDER.name)
+    throw new PaddockError(
+      "USAGE",
+      `${image} is for ${release.arch}; a gateway is started from the image, which this machine cannot.`,
+      {
+        remedy: `Judge the image for ${BUILDER.name} of the same commit.`,
+      },
+    );
   const raw = join(image, `paddock_${release.version}_${release.arch}.raw`);
   tell("sums");
   const sums = await readFile(join(image, "SHA256SUMS"));
@@ -51,7 +60,7 @@ export async function gather(options: GatherOptions): Promise<Evidence> {
     const partitions = await partitionsOf(raw);
     const slot = partitions.find(({ label }) => label === `paddock_${release.version}`);
     if (slot === undefined) throw new Error(`${raw} has no partition paddock_${release.version}`);
-    const folder = await extractRoot(raw, slot, scratch, options);
+    const folder = await extractRoot(raw, slot, scratch, options.cache);
     const fat = (name: string) => `${raw}@@${partitions.find(({ label }) => label === name)!.startByte}`;
     const loader = await run("mtype", ["-i", fat("esp"), "::/loader/loader.conf"]);
     const config = (await run("mdir", ["-b", "-i", fat("CONFIG"), "::/"])).split("\n").filter((line) => line !== "");

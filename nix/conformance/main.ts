@@ -38,9 +38,8 @@ runMain(async (args) => {
     options.tests === undefined ? await runTests() : await readFile(options.tests, "utf8"),
     HOUSE,
   );
-  const lock = join(HOUSE, "nix/image/packages.lock.json");
   const now = new Date();
-  const report = judge(await gather({ image, publicKey: pub, cache: options.cache, lock, tests, now, tell: print }));
+  const report = judge(await gather({ image, publicKey: pub, cache: options.cache, tests, now, tell: print }));
   await writeReport(report, out, key);
   for (const { name, provisions } of report.standards) {
     const count = (verdict: string): number => provisions.filter((one) => one.verdict === verdict).length;

@@ -1,10 +1,12 @@
 import { createReadStream, createWriteStream, lstatSync, readdirSync, readFileSync } from "node:fs";
-import { open, readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { readTable, SECTOR_BYTES, TABLE_BYTES } from "@paddock/wire/gpt.ts";
-import { Apt, type LockedPackage } from "../image/debian.ts";
-import { uuidText } from "../image/fixed-ids.ts";
+import { BUILDER, lockFileOf } from "../image/architectures.ts";
+import { Apt } from "../image/debian.ts";
+import { guidText } from "../image/fixed-ids.ts";
+import { readLock } from "../image/lock.ts";
 import { runErofs } from "../image/erofs.ts";
 import type { FoundPartition, RootFile } from "./evidence.ts";
 
@@ -22,23 +24,13 @@ export async function partitionsOf(raw: string): Promise<PlacedPartition[]> {
     if (!table.ok) throw new Error(`${raw}: ${table.detail}`);
     return table.value.partitions.map(({ label, firstSector, lastSector, entry }) => ({
       label,
-      uuid: uuidOf(Buffer.from(entry.subarray(16, 32))),
+      uuid: guidText(entry.subarray(16, 32)),
       startByte: firstSector * SECTOR_BYTES,
       bytes: (lastSector - firstSector + 1) * SECTOR_BYTES,
     }));
   } finally {
     await file.close();
   }
-}
-
-/** A GUID as it lies in a table: its first three fields with the lowest byte first (UEFI 2.10, appendix A). */
-function uuidOf(bytes: Buffer): string {
-  const fields = [
-    bytes.subarray(0, 4).toReversed(),
-    bytes.subarray(4, 6).toReversed(),
-    bytes.subarray(6, 8).toReversed(),
-  ];
-  return uuidText(Buffer.concat([...fields, bytes.subarray(8)]).toString("hex"));
 }
 
 /**
@@ -49,13 +41,13 @@ export async function extractRoot(
   raw: string,
   { startByte, bytes }: PlacedPartition,
   scratch: string,
-  { cache, lock }: { readonly cache: string; readonly lock: string },
+  cache: string,
 ): Promise<string> {
   const [slot, folder] = [join(scratch, "root.erofs"), join(scratch, "root")];
   await pipeline(createReadStream(raw, { start: startByte, end: startByte + bytes - 1 }), createWriteStream(slot));
-  const apt = await Apt.open(cache);
-  const folders = await apt.unpacked(JSON.parse(await readFile(lock, "utf8")) as LockedPackage[]);
-  await runErofs(folders, "fsck.erofs", [`--extract=${folder}`, "--no-preserve-owner", slot]);
+  const apt = await Apt.open(cache, BUILDER.debian);
+  const { tools } = await readLock(lockFileOf(BUILDER), BUILDER);
+  await runErofs(await apt.unpacked(tools), "fsck.erofs", [`--extract=${folder}`, "--no-preserve-owner", slot]);
   return folder;
 }
 

@@ -1,14 +1,16 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { print, printJson } from "@paddock/base/printable.ts";
+import { TABLE_BYTES } from "@paddock/wire/gpt.ts";
 import { appendFlashed, flashedHostnames, readBatch, type Flashed } from "./batch.ts";
 import { findTarget, listDisks, type Target } from "./block-devices.ts";
+import { assertBoard, releaseOf } from "./board.ts";
 import { unitOf, type Unit } from "./config-files.ts";
 import { DiskFile } from "./disk-file.ts";
 import { flashOne, mapOf } from "./flash-one.ts";
-import { imageChunks } from "./image-stream.ts";
+import { imageChunks, imageHead } from "./image-stream.ts";
 import { labelPng } from "./label.ts";
-import { HELP, readOptions, releaseOf, usage, wishesOf, type FlashOptions } from "./options.ts";
+import { HELP, readOptions, usage, wishesOf, type FlashOptions } from "./options.ts";
 import { checkRelease, readReleaseKey, type CheckedRelease } from "./release-files.ts";
 import { confirm, diskLine, progressLine } from "./terminal.ts";
 import { compareWithImage } from "./verify-disk.ts";
@@ -28,10 +30,11 @@ export async function flashCommand(argv: readonly string[]): Promise<number> {
       "--key is missing: the public key of who made the image. --unsigned goes without, for one that you built.",
     );
   }
-  const { version } = releaseOf(image, values.board);
+  const { version, board } = releaseOf(image, values.board);
   const key = values.key === undefined ? undefined : await readReleaseKey(values.key);
   const release = await checkRelease(image, { key });
-  const job = { image, version, release, values };
+  assertBoard(await imageHead(image, TABLE_BYTES), board);
+  const job = { image, version, board, release, values };
   if (values["verify-only"]) return verifyOnly(job, values.to);
   return values.batch === undefined ? flashSingle(job, values.to) : flashBatch(job, values.to, values.batch);
 }
@@ -39,6 +42,7 @@ export async function flashCommand(argv: readonly string[]): Promise<number> {
 interface Job {
   readonly image: string;
   readonly version: string;
+  readonly board: string;
   readonly release: CheckedRelease;
   readonly values: FlashOptions;
 }
@@ -97,7 +101,9 @@ async function flashBatch(job: Job, to: string, table: string): Promise<number> 
 async function nextTarget(job: Job, to: string, hostname: string): Promise<Target> {
   const own = forHost(to, hostname);
   if (own !== to && !own.startsWith("/dev/")) return findTarget(own);
-  if (!(await confirm(`Put the card for ${hostname} in. Erase ${own} and write ${job.version} to it?`))) {
+  if (
+    !(await confirm(`Put the card for ${hostname} in. Erase ${own} and write ${job.version} for ${job.board} to it?`))
+  ) {
     throw usage(
       `Stopped before ${hostname}; ${job.values.record === undefined ? "with --record" : "the same command"} goes on there.`,
     );
@@ -106,10 +112,11 @@ async function nextTarget(job: Job, to: string, hostname: string): Promise<Targe
 }
 
 async function flashUnit(job: Job, target: Target, unit: Unit): Promise<Flashed> {
-  const { values, image, release, version } = job;
+  const { values, image, release, version, board } = job;
   const data = await flashOne({
     image,
     release,
+    board,
     target,
     unit,
     keepData: values["keep-data"] === true,
@@ -172,9 +179,9 @@ async function verifyOnly({ image, release, values }: Job, to: string): Promise<
   }
 }
 
-function questionFor(target: Target, { version, values }: Job): string {
+function questionFor(target: Target, { version, board, values }: Job): string {
   const what = target.kind === "disk" ? diskLine(target.disk) : target.path;
-  return `${what}\n${values["keep-data"] ? "Write" : "Erase all of it and write"} ${version}?`;
+  return `${what}\n${values["keep-data"] ? "Write" : "Erase all of it and write"} ${version} for ${board}?`;
 }
 
 function forHost(template: string, hostname: string): string {

@@ -33,6 +33,7 @@ async function flash(release: ReleaseFixture, path: string, { image = release.ra
   return flashOne({
     image,
     release: await checkRelease(image, { key }),
+    board: "x86-64",
     target: { kind: "file", path },
     unit: unitOf({}),
     keepData,
@@ -140,7 +141,7 @@ test("an image that is not what its signed map says is refused while it is writt
   other[3 * MIB + 5]! ^= 1;
   await writeFile(release.raw, other);
   const map = await readFile(`${release.raw}.bmap`);
-  await release.sums({ "paddock_1.2.3_x86_64.raw": other, "paddock_1.2.3_x86_64.raw.bmap": map });
+  await release.sums({ "paddock_1.2.3_x86-64.raw": other, "paddock_1.2.3_x86-64.raw.bmap": map });
   await expect(flash(release, join(release.directory, "card"))).rejects.toMatchObject({
     code: "IMAGE_INVALID",
     message: expect.stringContaining("block map"),

@@ -1,5 +1,6 @@
 import { PaddockError } from "@paddock/base/errors.ts";
 import type { Target } from "./block-devices.ts";
+import { assertSameBoard } from "./board.ts";
 import { readBlockMap, type BlockMap } from "./block-map.ts";
 import type { Unit } from "./config-files.ts";
 import { assertMtools, putConfigFiles } from "./config-partition.ts";
@@ -13,6 +14,8 @@ export interface FlashOrder {
   /** Path of the image file, which `release` was checked for. */
   readonly image: string;
   readonly release: CheckedRelease;
+  /** What the image is for, as its name says: x86-64, arm64, or "unknown". */
+  readonly board: string;
   readonly target: Target;
   readonly unit: Unit;
   readonly keepData: boolean;
@@ -31,7 +34,10 @@ export async function flashOne(order: FlashOrder): Promise<"kept" | "wiped" | "n
   try {
     const old = await dataPartitionOn(disk);
     if (map !== undefined) assertFits(disk, map.imageBytes);
-    if (order.keepData) assertKeepable(disk, old, map?.imageBytes);
+    if (order.keepData) {
+      assertKeepable(disk, old, map?.imageBytes);
+      await assertSameBoard(disk, order.board);
+    }
     const written = await writeImage(imageChunks(order.image), map, disk, order.progress("write"));
     await disk.settle();
     await readBack(written, disk, order.progress("read-back"));

@@ -31,6 +31,16 @@ export async function* imageChunks(path: string): AsyncGenerator<Buffer> {
   });
 }
 
+/** The first bytes of an image, or all where it has fewer. Throws as `imageChunks` does. */
+export async function imageHead(path: string, bytes: number): Promise<Buffer> {
+  let head = Buffer.alloc(0);
+  for await (const chunk of imageChunks(path)) {
+    head = Buffer.concat([head, chunk]);
+    if (head.length >= bytes) break;
+  }
+  return head.subarray(0, bytes);
+}
+
 async function unpackInto(path: string, target: PassThrough): Promise<void> {
   if (path.endsWith(".xz")) return unpackByXz(path, target);
   const file = createReadStream(path, { highWaterMark: CHUNK_BYTES });

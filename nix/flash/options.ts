@@ -12,7 +12,7 @@ export const HELP = `paddock flash IMAGE --to DISK      writes a gateway's image
 
 Which image (SHA256SUMS, its signature and the .bmap are looked for beside it; .xz, .zst and .gz are unpacked):
   --key FILE            public key of who made it (PEM); without one say --unsigned: checksums alone are looked at
-  --board NAME          refuse an image whose name is for another one, such as x86-64 or aarch64
+  --board NAME          refuse an image that is for another one, such as x86-64 or arm64
 
 What it becomes (files in the partition CONFIG, see docs/images.md):
   --hostname NAME       --config gateway.json     --sensors sensors.json   --network FILE.network (repeat it)
@@ -107,21 +107,6 @@ export async function wishesOf(values: FlashOptions, row: Readonly<Record<string
       identity === undefined ? (values["new-identity"] ? "new" : undefined) : await textOf("--identity", identity),
     network,
   };
-}
-
-const NAME = /^paddock_(?<version>\d[^_]*)_(?<board>.+)\.raw(?:\.(?:xz|zst|gz))?$/u;
-
-/** Version and board of an image's name. Throws IMAGE_INVALID for one that is for another board than the one wanted. */
-export function releaseOf(image: string, board?: string): { readonly version: string; readonly board: string } {
-  const found = NAME.exec(basename(image))?.groups;
-  if (board !== undefined && found?.["board"] !== board) {
-    throw new PaddockError(
-      "IMAGE_INVALID",
-      `${basename(image)} is not an image for ${board}${found === undefined ? "" : `, but for ${found["board"]}`}.`,
-      { remedy: "Take the image for your board: paddock_VERSION_BOARD.raw." },
-    );
-  }
-  return { version: found?.["version"] ?? "unknown", board: found?.["board"] ?? "unknown" };
 }
 
 async function textOf(option: string, path: string | undefined): Promise<string | undefined> {

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(release.directory, { recursive: true, force: true }));
 
-const IMAGE = "paddock_1.2.3_x86_64.raw";
+const IMAGE = "paddock_1.2.3_x86-64.raw";
 
 test("a release that is whole", async () => {
   const key = await readReleaseKey(release.publicKeyFile);

@@ -1,15 +1,18 @@
+import { join } from "node:path";
 import type { Arch } from "../bundle/native-part.ts";
 
 /** A kind of processor that images are built for. Everything in which one differs from another stands in this file. */
 export interface Architecture {
   /** As image files, releases and systemd call it. */
-  readonly name: "x86-64";
+  readonly name: "x86-64" | "arm64";
   /** As Debian does. */
-  readonly debian: "amd64";
+  readonly debian: "amd64" | "arm64";
   /** As Node and the bundle do. */
   readonly node: Arch;
+  /** As the kernel and `uname -m` do. */
+  readonly kernel: string;
   /** As names of EFI programs have it, in small letters. */
-  readonly efi: "x64";
+  readonly efi: "x64" | "aa64";
   /** Put in front of names of binutils for the ones that know its programs. */
   readonly binutils: string;
   /** Folder of libraries, as Debian has it. */
@@ -41,6 +44,7 @@ const X86_64: Architecture = {
   name: "x86-64",
   debian: "amd64",
   node: "x64",
+  kernel: "x86_64",
   efi: "x64",
   binutils: "x86_64-linux-gnu-",
   libraries: "usr/lib/x86_64-linux-gnu",
@@ -53,11 +57,45 @@ const X86_64: Architecture = {
   },
   kernelMeta: "linux-image-amd64",
   initrdModules: words("crc32c_intel sha256_ssse3"),
-  rootModules: words("iTCO_wdt sp5100_tco"),
+  rootModules: words("iTCO_wdt sp5100_tco tpm_tis"),
+};
+
+/** Any machine with UEFI: servers and boards by ACPI, and a Raspberry Pi 4 whose firmware is UEFI. */
+const ARM64: Architecture = {
+  name: "arm64",
+  debian: "arm64",
+  node: "arm64",
+  kernel: "aarch64",
+  efi: "aa64",
+  binutils: "aarch64-linux-gnu-",
+  libraries: "usr/lib/aarch64-linux-gnu",
+  loader: "usr/lib/ld-linux-aarch64.so.1",
+  usrMerged: USR_MERGED,
+  consoles: "console=tty0 console=ttyS0,115200 console=ttyAMA0,115200",
+  partitionTypes: {
+    root: "B921B045-1DF0-41C3-AF44-4C6F280D3FAE",
+    verity: "DF3300CE-D69F-4C92-978C-9BFB0F38D820",
+  },
+  kernelMeta: "linux-image-arm64",
+  initrdModules: words("sdhci_iproc sha256_arm64 sha2_ce virtio_mmio xhci_plat_hcd"),
+  rootModules: words(
+    "arm_smccc_trng bcm2835_wdt broadcom dw_wdt genet iproc_rng200 lan78xx macb mdio_bcm_unimac sbsa_gwdt smsc95xx",
+  ),
 };
 
 /** Everything that images are built for, by name. */
-export const ARCHITECTURES: Readonly<Record<Architecture["name"], Architecture>> = { "x86-64": X86_64 };
+export const ARCHITECTURES: Readonly<Record<Architecture["name"], Architecture>> = { "x86-64": X86_64, arm64: ARM64 };
+
+/** The architecture that is called so by Paddock, Debian, Node or the kernel; undefined when none is. */
+export function architectureNamed(name: string): Architecture | undefined {
+  return Object.values(ARCHITECTURES).find((one) => [one.name, one.debian, one.node, one.kernel].includes(name));
+}
+
+/** The file in the sources that locks the packages of an architecture. */
+export function lockFileOf(architecture: Architecture): string {
+  const middle = architecture === BUILDER ? "" : `.${architecture.name}`;
+  return join(import.meta.dirname, `packages${middle}.lock.json`);
+}
 
 /** What the builder runs on: programs of Debian that build an image are this one's. */
 export const BUILDER = X86_64;

@@ -10,7 +10,7 @@ import { FixedIds } from "./fixed-ids.ts";
 const MIB = 1024 * 1024;
 const partitions = partitionsOf({
   version: "0.1.0",
-  ids: new FixedIds("0.1.0"),
+  ids: new FixedIds("0.1.0", "x86-64"),
   files: { esp: "esp", config: "config", root: "root", verity: "verity" },
   rootHash: "ab".repeat(32),
 });

@@ -1,9 +1,6 @@
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { ARCHITECTURES, type Architecture } from "./architectures.ts";
-import { PACKAGES } from "./contents.ts";
+import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BUILDER, type Architecture } from "./architectures.ts";
 import { Apt, type LockedPackage } from "./debian.ts";
 import { makeFat, partitionsOf, SIZES_MIB, writeDisk, type Partition } from "./disk.ts";
 import { makeErofs } from "./erofs.ts";
@@ -12,7 +9,9 @@ import { collectParts } from "../sbom/collect-parts.ts";
 import type { ImageParts } from "../sbom/parts.ts";
 import { makeInitrd, releaseArgument } from "./initrd.ts";
 import { kernelRelease, type ModuleSource } from "./kernel-modules.ts";
+import { lockedPackages } from "./lock.ts";
 import { NAMES_TEXT } from "./names-text.ts";
+import { nodeProgram } from "./node-program.ts";
 import { Pool } from "./pool.ts";
 import { rootTree } from "./root.ts";
 import { RESET_TEXT } from "./reset-text.ts";
@@ -24,6 +23,7 @@ import { makeUki, signEfi, type SigningKey } from "./uki.ts";
 import { makeVerity } from "./verity.ts";
 
 export interface ImageOptions {
+  readonly architecture: Architecture;
   /** X.Y.Z or X.Y.Z~rcN. */
   readonly version: string;
   /** Folder for the release. */
@@ -77,12 +77,13 @@ export async function buildImage(options: ImageOptions): Promise<BuiltImage> {
 }
 
 async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltImage> {
-  const { version, out, tell } = options;
-  const architecture = ARCHITECTURES["x86-64"];
-  const ids = new FixedIds(version);
+  const { architecture, version, out, tell } = options;
+  if (process.arch !== BUILDER.node)
+    throw new Error(`Images are built on ${BUILDER.name}, and this is ${process.arch}.`);
+  const ids = new FixedIds(version, architecture.name);
   tell("packages of Debian");
-  const apt = await Apt.open(options.cache);
-  const packages = await lockedPackages(apt, architecture, options);
+  const apt = await Apt.open(options.cache, architecture.debian);
+  const { image: packages, tools } = await lockedPackages(apt, architecture, options);
   const folders = await apt.unpacked(packages);
   const pool = new Pool(folders, architecture);
   const kernelPackage = packages.find(({ name }) => name.startsWith("linux-image-"))!;
@@ -102,9 +103,8 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
     env: { ARCH: architecture.node },
   });
   const node = join(scratch, "node");
-  const require = createRequire(join(HOUSE, "package.json"));
-  const nodePackage = dirname(require.resolve(`node-linux-${architecture.node}/package.json`));
-  await run(`${architecture.binutils}strip`, ["-s", "-o", node, join(nodePackage, "bin/node")]);
+  const { program, versions } = await nodeProgram(architecture, options.cache);
+  await run(`${architecture.binutils}strip`, ["-s", "-o", node, program]);
 
   tell("root file system");
   const osRelease = osReleaseOf(options);
@@ -112,7 +112,7 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
   const tree = await rootTree({ architecture, pool, modules: modules("root-modules"), node, bundle, text, osRelease });
   await writeTree(tree, join(scratch, "root"));
   const root = join(scratch, "root.erofs");
-  await makeErofs(folders, {
+  await makeErofs(await apt.unpacked(tools), {
     from: join(scratch, "root"),
     to: root,
     id: ids.uuid("root"),
@@ -184,6 +184,8 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
     bundle,
     lockFile: join(HOUSE, "package-lock.json"),
     node,
+    nodeVersions: versions,
+    architecture: architecture.debian,
   });
   const partitions = partitionsOf({ version, ids, files, rootHash: verity.rootHash });
   const raw = join(out, `paddock_${version}_${architecture.name}.raw`);
@@ -244,16 +246,4 @@ function osReleaseOf({ version, supportUntil, contact }: ImageOptions): string {
     ...(contact === undefined ? [] : [`BUG_REPORT_URL="${contact}"`]),
     "",
   ].join("\n");
-}
-
-async function lockedPackages(
-  apt: Apt,
-  { kernelMeta }: Architecture,
-  { lock, renew }: Pick<ImageOptions, "lock" | "renew">,
-): Promise<LockedPackage[]> {
-  if (!renew && existsSync(lock)) return JSON.parse(await readFile(lock, "utf8")) as LockedPackage[];
-  await apt.update();
-  const packages = await apt.newest([...PACKAGES, await apt.kernelBehind(kernelMeta)]);
-  await writeFile(lock, `${JSON.stringify(packages, null, 2)}\n`);
-  return packages;
 }

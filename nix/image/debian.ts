@@ -3,15 +3,20 @@ import { createReadStream, existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { BUILDER, type Architecture } from "./architectures.ts";
 import { run } from "./run.ts";
 
 /** A package as it was when it was last looked at: exactly this one goes into an image. */
 export interface LockedPackage {
   readonly name: string;
+  /** As Debian calls it; undefined: that of the builder. */
+  readonly architecture?: DebianArchitecture | undefined;
   readonly version: string;
   /** Of the .deb file, hex. */
   readonly sha256: string;
 }
+
+type DebianArchitecture = Architecture["debian"];
 
 /** The Debian release that kernel and userland come from. */
 export const SUITE = "trixie";
@@ -19,13 +24,13 @@ const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /**
  * apt with a state of its own below `cache`: it knows SUITE from the mirrors that this machine takes its own release
- * from, and nothing of what is installed.
+ * from, for the builder's processor and another one, and nothing of what is installed.
  */
 export class Apt {
   readonly #cache: string;
   readonly #options: readonly string[];
 
-  private constructor(cache: string) {
+  private constructor(cache: string, architecture: DebianArchitecture) {
     this.#cache = cache;
     const etc = join(cache, "etc");
     this.#options = [
@@ -37,15 +42,17 @@ export class Apt {
       ["Dir::State::Status", join(etc, "status")],
       ["Dir::Cache", join(cache, "cache")],
       ["APT::Sandbox::User", "root"],
+      ["APT::Architecture", BUILDER.debian],
+      ...[...new Set([BUILDER.debian, architecture])].map((one) => ["APT::Architectures::", one]),
     ].flatMap(([key, value]) => ["-o", `${key}=${value}`]);
   }
 
-  static async open(cache: string): Promise<Apt> {
+  static async open(cache: string, architecture: DebianArchitecture): Promise<Apt> {
     for (const folder of ["etc/none", "state/lists/partial", "cache/archives/partial", "debs"])
       await mkdir(join(cache, folder), { recursive: true });
     await writeFile(join(cache, "etc/status"), "");
     await writeFile(join(cache, "etc/sources.list"), await sources());
-    return new Apt(cache);
+    return new Apt(cache, architecture);
   }
 
   /** Asks the mirrors what there is. */
@@ -54,12 +61,14 @@ export class Apt {
   }
 
   /** What SUITE has now of each of the names. */
-  async newest(names: readonly string[]): Promise<LockedPackage[]> {
-    const text = await run("apt-cache", [...this.#options, "show", "--no-all-versions", ...names]);
+  async newest(names: readonly string[], architecture: DebianArchitecture): Promise<LockedPackage[]> {
+    const wanted = names.map((name) => `${name}:${architecture}`);
+    const text = await run("apt-cache", [...this.#options, "show", "--no-all-versions", ...wanted]);
     const packages = text.split("\n\n").flatMap((paragraph) => {
       const field = (key: string) => new RegExp(`^${key}: (.*)$`, "m").exec(paragraph)?.[1];
       const [name, version, sha256] = [field("Package"), field("Version"), field("SHA256")];
-      return name !== undefined && version !== undefined && sha256 !== undefined ? [{ name, version, sha256 }] : [];
+      if (name === undefined || version === undefined || sha256 === undefined) return [];
+      return [{ name, ...(architecture === BUILDER.debian ? {} : { architecture }), version, sha256 }];
     });
     const missing = names.filter((name) => !packages.some((one) => one.name === name));
     if (missing.length > 0) throw new Error(`${SUITE} has no package ${missing.join(", ")}`);
@@ -67,9 +76,9 @@ export class Apt {
   }
 
   /** The name of the kernel's package, which has the version in it, behind the one that points to it. */
-  async kernelBehind(meta: string): Promise<string> {
-    const text = await run("apt-cache", [...this.#options, "depends", meta]);
-    const name = /Depends: (linux-image-\S+)/.exec(text)?.[1];
+  async kernelBehind({ kernelMeta: meta, debian }: Architecture): Promise<string> {
+    const text = await run("apt-cache", [...this.#options, "depends", `${meta}:${debian}`]);
+    const name = /Depends: (linux-image-[^\s:]+)/.exec(text)?.[1];
     if (name === undefined) throw new Error(`${SUITE} has no kernel behind ${meta}`);
     return name;
   }
@@ -91,7 +100,9 @@ export class Apt {
     await mkdir(debs);
     await this.update();
     try {
-      const names = wanted.map(({ name, version }) => `${name}=${version}`);
+      const names = wanted.map(
+        ({ name, architecture = BUILDER.debian, version }) => `${name}:${architecture}=${version}`,
+      );
       await run("apt-get", ["-q", ...this.#options, "download", ...names], { cwd: debs });
     } catch (error) {
       throw new Error(

@@ -6,7 +6,7 @@ import { run } from "./run.ts";
 const CLUSTER_BYTES = 131_072;
 
 /** Packages of Debian with what `runErofs` runs, and its libraries. */
-const EROFS_PACKAGES = [
+export const EROFS_PACKAGES = [
   "erofs-utils",
   "libc6",
   "libdeflate0",

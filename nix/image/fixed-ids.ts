@@ -1,16 +1,16 @@
 import { createHash } from "node:crypto";
 
-/** Numbers that others draw by chance, made from the version: two builds of one version have the same. */
+/** Numbers that others draw by chance, made from version and architecture: two builds of one have the same. */
 export class FixedIds {
-  readonly #version: string;
+  readonly #release: string;
 
-  constructor(version: string) {
-    this.#version = version;
+  constructor(version: string, architecture: string) {
+    this.#release = `${version} ${architecture}`;
   }
 
   /** 32 bytes. */
   bytes(purpose: string): Buffer {
-    return createHash("sha256").update(`paddock image ${this.#version} ${purpose}`).digest();
+    return createHash("sha256").update(`paddock image ${this.#release} ${purpose}`).digest();
   }
 
   /** A UUID of version 8 (RFC 9562 §5.8). */
@@ -30,4 +30,10 @@ export class FixedIds {
 /** 32 hex digits as a UUID is written. */
 export function uuidText(hex: string): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join("-");
+}
+
+/** A GUID as it lies in a partition table: its first three fields with the lowest byte first (UEFI 2.10, appendix A). */
+export function guidText(bytes: Uint8Array): string {
+  const fields = [bytes.subarray(0, 4), bytes.subarray(4, 6), bytes.subarray(6, 8)];
+  return uuidText(Buffer.concat([...fields.map((field) => field.toReversed()), bytes.subarray(8, 16)]).toString("hex"));
 }

@@ -4,7 +4,7 @@ import { runMain } from "@paddock/base/cli.ts";
 import { print, printJson } from "@paddock/base/printable.ts";
 import { buildImage } from "./build.ts";
 import { readOptions, USAGE } from "./options.ts";
-import { writeRelease } from "./release.ts";
+import { assertOneArchitecture, writeRelease } from "./release.ts";
 import { run } from "./run.ts";
 import { writeUpdate } from "./update.ts";
 
@@ -16,6 +16,7 @@ runMain(async (args) => {
     print(USAGE);
     return 0;
   }
+  if (!options.rawOnly) await assertOneArchitecture(options.out, options.architecture);
   const startedAt = Date.now();
   const tell = (step: string): void => print(`${((Date.now() - startedAt) / 1000).toFixed(1).padStart(6)} s  ${step}`);
   const image = await buildImage({ ...options, tell });

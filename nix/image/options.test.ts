@@ -12,6 +12,7 @@ describe("the command line of the image builder", () => {
       contact: undefined,
       url: "",
       compression: "zstd,level=6",
+      architecture: { name: "x86-64" },
       lock: expect.stringMatching(/nix\/image\/packages\.lock\.json$/u) as string,
       renew: false,
       secureBoot: undefined,
@@ -45,6 +46,19 @@ describe("the command line of the image builder", () => {
     ).toMatchObject({ contact: "mailto:security@maker.example", url: "https://maker.example/1.0.0/" });
     expect(() => readOptions([...common, "--contact", "security@maker.example"])).toThrow("expected mailto:");
     expect(() => readOptions([...common, "--url", "maker.example"])).toThrow("expected https://");
+  });
+
+  test.each(["arm64", "aarch64"])("takes --arch %s, and the lock of its packages", (arch) => {
+    expect(readOptions(["--version", "1.0.0", "--out", "out", "--arch", arch])).toMatchObject({
+      architecture: { name: "arm64" },
+      lock: expect.stringMatching(/nix\/image\/packages\.arm64\.lock\.json$/u) as string,
+    });
+  });
+
+  test("refuses an architecture that nothing is built for, and names those that there are", () => {
+    expect(() => readOptions(["--version", "1.0.0", "--out", "out", "--arch", "armv6l"])).toThrow(
+      "--arch armv6l: expected x86-64 or arm64",
+    );
   });
 
   test("keys for Secure Boot come in pairs", () => {

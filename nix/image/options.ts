@@ -1,15 +1,17 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { ARCHITECTURES, architectureNamed, lockFileOf, type Architecture } from "./architectures.ts";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { isVersion, VERSION_FORM } from "@paddock/wire/release/version.ts";
 
 export const USAGE = `npm run image -- --version 0.1.0 --out DIRECTORY [OPTIONS]
 
-Builds the image for x86-64 machines with UEFI, with everything that goes with it.
+Builds the image for machines with UEFI, with everything that goes with it.
 
   --version VERSION      X.Y.Z, or X.Y.Z~rcN for a candidate
-  --out DIRECTORY        where the release goes
+  --out DIRECTORY        where the release goes; each architecture needs one of its own
+  --arch NAME            what it is for: ${Object.keys(ARCHITECTURES).join(" (as it is without this) or ")}
   --key FILE             Ed25519 key in PEM that signs SHA256SUMS and the update; the image takes updates signed by it
   --support-until DATE   until when there will be updates, YYYY-MM-DD
   --contact URI          where weaknesses are reported: mailto:... or https://...; makes security.txt (RFC 9116)
@@ -18,12 +20,14 @@ Builds the image for x86-64 machines with UEFI, with everything that goes with i
                          sign kernel and boot loader for Secure Boot
   --compression WORDS    how the root is compressed, as mkfs.erofs takes it (zstd,level=6)
   --cache DIRECTORY      what was fetched before (~/.cache/paddock-image)
-  --lock FILE            versions and hashes of Debian's packages (nix/image/packages.lock.json)
+  --lock FILE            versions and hashes of Debian's packages (nix/image/packages.lock.json, or
+                         packages.ARCH.lock.json)
   --renew                take what Debian has now, and lock that
   --raw                  the image, and with --key its update, without what else goes with it
 `;
 
 export interface CommandLine {
+  readonly architecture: Architecture;
   readonly version: string;
   readonly out: string;
   readonly key: string | undefined;
@@ -50,6 +54,7 @@ export function readOptions(args: string[], today = new Date()): CommandLine | "
       options: {
         version: text,
         out: text,
+        arch: { ...text, default: ARCHITECTURES["x86-64"].name },
         key: text,
         "support-until": text,
         contact: text,
@@ -58,7 +63,7 @@ export function readOptions(args: string[], today = new Date()): CommandLine | "
         "secure-boot-cert": text,
         compression: { ...text, default: "zstd,level=6" },
         cache: { ...text, default: join(homedir(), ".cache/paddock-image") },
-        lock: { ...text, default: join(import.meta.dirname, "packages.lock.json") },
+        lock: text,
         renew: flag,
         raw: flag,
         help: { ...flag, short: "h" },
@@ -80,7 +85,11 @@ export function readOptions(args: string[], today = new Date()): CommandLine | "
   if (contact !== undefined && !/^(?:mailto:|https:\/\/|tel:)[^\s"\\]+$/u.test(contact))
     throw usage(`--contact ${contact}: expected mailto:..., https://... or tel:...`);
   if (url !== "" && !/^https?:\/\/\S+$/u.test(url)) throw usage(`--url ${url}: expected https://...`);
+  const architecture = architectureNamed(values.arch);
+  if (architecture === undefined)
+    throw usage(`--arch ${values.arch}: expected ${Object.keys(ARCHITECTURES).join(" or ")}.`);
   return {
+    architecture,
     version,
     out,
     key,
@@ -90,7 +99,7 @@ export function readOptions(args: string[], today = new Date()): CommandLine | "
     secureBoot: bootKey === undefined || bootCert === undefined ? undefined : { key: bootKey, certificate: bootCert },
     compression: values.compression,
     cache: values.cache,
-    lock: values.lock,
+    lock: values.lock ?? lockFileOf(architecture),
     renew: values.renew,
     rawOnly: values.raw,
   };

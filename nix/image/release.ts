@@ -1,8 +1,10 @@
 import { createHash, createPrivateKey, sign } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { PaddockError } from "@paddock/base/errors.ts";
+import type { Architecture } from "./architectures.ts";
 import { blockMapOf, mappedRanges } from "./block-map.ts";
 import type { BuiltImage } from "./build.ts";
 import { imageBytesOf } from "./disk.ts";
@@ -63,6 +65,21 @@ export async function writeRelease(image: BuiltImage, options: ReleaseOptions): 
   return release;
 }
 
+/**
+ * Throws when a folder holds images for another architecture: sums, release.json and os_list.json have the same names for
+ * each. The folder need not be there.
+ */
+export async function assertOneArchitecture(out: string, { name }: Architecture): Promise<void> {
+  const other = (await readdir(out).catch(() => [])).find((file) => {
+    const found = /^paddock_[^_]+_([^_]+)\.raw(?:\.xz)?$/u.exec(file)?.[1];
+    return found !== undefined && found !== name;
+  });
+  if (other !== undefined)
+    throw new PaddockError("USAGE", `${out} has ${other}, whose SHA256SUMS and os_list.json would be replaced.`, {
+      remedy: "Give --out a folder of its own for each architecture.",
+    });
+}
+
 /** What people and their programs read of an image, by file name. */
 async function documentsOf(
   { architecture, raw, parts, kernel }: BuiltImage,
@@ -74,6 +91,7 @@ async function documentsOf(
   const file = `${basename(raw)}.xz`;
   return {
     [`paddock_${version}_${architecture.name}.cdx.json`]: billOfMaterials({
+      architecture: architecture.name,
       version,
       imageSha256: sha256,
       commit,

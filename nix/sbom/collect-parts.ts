@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import * as v from "valibot";
 import type { LockedPackage } from "../image/debian.ts";
-import { run } from "../image/run.ts";
 import type { Tree } from "../image/tree.ts";
 import type { DebianPart, ImageParts, NodePart, NpmPart } from "./parts.ts";
 
@@ -23,16 +22,20 @@ export interface PartSources {
   readonly lockFile: string;
   /** Node without its symbols. */
   readonly node: string;
+  /** What it says process.versions to be. */
+  readonly nodeVersions: Readonly<Record<string, string>>;
+  /** What Debian calls the architecture of the packages. */
+  readonly architecture: string;
 }
 
 /** Finds out whose files an image holds. Rejects at a file of nobody. */
 export async function collectParts(sources: PartSources): Promise<ImageParts> {
-  const [debian, npm, node] = [await debianParts(sources), await npmParts(sources), await nodePart(sources.node)];
+  const [debian, npm, node] = [await debianParts(sources), await npmParts(sources), await nodePart(sources)];
   return { debian, npm, node };
 }
 
 async function debianParts(sources: PartSources): Promise<DebianPart[]> {
-  const { tree, folders, packages, kernelPackage, esp, node, bundle } = sources;
+  const { tree, folders, packages, kernelPackage, esp, node, bundle, architecture } = sources;
   const files = new Map<string, string[]>(
     Object.entries(esp).map(([name, paths]) => [name, paths.map((path) => `esp:${path}`)]),
   );
@@ -52,7 +55,7 @@ async function debianParts(sources: PartSources): Promise<DebianPart[]> {
       .filter(({ name }) => files.has(name))
       .map(async ({ name, version, sha256 }) => {
         const licences = licencesOf(await copyright(name, folders));
-        return { name, version, sha256, licences, files: files.get(name)!.toSorted() };
+        return { name, architecture, version, sha256, licences, files: files.get(name)!.toSorted() };
       }),
   );
 }
@@ -91,13 +94,9 @@ async function npmParts({ bundle, lockFile }: PartSources): Promise<NpmPart[]> {
   });
 }
 
-async function nodePart(node: string): Promise<NodePart> {
-  const versions = v.parse(
-    v.record(v.string(), v.string()),
-    JSON.parse(await run(node, ["-p", "JSON.stringify(process.versions)"])),
-  );
+async function nodePart({ node, nodeVersions }: PartSources): Promise<NodePart> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(node), hash);
-  const { node: version, modules: _abi, napi: _api, ...contains } = versions;
+  const { node: version, modules: _abi, napi: _api, ...contains } = nodeVersions;
   return { version: version!, sha256: hash.digest("hex"), contains };
 }

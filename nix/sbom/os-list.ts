@@ -1,7 +1,7 @@
 /** What Raspberry Pi Imager shows of an image, and checks. */
 export interface ListedImage {
   readonly version: string;
-  /** As files of images have it: x86-64. */
+  /** As files of images have it: x86-64, arm64. */
   readonly architecture: string;
   readonly supportUntil: string;
   /** Where the files of the release can be had, ending with a slash; empty: beside the list. */
@@ -28,7 +28,7 @@ export function osList(image: ListedImage): string {
   const list = {
     os_list: [
       {
-        name: `Paddock ${image.version}`,
+        name: `Paddock ${image.version} (${image.architecture})`,
         description: `Sensor gateway for machines with UEFI (${image.architecture}); updates until ${image.supportUntil}`,
         icon: `${image.url}${ICON_FILE}`,
         url: `${image.url}${image.file}`,

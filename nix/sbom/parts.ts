@@ -3,6 +3,8 @@
 /** A Debian package that single files were taken from. */
 export interface DebianPart {
   readonly name: string;
+  /** As Debian calls it. */
+  readonly architecture: string;
   readonly version: string;
   /** Of the .deb file, hex. */
   readonly sha256: string;

@@ -12,6 +12,7 @@ const PARTS: ImageParts = {
   debian: [
     {
       name: "busybox-static",
+      architecture: "amd64",
       version: "1:1.37.0-6+b9",
       sha256: "59".repeat(32),
       licences: ["GPL-2"],
@@ -19,6 +20,7 @@ const PARTS: ImageParts = {
     },
     {
       name: "linux-image-6.12.1-amd64",
+      architecture: "amd64",
       version: "6.12.1-1",
       sha256: "ab".repeat(32),
       licences: [],
@@ -36,6 +38,7 @@ const PARTS: ImageParts = {
   node: { version: "24.21.0", sha256: "cd".repeat(32), contains: { openssl: "3.5.4", uv: "1.51.0" } },
 };
 const SUBJECT: BillSubject = {
+  architecture: "x86-64",
   version: "1.2.3~rc1",
   imageSha256: "ef".repeat(32),
   commit: "0".repeat(40),

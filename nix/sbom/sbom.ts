@@ -4,6 +4,8 @@ import type { DebianPart, ImageParts, NodePart, NpmPart } from "./parts.ts";
 
 /** What the bill is of. */
 export interface BillSubject {
+  /** As files of images have it: x86-64, arm64. */
+  readonly architecture: string;
   readonly version: string;
   /** Of the image, hex. */
   readonly imageSha256: string;
@@ -26,14 +28,14 @@ interface Component {
  * its serial number is made from its content (a UUID of version 8, RFC 9562 §5.8).
  */
 export function billOfMaterials(subject: BillSubject): string {
-  const { version, imageSha256, commit, kernel, suite, parts } = subject;
+  const { architecture, version, imageSha256, commit, kernel, suite, parts } = subject;
   const node = nodeComponent(parts.node);
   const components: Component[] = [
     ...parts.debian.map((one) => debianComponent(one, suite, kernel)),
     node,
     ...parts.npm.map((one) => npmComponent(one)),
   ];
-  const ref = `pkg:generic/paddock-image@${percent(version)}`;
+  const ref = `pkg:generic/paddock-image@${percent(version)}?arch=${architecture}`;
   const content = {
     version: 1,
     metadata: {
@@ -46,7 +48,13 @@ export function billOfMaterials(subject: BillSubject): string {
         purl: ref,
         licenses: [{ license: { id: "Apache-2.0" } }],
         hashes: [{ alg: "SHA-256", content: imageSha256 }],
-        properties: properties({ commit, kernel, suite, "debian-packages": "single files by list; see evidence" }),
+        properties: properties({
+          architecture,
+          commit,
+          kernel,
+          suite,
+          "debian-packages": "single files by list; see evidence",
+        }),
       },
     },
     components,
@@ -71,11 +79,11 @@ export function billOfMaterials(subject: BillSubject): string {
 }
 
 function debianComponent(
-  { name, version, sha256, licences, files }: DebianPart,
+  { name, architecture, version, sha256, licences, files }: DebianPart,
   suite: string,
   kernel: string,
 ): Component {
-  const purl = `pkg:deb/debian/${percent(name)}@${percent(version)}?arch=amd64&distro=${suite}`;
+  const purl = `pkg:deb/debian/${percent(name)}@${percent(version)}?arch=${architecture}&distro=${suite}`;
   const isKernel = name.startsWith("linux-image-");
   return {
     type: isKernel ? "operating-system" : name.startsWith("lib") ? "library" : "application",

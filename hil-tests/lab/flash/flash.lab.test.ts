@@ -28,7 +28,7 @@ const FREE = 61 * MIB;
 const IMAGE_BYTES = 62 * MIB;
 
 const directory = mkdtempSync(join(tmpdir(), "paddock-flash-lab-"));
-const image = join(directory, "paddock_1.2.3_x86_64.raw");
+const image = join(directory, "paddock_1.2.3_x86-64.raw");
 const key = join(directory, "release.pub.pem");
 const undo: (() => void)[] = [];
 
@@ -217,7 +217,7 @@ void test("a changed image, and one that another key signed, are refused before 
   const changed = join(directory, "changed");
   mkdirSync(changed);
   run("sh", ["-c", `cp --sparse=always ${image} ${image}.bmap SHA256SUMS SHA256SUMS.sig ${changed}`]);
-  const copy = join(changed, "paddock_1.2.3_x86_64.raw");
+  const copy = join(changed, "paddock_1.2.3_x86-64.raw");
   run("sh", ["-c", `printf x | dd of=${copy} bs=1 seek=55000000 conv=notrunc status=none`]);
   const ended = await flash(copy, "--to", device, "--key", key, "--yes");
   assert.equal(ended.code, 2);

@@ -20,6 +20,8 @@ export interface PartitionPlan {
   readonly label: string;
   readonly mib: number;
   readonly fill?: number;
+  /** As the UEFI specification writes it. */
+  readonly type?: string;
 }
 
 export const PLAN: readonly PartitionPlan[] = [
@@ -36,15 +38,24 @@ export function imageOf(plan: readonly PartitionPlan[] = PLAN): Buffer {
   const image = Buffer.alloc(bytes);
   const entries: Buffer[] = [];
   let at = MIB;
-  for (const { label, mib, fill = 0 } of plan) {
+  for (const { label, mib, fill = 0, type } of plan) {
     image.fill(fill, at, at + mib * MIB);
-    entries.push(entryOf(label, at / SECTOR, at / SECTOR + (mib * MIB) / SECTOR - 1));
+    const entry = entryOf(label, at / SECTOR, at / SECTOR + (mib * MIB) / SECTOR - 1);
+    if (type !== undefined) entry.set(guidBytes(type));
+    entries.push(entry);
     at += mib * MIB;
   }
   const { start, end } = tableFor({ partitions: [], bytes: emptyTable(bytes) }, bytes, entries);
   image.set(start, 0);
   image.set(end, bytes - end.length);
   return image;
+}
+
+/** A GUID as it lies in a table: three numbers with the lowest byte first, then eight bytes in order. */
+function guidBytes(text: string): Buffer {
+  const [first, second, third, ...rest] = text.split("-");
+  const numbers = [first!, second!, third!].map((hex) => Buffer.from(hex, "hex").toReversed());
+  return Buffer.concat([...numbers, Buffer.from(rest.join(""), "hex")]);
 }
 
 /** The block map of an image: every block that is not all zeros, as bmaptool would write it. */
@@ -88,10 +99,14 @@ export interface ReleaseFixture {
 }
 
 /** A release in a temporary directory. */
-export async function makeRelease({ withMap = true, image = imageOf() } = {}): Promise<ReleaseFixture> {
+export async function makeRelease({
+  withMap = true,
+  image = imageOf(),
+  board = "x86-64",
+} = {}): Promise<ReleaseFixture> {
   const directory = await mkdtemp(join(tmpdir(), "paddock-release-"));
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
-  const raw = join(directory, "paddock_1.2.3_x86_64.raw");
+  const raw = join(directory, `paddock_1.2.3_${board}.raw`);
   const packed = zstdCompressSync(image);
   const files: Record<string, Uint8Array> = { [basename(raw)]: image, [`${basename(raw)}.zst`]: packed };
   if (withMap) files[`${basename(raw)}.bmap`] = Buffer.from(blockMapOf(image));
