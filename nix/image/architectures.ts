@@ -79,7 +79,7 @@ const ARM64: Architecture = {
   kernelMeta: "linux-image-arm64",
   initrdModules: words("sdhci_iproc sha256_arm64 sha2_ce virtio_mmio xhci_plat_hcd"),
   rootModules: words(
-    "arm_smccc_trng bcm2835_wdt broadcom dw_wdt genet iproc_rng200 lan78xx macb mdio_bcm_unimac sbsa_gwdt smsc95xx",
+    "arm_smccc_trng bcm2835_wdt broadcom dw_wdt genet iproc_rng200 lan78xx mdio_bcm_unimac sbsa_gwdt smsc95xx",
   ),
 };
 
