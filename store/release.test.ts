@@ -188,6 +188,41 @@ test("what fits, and what is there already in a store over its quota, has nothin
   expect(store.chain(sealer.chain)!.trimmed).toEqual([]);
 });
 
+test.each([
+  ["1,024 batches", [[0, 1023]], 1],
+  ["one more", [[0, 1024]], 2],
+  [
+    "as many in several runs",
+    [
+      [0, 599],
+      [650, 1073],
+    ],
+    1,
+  ],
+  [
+    "one more in several runs",
+    [
+      [0, 599],
+      [650, 1074],
+    ],
+    2,
+  ],
+  [
+    "many in one run behind another",
+    [
+      [0, 0],
+      [10, 1099],
+    ],
+    2,
+  ],
+] as const)("a receipt for %s is noted in as many writes as let frames go between", async (_, named, writes) => {
+  const { sealer } = await chainOf(1, 1100, 10);
+  const before = store.usage().writes;
+  await store.acknowledge(sealer.chain, named, RECEIPT);
+  expect(store.usage().writes - before).toBe(writes);
+  expect(store.chain(sealer.chain)!.acknowledged).toEqual(named);
+});
+
 /** Syncs of requests that go out together. */
 async function syncsOf(...requests: (() => Promise<unknown>)[]): Promise<number> {
   const before = store.usage().syncs;
