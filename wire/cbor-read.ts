@@ -24,6 +24,7 @@ export class CborReader {
     return this.#offset >= this.#bytes.length;
   }
 
+  /** Notes a problem; the first one stays. */
   fail(problem: string): void {
     this.problem ??= `${problem} at byte ${this.#offset}`;
   }
@@ -105,22 +106,22 @@ export class CborReader {
 
   /** Refuses bytes behind the last item. */
   end(what: string): void {
-    if (this.problem === undefined && !this.atEnd) this.fail(`bytes behind the end of ${what}`);
+    if (!this.atEnd) this.fail(`bytes behind the end of ${what}`);
   }
 
   #counted(major: number, what: string, min: number, max: number): number {
     const count = this.#head(major, what);
-    if (this.problem === undefined && (count < min || count > max)) {
+    if (count < min || count > max) {
       this.fail(`${what} has ${count} items, not ${min === max ? min : `${min} to ${max}`}`);
     }
     return this.problem === undefined ? count : 0;
   }
 
   #take(what: string, length: number, min: number, max: number): Uint8Array {
-    if (this.problem === undefined && (length < min || length > max)) {
+    if (length < min || length > max) {
       this.fail(`${what} has ${length} bytes, not ${min === max ? min : `${min} to ${max}`}`);
     }
-    if (this.problem === undefined && this.#offset + length > this.#bytes.length) this.fail(`${what} is cut short`);
+    if (this.#offset + length > this.#bytes.length) this.fail(`${what} is cut short`);
     if (this.problem !== undefined) return EMPTY;
     const bytes = this.#bytes.subarray(this.#offset, this.#offset + length);
     this.#offset += length;

@@ -144,6 +144,6 @@ export function readRanges(reader: CborReader, what: string): Ranges {
     const first = reader.uint("first");
     ranges.push([first, reader.uint("last")]);
   }
-  if (reader.problem === undefined && !isNormal(ranges)) reader.fail(`${what} are not sorted and disjoint`);
+  if (!isNormal(ranges)) reader.fail(`${what} are not sorted and disjoint`);
   return ranges;
 }
