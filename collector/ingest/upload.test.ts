@@ -10,7 +10,9 @@ import { ChainStore } from "@paddock/store/chain-store.ts";
 import { memoryDatabase } from "@paddock/store/testing/memory-database.ts";
 import { Sealer, testPayload } from "@paddock/store/testing/sealer.ts";
 import { encodeBatches } from "@paddock/wire/batch.ts";
+import { encodeGatewayRecord } from "@paddock/wire/gateway-record.ts";
 import { UPLOAD_BATCHES_MAX } from "@paddock/wire/limits.ts";
+import { encodeSource, FORMAT_GATEWAY, recordSize, writeRecord } from "@paddock/wire/record.ts";
 import { EvidenceRoom } from "../evidence.ts";
 import { ActivityBook } from "../fleet/activity.ts";
 import { takeUpload, type UploadContext } from "./upload.ts";
@@ -130,4 +132,64 @@ test("a chain with more gaps than one may have is refused for itself (422), and 
   expect(await take(sealer, more)).toMatchObject({ ok: false, status: 422, code: "chain-full" });
   expect((await take(sealer, encodeBatches([missing[0]!]))).ok).toBe(true);
   expect((await take(sealer, more)).ok).toBe(true);
+});
+
+/** A payload whose only record is the gateway's own: it lost the batches 3 and 4. */
+function saysLoss(): Buffer {
+  const loss = { kind: "loss", reason: "evicted", epoch: 0, ranges: [[3, 4]], records: 7, bytes: 99 } as const;
+  const frame = encodeGatewayRecord(loss);
+  const source = encodeSource("paddock");
+  const payload = Buffer.alloc(recordSize(0, source, FORMAT_GATEWAY, frame.length));
+  writeRecord(payload, 0, 0, source, FORMAT_GATEWAY, frame);
+  return payload;
+}
+
+test("what a gateway says of itself in an upload is told at once and after a start, and only its batch has an entry", async () => {
+  const sealer = new Sealer();
+  const batches = [sealer.seal(), sealer.seal(saysLoss()), sealer.seal()];
+  expect(await take(sealer, encodeBatches(batches))).toMatchObject({ ok: true, batches: 3, storedRecords: 3 });
+  const told = context.activity.told(sealer.chain);
+  expect(told.lostRecords).toBe(7);
+  expect((await ledger.side("own/")).size).toBeLessThanOrEqual(1);
+  await context.activity.close();
+  expect((await ActivityBook.open(ledger, silentLog)).told(sealer.chain)).toEqual(told);
+});
+
+test("an upload says what of it was new", async () => {
+  const sealer = new Sealer();
+  const batches = sealer.sealMany(4);
+  const size = ({ header, payload }: (typeof batches)[number]): number => header.length + payload.length;
+  expect(await take(sealer, encodeBatches(batches.slice(0, 2)))).toMatchObject({
+    batches: 2,
+    storedRecords: 2,
+    storedBytes: size(batches[0]!) + size(batches[1]!),
+    repeatedBatches: 0,
+  });
+  expect(await take(sealer, encodeBatches(batches.slice(1)))).toMatchObject({
+    seqs: [[1, 3]],
+    batches: 3,
+    storedRecords: 2,
+    storedBytes: size(batches[2]!) + size(batches[3]!),
+    repeatedBatches: 1,
+  });
+  expect(await take(sealer, encodeBatches(batches))).toEqual({
+    ok: true,
+    seqs: [[0, 3]],
+    batches: 4,
+    storedRecords: 0,
+    storedBytes: 0,
+    repeatedBatches: 4,
+    delayMs: null,
+  });
+  expect(ledger.logEnd()).toBe(4);
+});
+
+test("a payload that comes after its header is news", async () => {
+  const sealer = new Sealer();
+  const [first, second] = sealer.sealMany(2);
+  const bare = { header: first!.header, payload: null };
+  expect(await take(sealer, encodeBatches([bare, second!]))).toMatchObject({ storedRecords: 2, repeatedBatches: 0 });
+  expect(await take(sealer, encodeBatches([bare]))).toMatchObject({ storedRecords: 0, repeatedBatches: 1 });
+  expect(await take(sealer, encodeBatches([first!]))).toMatchObject({ storedRecords: 1, repeatedBatches: 0 });
+  expect(ledger.chain(sealer.chain)).toMatchObject({ evicted: [] });
 });
