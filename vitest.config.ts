@@ -23,6 +23,9 @@ const FIRST = [
   "store/kill.test.ts",
 ].map((file) => join(import.meta.dirname, file));
 
+/** What neither `npm test` nor `npm run trial` runs: it needs root, or programs of others. */
+export const ELSEWHERE = ["**/node_modules/**", "**/*.lab.test.ts", "**/*.boot.test.ts", "hil-tests/interop/**"];
+
 function placeOf({ moduleId }: TestSpecification): number {
   return FIRST.includes(moduleId) ? FIRST.indexOf(moduleId) : FIRST.length;
 }
@@ -37,7 +40,7 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ["**/*.test.ts"],
-    exclude: ["**/node_modules/**", "**/*.lab.test.ts", "**/*.boot.test.ts", "hil-tests/interop/**"],
+    exclude: [...ELSEWHERE, "**/*.trial.test.ts"],
     // One more than two cores: some file always waits for a process, a socket or a disk.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },

@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { countOf } from "@paddock/base/ranges.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
+import { scaled } from "@paddock/base/testing/fuzz.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
 import { systemClock } from "@paddock/base/clock.ts";
 import { Sealer, testIdentity } from "@paddock/store/testing/sealer.ts";
@@ -16,6 +17,7 @@ import { openReceipt, type Receipt } from "@paddock/wire/receipt.ts";
 import { GatewayClient } from "./testing/gateway-client.ts";
 import { CLAIM, testConfig } from "./testing/test-collector.ts";
 
+const KILLS = scaled(60);
 const MAIN = new URL("main.ts", import.meta.url).pathname;
 
 let directory: string;
@@ -75,7 +77,7 @@ test("kill -9 among uploads: no receipt was ever given for what is not there, an
   const sealer = new Sealer({ identity: testIdentity(1) });
   const sealed: ReturnType<Sealer["sealMany"]> = [];
   let acknowledged = 0;
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < KILLS; round++) {
     const { client, open } = await start();
     if (round === 0) await enrol(client, sealer);
     const current = await client.receipt(sealer.chain);

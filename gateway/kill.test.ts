@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "@paddock/base/clock.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
 import { seededRandom } from "@paddock/base/random.ts";
+import { scaled } from "@paddock/base/testing/fuzz.ts";
 import { until } from "@paddock/base/testing/until.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
 import { CODE_CHANGED } from "@paddock/wire/coap-codes.ts";
@@ -15,7 +16,7 @@ import { decodeRecords } from "@paddock/wire/record.ts";
 import { readIdentity, defaultKeyFile } from "@paddock/wire/identity-file.ts";
 import { CoapSender, senmlFrame } from "./testing/coap-sender.ts";
 
-const KILLS = 6;
+const KILLS = scaled(40);
 const SENDERS = 16;
 
 let directory: string;

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { contains, countOf } from "@paddock/base/ranges.ts";
 import { seededRandom } from "@paddock/base/random.ts";
+import { scaled } from "@paddock/base/testing/fuzz.ts";
 import { headerHash } from "@paddock/wire/batch-header.ts";
 import { chargedBytes } from "./store-core.ts";
 import type { ChainStore } from "./chain-store.ts";
@@ -12,6 +13,8 @@ import { Sealer, testIdentity } from "./testing/sealer.ts";
 
 const CHILD = fileURLToPath(new URL("testing/append-child.ts", import.meta.url));
 const { chain } = new Sealer();
+/** Of each of two processes. */
+const KILLS = scaled(60);
 
 /** Runs the child, kills it `afterMs` after it said `afterLines` lines, and gives what it said was stored. */
 async function runAndKill(
@@ -87,6 +90,6 @@ async function killAgainAndAgain(seed: number, kills: number): Promise<void> {
   place.remove();
 }
 
-test("a process killed 28 times loses no batch that it said was stored, and never forks", async () => {
-  await Promise.all([killAgainAndAgain(1, 14), killAgainAndAgain(2, 14)]);
+test(`a process killed ${2 * KILLS} times loses no batch that it said was stored, and never forks`, async () => {
+  await Promise.all([killAgainAndAgain(1, KILLS), killAgainAndAgain(2, KILLS)]);
 });

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { FUZZ_LIMIT_MS, scaled } from "@paddock/base/testing/fuzz.ts";
 import { contains, countOf, type Ranges } from "@paddock/base/ranges.ts";
 import { withSeq } from "./chain-state.ts";
 import type { ChainStore } from "./chain-store.ts";
@@ -302,8 +303,8 @@ function rangesOf(seqs: readonly number[]): Ranges {
 }
 
 test.each([
-  ["in memory", placeInMemory, 150],
-  ["on disk", placeOnDisk, 25],
+  ["in memory", placeInMemory, scaled(1200)],
+  ["on disk", placeOnDisk, scaled(200)],
 ] as const)(
   "any run of writes, receipts, evictions, trims and restarts fits the model (%s)",
   async (_, makePlace, numRuns) => {
@@ -322,5 +323,5 @@ test.each([
       { numRuns },
     );
   },
-  30_000,
+  FUZZ_LIMIT_MS,
 );

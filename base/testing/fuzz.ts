@@ -1,11 +1,16 @@
 /**
- * How often a fuzz test tries: a quarter of its full scale in `npm test`, all of it in CI, which sets PADDOCK_FUZZ_SCALE=1;
- * more than that overnight.
+ * How often a test that is made of chance tries: a twentieth of its full scale in `npm test`, all of it in `npm run trial`,
+ * which CI runs as well; more than that overnight.
  */
-export const FUZZ_SCALE = Number(process.env["PADDOCK_FUZZ_SCALE"] ?? 0.25);
+const FUZZ_SCALE = Number(process.env["PADDOCK_FUZZ_SCALE"] ?? 0.05);
+
+/** How often to try what is tried `full` times at full scale; once at least. */
+export function scaled(full: number): number {
+  return Math.ceil(full * FUZZ_SCALE);
+}
 
 /** Rounds of what is tried a million times at full scale. */
-export const MILLION = Math.round(1_000_000 * FUZZ_SCALE);
+export const MILLION = scaled(1_000_000);
 
 /** Time that a fuzz test has, in milliseconds: at its full scale, on a machine that is busy. */
 export const FUZZ_LIMIT_MS = 180_000;

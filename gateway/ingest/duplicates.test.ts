@@ -212,15 +212,15 @@ describe("copies by sequence number", () => {
     expect(world.sink.frames).toHaveLength(1);
   });
 
-  test("of 200,000 copies in one stalled write 16 wait, and no more than 17 answers come of it", () => {
+  test("of 70,000 copies in one stalled write 16 wait, and no more than 17 answers come of it", () => {
     const world = new World({ sensors });
     world.sink.slow = true;
     const bytes = world.encode(keyed(1));
-    for (let copy = 0; copy <= 200_000; copy++) {
+    for (let copy = 0; copy <= 70_000; copy++) {
       bytes.writeUInt16BE(copy & 0xffff, 2);
       world.sendBytes(bytes, "2001:db8::1", 1 + (copy >> 16));
     }
-    expect(world.ingest.counters.sequenceDuplicates).toBe(200_000);
+    expect(world.ingest.counters.sequenceDuplicates).toBe(70_000);
     expect(world.answers).toEqual([]);
     world.sink.commit();
     expect(world.answers.map(({ code }) => code)).toEqual(Array(17).fill("2.04"));

@@ -47,8 +47,6 @@ export class HostProcess {
     const child = fork(join(import.meta.dirname, "vitest-host.ts"), {
       cwd: this.#root,
       detached: true,
-      // A million datagrams for each mutant: none dies of the last of them that did not die of the first.
-      env: { PADDOCK_FUZZ_SCALE: "0.02", ...process.env },
       stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
     this.#child = child;

@@ -96,6 +96,8 @@ async function runTests(): Promise<string> {
   const scratch = await mkdtemp(join(tmpdir(), "paddock-conformance-"));
   const file = join(scratch, "tests.json");
   const vitest = join(HOUSE, "node_modules/vitest/vitest.mjs");
+  // As often as in `npm run trial`.
+  process.env["PADDOCK_FUZZ_SCALE"] ??= "1";
   try {
     await run(process.execPath, [vitest, "run", "--reporter=json", `--outputFile=${file}`, ...testFiles()], {
       cwd: HOUSE,

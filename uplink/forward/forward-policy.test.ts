@@ -1,5 +1,6 @@
 import { contains, countOf } from "@paddock/base/ranges.ts";
 import { describe, expect, test } from "vitest";
+import { scaled } from "@paddock/base/testing/fuzz.ts";
 import type { ForwardReport } from "./forward-state.ts";
 import type { PathConfig } from "../paths/path-config.ts";
 import { PolicySimulation } from "./testing/policy-simulation.ts";
@@ -575,7 +576,8 @@ describe("the watchdog", () => {
 });
 
 describe("thousands of seconds of trouble", () => {
-  test.each([1, 2, 3, 4, 5, 6])("seed %i: whatever happened, in the end everything is acknowledged", (seed) => {
+  const seeds = Array.from({ length: scaled(40) }, (_, index) => index + 1);
+  test.each(seeds)("seed %i: whatever happened, in the end everything is acknowledged", (seed) => {
     const configs: PathConfig[] = [
       FIBRE,
       { ...LTE, riskGroups: ["mast"] },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FUZZ_SCALE } from "@paddock/base/testing/fuzz.ts";
+import { scaled } from "@paddock/base/testing/fuzz.ts";
 import {
   leavingTimes,
   leftAtMs,
@@ -11,7 +11,7 @@ import {
 } from "./testing/silence-cases.ts";
 
 /** Chances of loss that each case is tried with, for paths that are left and for those that are not. */
-const [LEFT_SEEDS, STAYING_SEEDS] = [Math.ceil(20 * FUZZ_SCALE), Math.ceil(6 * FUZZ_SCALE)];
+const [LEFT_SEEDS, STAYING_SEEDS] = [scaled(20), scaled(6)];
 
 describe("a path that its watcher finds up", () => {
   test.each(SILENT_PATHS)("is left within 3 s at p95: $what", (one) => {
