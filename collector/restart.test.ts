@@ -17,7 +17,7 @@ import { openReceipt, type Receipt } from "@paddock/wire/receipt.ts";
 import { GatewayClient } from "./testing/gateway-client.ts";
 import { CLAIM, testConfig } from "./testing/test-collector.ts";
 
-const KILLS = scaled(60);
+const KILLS = scaled(40);
 const MAIN = new URL("main.ts", import.meta.url).pathname;
 
 let directory: string;

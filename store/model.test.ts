@@ -303,8 +303,8 @@ function rangesOf(seqs: readonly number[]): Ranges {
 }
 
 test.each([
-  ["in memory", placeInMemory, scaled(1200)],
-  ["on disk", placeOnDisk, scaled(200)],
+  ["in memory", placeInMemory, scaled(600)],
+  ["on disk", placeOnDisk, scaled(100)],
 ] as const)(
   "any run of writes, receipts, evictions, trims and restarts fits the model (%s)",
   async (_, makePlace, numRuns) => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   copyFileSync,
@@ -37,12 +38,17 @@ describe("opening a directory", () => {
     place.open({ onDamage: (found) => told.push(found), ...options });
   const append = (store: ChainStore, count: number, bytes = 20_000) =>
     store.append({ chain: sealer.chain, batches: sealer.sealMany(count, bytes) });
-  /** Names and bytes of the generation, but for what LevelDB writes for itself. */
+  /** Names of the files and hashes of the generation, but for what LevelDB writes for itself. */
   const content = () =>
     Object.fromEntries(
       readdirSync(generation)
         .filter((name) => !name.startsWith("LO"))
-        .map((name) => [name, readFileSync(join(generation, name)).toString("base64")]),
+        .map((name) => [
+          name,
+          createHash("sha256")
+            .update(readFileSync(join(generation, name)))
+            .digest("hex"),
+        ]),
     );
   const named = (pattern: RegExp) => readdirSync(generation).filter((name) => pattern.test(name));
   /** Some tables and a log with something in it, and a MANIFEST from before the last table: made once, copied for each test. */

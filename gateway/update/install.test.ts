@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { scaled } from "@paddock/base/testing/fuzz.ts";
 import { bootEntries } from "./boot-entries.ts";
 import { install, planInstall, type Installation, type InstallPlan } from "./install.ts";
 import { LocalChunks } from "./local-chunks.ts";
@@ -149,12 +150,15 @@ test("cut off before any of its changes, it leaves what can be started, and the 
       fc.infiniteStream(fc.double({ min: 0, max: 0.999 })),
       (first, second, stream) => cutTwice(first, second, stream),
     ),
-    { numRuns: 25 },
+    { numRuns: scaled(200) },
   );
-  // Nothing of it, all of it, every second piece: tables torn, names without their contents.
-  for (let cut = 0; cut < CHANGES; cut++)
-    for (const kept of [[0], [0.999], [0, 0.999], [0, 0.999, 0, 0]]) await cutTwice(cut, CHANGES, repeated(kept));
-}, 120_000);
+  // Nothing of it, all of it, every second piece: tables torn, names without their contents. All of them at full scale, else one.
+  const patterns = [[0], [0.999], [0, 0.999], [0, 0.999, 0, 0]];
+  for (let cut = 0; cut < CHANGES; cut++) {
+    const kept = scaled(patterns.length) === patterns.length ? patterns : [patterns[cut % patterns.length]!];
+    for (const pattern of kept) await cutTwice(cut, CHANGES, repeated(pattern));
+  }
+});
 
 function* repeated(pattern: readonly number[]): Generator<number, never> {
   for (;;) yield* pattern;

