@@ -17,7 +17,7 @@ import { openReceipt, type Receipt } from "@paddock/wire/receipt.ts";
 import { GatewayClient } from "./testing/gateway-client.ts";
 import { CLAIM, testConfig } from "./testing/test-collector.ts";
 
-const KILLS = scaled(40);
+const KILLS = 1 + scaled(8);
 const MAIN = new URL("main.ts", import.meta.url).pathname;
 
 let directory: string;

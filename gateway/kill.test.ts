@@ -16,7 +16,7 @@ import { decodeRecords } from "@paddock/wire/record.ts";
 import { readIdentity, defaultKeyFile } from "@paddock/wire/identity-file.ts";
 import { CoapSender, senmlFrame } from "./testing/coap-sender.ts";
 
-const KILLS = scaled(40);
+const KILLS = 1 + scaled(15);
 const SENDERS = 16;
 
 let directory: string;

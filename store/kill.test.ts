@@ -14,7 +14,7 @@ import { Sealer, testIdentity } from "./testing/sealer.ts";
 const CHILD = fileURLToPath(new URL("testing/append-child.ts", import.meta.url));
 const { chain } = new Sealer();
 /** Of each of two processes. */
-const KILLS = scaled(40);
+const KILLS = 1 + scaled(27);
 
 /** Runs the child, kills it `afterMs` after it said `afterLines` lines, and gives what it said was stored. */
 async function runAndKill(
