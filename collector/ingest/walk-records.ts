@@ -53,7 +53,7 @@ function headAt(bytes: Uint8Array, at: number, major: number): number {
   if (initial === undefined || initial >> 5 !== major) return -1;
   const info = initial & 31;
   if (info < 24) return info;
-  if (info > 27) return -1;
+  // 16 bytes and more stand for a reserved or an indefinite length: no number has its shortest form there.
   const size = 1 << (info - 24);
   if (at + size >= bytes.length) return -1;
   let value = 0;

@@ -172,3 +172,29 @@ test("what a receipt names is counted as delivered, by batches and by the record
   await until(() => source.pendingCount() === 0);
   expect(forwarder.status().paths[0]!.delivered).toMatchObject({ batches: 1, records: 2 });
 });
+
+test("a receipt that could not be made durable stops its chain, says so, and counts for nothing; the batch goes out again", async () => {
+  const forwarder = await start();
+  const acknowledge = source.acknowledge.bind(source);
+  source.acknowledge = () => Promise.reject(new Error("EIO"));
+  source.seal(1, [FRAME]);
+  await until(() => newest("fibre").uploads.length === 1);
+  const held = { lane: 1, epoch: 0, held: [[0, 0]], bare: [] } as unknown as Receipt;
+  newest("fibre").uploads[0]!.answer({ ok: true, value: { receipt: held, encoded: Buffer.of(1) } });
+  await until(() => reports.some(({ event }) => event === "chain-stopped"));
+  expect(reports).toContainEqual(
+    expect.objectContaining({
+      event: "chain-stopped",
+      failure: "not-durable",
+      detail: expect.stringContaining("EIO") as string,
+    }),
+  );
+  expect(source.pendingCount()).toBe(1);
+  expect(forwarder.status().chains.find(({ lane }) => lane === "telemetry")!.stoppedWhy).toContain("EIO");
+  source.acknowledge = acknowledge;
+  clock.advance(1000);
+  await until(() => newest("fibre").uploads.length === 2);
+  newest("fibre").uploads[1]!.answer({ ok: true, value: { receipt: held, encoded: Buffer.of(1) } });
+  await until(() => source.pendingCount() === 0);
+  await until(() => reports.some(({ event }) => event === "chain-resumed"));
+});
