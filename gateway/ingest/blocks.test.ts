@@ -93,6 +93,17 @@ describe("Block1", () => {
     expect(world.sink.frames).toHaveLength(1);
   });
 
+  test("a block of zeros is a block like others, wherever it stands", () => {
+    // A record with 256 bytes of data; the room for them is made with the first block, and holds zeros.
+    const body = Buffer.concat([Buffer.from("81a200616108590100", "hex"), Buffer.alloc(256)]);
+    for (const size1 of [undefined, body.length]) {
+      const world = new World();
+      const codes = sendAll(world, 1, size1 === undefined ? {} : { size1 }, body);
+      expect(codes.at(-1)).toBe("2.04");
+      expect(world.sink.frames.map(({ frame }) => Buffer.from(frame))).toEqual([body]);
+    }
+  });
+
   test("the same body in one block, twice, is two frames", () => {
     const world = new World();
     for (let time = 0; time < 2; time++)
