@@ -236,6 +236,13 @@ describe("skipItem", () => {
     expect(skipItem(Buffer.alloc(60_000, 0xc1), 0)).toBe(-1);
   });
 
+  test.each(["5fff", "7fff", "9fff", "bfff", "8100", "a10000", "c100"])("counts %s as one level more", (hex) => {
+    const item = Buffer.from(hex, "hex");
+    const inside = (levels: number): Buffer => Buffer.concat([Buffer.alloc(levels, 0x81), item]);
+    expect(skipItem(inside(CBOR_DEPTH_MAX - 1), 0)).toBe(CBOR_DEPTH_MAX - 1 + item.length);
+    expect(skipItem(inside(CBOR_DEPTH_MAX), 0)).toBe(-1);
+  });
+
   test("never says an end that lies behind the input, nor one that comes too early", () => {
     const random = seededRandom(8949);
     let whole = 0;

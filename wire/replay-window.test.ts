@@ -58,6 +58,19 @@ describe("replay window", () => {
     expect(judgeSequence(window, 99)).toBe(age === 63 ? "old" : "new");
   });
 
+  test.each([1, 31, 32, 33, 63, 64, 65, 1000])(
+    "after a leap of %i the numbers that were leapt over are new",
+    (leap) => {
+      let window = EMPTY_REPLAY_WINDOW;
+      for (let sequence = 0; sequence <= 100; sequence++) window = recordSequence(window, sequence);
+      window = recordSequence(window, 100 + leap);
+      for (let age = 1; age < REPLAY_WINDOW_WIDTH; age++) {
+        const sequence = 100 + leap - age;
+        expect([sequence, judgeSequence(window, sequence)]).toEqual([sequence, sequence <= 100 ? "duplicate" : "new"]);
+      }
+    },
+  );
+
   test("the ends of what a window can say survive its encoding", () => {
     const first = recordSequence(EMPTY_REPLAY_WINDOW, 100);
     const steps = recordSequence(recordSequence(first, 132), 163);

@@ -66,19 +66,18 @@ export const KINDS = Uint8Array.of(
   KIND_TEXT,
 );
 
-const LONGEST_NAME = 4;
 const SLOT_BY_NAME: ReadonlyMap<number, number> = new Map(
   FIELD_NAMES.map((name, slot) => [keyOf(Buffer.from(name), 0, name.length), slot]),
 );
 
 /** The slot of the field that the text label in [from, to) spells, or -1. */
 export function slotOfName(bytes: Uint8Array, from: number, to: number): number {
-  if (to - from > LONGEST_NAME || to === from) return -1;
   return SLOT_BY_NAME.get(keyOf(bytes, from, to)) ?? -1;
 }
 
+/** No two texts of up to five bytes have the same, and no longer one has that of a shorter one. */
 function keyOf(bytes: Uint8Array, from: number, to: number): number {
-  let key = 0;
+  let key = 1;
   for (let at = from; at < to; at++) key = key * 256 + bytes[at]!;
   return key;
 }

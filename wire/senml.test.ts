@@ -304,6 +304,8 @@ describe("what makes a pack invalid", () => {
     ["string value that is not UTF-8", Buffer.from("81a20061610362c328", "hex"), "utf8"],
     ["a label of 2^53", Buffer.from("81a300616102011b002000000000000000", "hex"), "label-type"],
     ["a label of 2^53 - 1", Buffer.from("81a300616102011b001fffffffffffff00", "hex"), undefined],
+    ["a zero byte before a field's name", record([2, 1], ["\u0000v", 1]), undefined],
+    ["bytes before a field's name", record([2, 1], ["xbver", 1]), undefined],
     ["an empty label", record([2, 1], ["", 1]), undefined],
     ["a label that is an underscore", record([2, 1], ["_", 1]), "must-understand"],
     ["as many extensions as are taken", record([2, 1], ...extensions(SENML_EXTENSION_LABELS_MAX)), undefined],

@@ -7,7 +7,6 @@ import {
   KINDS,
   labelOfSlot,
   LABELS,
-  SLOT_LINK,
   VALUES,
 } from "./senml-fields.ts";
 import { fieldAt, passesScan, scan, scanPack } from "./senml-scan.ts";
@@ -137,7 +136,7 @@ function fieldName(slot: number): string {
 }
 
 function namesOf(fields: number): string {
-  return FIELD_NAMES.filter((_, slot) => slot <= SLOT_LINK && (fields & (1 << slot)) !== 0).join(" and ");
+  return FIELD_NAMES.filter((_, slot) => (fields & (1 << slot)) !== 0).join(" and ");
 }
 
 const LABEL_CHARACTERS_SHOWN = 24;
