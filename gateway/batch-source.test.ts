@@ -108,6 +108,12 @@ test("sealed batches are backlog until a receipt names them, and are trimmed aft
   const batches = await source.read({ lane: 1, epoch: 0 }, 0, 1, 1 << 20);
   expect(batches).toHaveLength(2);
 
+  // A collector that knows nothing of the chain yet is not ahead of it.
+  const none = receiptFor([]);
+  await source.acknowledge(chain, none.receipt, none.encoded, []);
+  expect(source.backlog()).toMatchObject([{ pending: [[0, 2]] }]);
+  expect(errors).toEqual([]);
+
   const { receipt, encoded } = receiptFor([[0, 1]]);
   await source.acknowledge(chain, receipt, encoded, [[0, 1]]);
   expect(source.backlog()).toMatchObject([{ pending: [[2, 2]], records: 1 }]);
