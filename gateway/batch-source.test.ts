@@ -129,6 +129,34 @@ test("sealed batches are backlog until a receipt names them, and are trimmed aft
   await loop.stop();
 });
 
+test("a comparison is told of when batches were offered and a receipt names them, once that is noted; an answer to a question is none", async () => {
+  const loop = commitLoop(store);
+  for (const byte of [1, 2, 3]) await seal(loop, byte);
+  const told: unknown[] = [];
+  const source = new ChainBatchSource({
+    store,
+    gateway: gateway.id,
+    onSealed: () => {},
+    onReceipt: () => told.push(store.chain(chain)!.acknowledged),
+    roomFreed: () => {},
+    onDiverged: () => {},
+    quarantine: () => Promise.resolve(true),
+    clock,
+    log: silentLog,
+    fatal: (error) => expect(error).toBeUndefined(),
+  });
+  const asked = receiptFor([[0, 0]], 1, headerHash((await store.readHeaders(chain, 0, 0))[0]!.header));
+  await source.acknowledge(chain, asked.receipt, asked.encoded, []);
+  const elsewhere = receiptFor([[0, 0]]);
+  await source.acknowledge(chain, elsewhere.receipt, elsewhere.encoded, [[2, 2]]);
+  expect(told).toEqual([]);
+  const named = receiptFor([[0, 1]]);
+  await source.acknowledge(chain, named.receipt, named.encoded, [[1, 2]]);
+  expect(told).toEqual([[[0, 1]]]);
+  await source.stop();
+  await loop.stop();
+});
+
 test("after an older data directory came back, only what the collector is proven to hold counts as acknowledged", async () => {
   const before = commitLoop(store);
   for (const byte of [1, 2, 3, 4]) await seal(before, byte);
