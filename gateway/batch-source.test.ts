@@ -157,6 +157,45 @@ test("a comparison is told of when batches were offered and a receipt names them
   await loop.stop();
 });
 
+test.each<[string, () => Promise<{ batches: number; bytes: number }>, boolean, string[]]>([
+  ["that freed something is told to who waits for room", async () => ({ batches: 1, bytes: 9 }), false, ["freed"]],
+  ["that freed nothing is told to nobody", async () => ({ batches: 0, bytes: 0 }), false, []],
+  ["that failed ends the process", () => Promise.reject(new Error("EIO")), false, ["Error: EIO"]],
+  ["that the end of the store cut off does not", () => Promise.reject(new Error("closed")), true, []],
+])("a trim %s", async (_, trim, stops, expected) => {
+  const loop = commitLoop(store);
+  for (const byte of [1, 2]) await seal(loop, byte);
+  const told: string[] = [];
+  const begun = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  store.trim = async () => {
+    begun.resolve();
+    await go.promise;
+    return trim();
+  };
+  const source = new ChainBatchSource({
+    store,
+    gateway: gateway.id,
+    onSealed: () => {},
+    roomFreed: () => told.push("freed"),
+    onDiverged: () => {},
+    quarantine: () => Promise.resolve(true),
+    clock,
+    log: silentLog,
+    fatal: (error) => told.push(String(error)),
+  });
+  const { receipt, encoded } = receiptFor([[0, 0]]);
+  await source.acknowledge(chain, receipt, encoded, [[0, 0]]);
+  clock.advance(1000);
+  await begun.promise;
+  const stopping = stops ? source.stop() : undefined;
+  go.resolve();
+  // Without a stop the trim ends by itself.
+  await (stopping ?? new Promise((resolve) => setImmediate(resolve)));
+  expect(told).toEqual(expected);
+  await loop.stop();
+});
+
 test("after an older data directory came back, only what the collector is proven to hold counts as acknowledged", async () => {
   const before = commitLoop(store);
   for (const byte of [1, 2, 3, 4]) await seal(before, byte);

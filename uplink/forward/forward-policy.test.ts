@@ -398,6 +398,24 @@ describe("answers of the collector", () => {
     expect(stops().at(-1)).toBeLessThanOrEqual(chainRetry.firstMs);
   });
 
+  test("a stopped chain is not asked about either, also after its path was away", () => {
+    const simulation = new PolicySimulation([FIBRE]).start().pass(100);
+    simulation.refusal = ({ lane }) => (lane === 1 ? { failure: "fork" } : undefined);
+    simulation.seal(1).seal(2).pass(100);
+    const [stop] = reportsOf(simulation, "chain-stopped");
+    const from = simulation.actions.length;
+    simulation.cut("fibre", "cut");
+    // Longer than what is sealed counts as live.
+    simulation.pass(5000);
+    simulation.paths.get("fibre")!.condition = "works";
+    simulation.seal(2).pass(stop!.retryInMs - 6000);
+    const about = () => simulation.actions.slice(from).filter(({ kind }) => kind === "query" || kind === "send");
+    expect(about().length).toBeGreaterThan(0);
+    expect(about().filter((action) => "lane" in action && action.lane === 1)).toEqual([]);
+    simulation.pass(7000);
+    expect(about().some((action) => "lane" in action && action.lane === 1)).toBe(true);
+  });
+
   test("what was on its way when its chain stopped neither lets it go on nor hurries it", () => {
     const settings = { paths: { ...new PolicySimulation([FIBRE]).settings.paths, alarmTwice: true } };
     const simulation = new PolicySimulation([FIBRE, LTE], { settings }).start().pass(100);
