@@ -6,6 +6,7 @@ import { endSignals } from "@paddock/base/signals.ts";
 import { openGateway, type Gateway } from "./compose.ts";
 import { formatAddress, type GatewayConfig } from "./config.ts";
 import { Directives, type Run } from "./directives/directives.ts";
+import { tellServiceManager } from "./service-manager.ts";
 
 /** A gateway that does not come to rest in this time is ended as it is: the store is made for that. */
 const STOP_MS = 30_000;
@@ -19,6 +20,7 @@ export async function runGateway(own: GatewayConfig): Promise<number> {
   const directives = await Directives.open({ own, clock: systemClock, log: jsonLinesLog(own.log.level) });
   let gateway: Gateway | undefined;
   let bySignal: Promise<{ signal: NodeJS.Signals }> | undefined;
+  let endNotices: (() => void) | undefined;
   for (;;) {
     const run = directives.begin();
     const log = jsonLinesLog(run.config.log.level);
@@ -28,6 +30,8 @@ export async function runGateway(own: GatewayConfig): Promise<number> {
       const { first } = endSignals(process, systemClock, () => process.exit(1));
       bySignal = first.then((signal) => ({ signal }));
       process.on("SIGHUP", () => void gateway?.reloadSensors());
+      const failed = (error: unknown): void => log.warn("not-notified", { message: messageOf(error) });
+      endNotices = tellServiceManager(process.env, systemClock, failed);
     }
     const why = await Promise.race([bySignal, run.restart.then((restart) => ({ restart }))]);
     log.info("stopping", why);
@@ -35,7 +39,10 @@ export async function runGateway(own: GatewayConfig): Promise<number> {
     await gateway.stop();
     tooLong?.cancel();
     log.info("stopped");
-    if ("signal" in why) return 0;
+    if ("signal" in why) {
+      endNotices?.();
+      return 0;
+    }
   }
 }
 
