@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, existsSync, type WriteStream } from "node:fs";
-import { copyFile } from "node:fs/promises";
+import { copyFile, writeFile } from "node:fs/promises";
 import { stripVTControlCharacters } from "node:util";
 import type { Namespace } from "../lab/namespaces.ts";
 import { EMULATORS, type Emulator } from "./emulators.ts";
@@ -29,9 +29,14 @@ export interface MachineOptions {
   readonly watchdog?: boolean;
   /** Whether a reset ends the machine instead of starting it again. */
   readonly endAtReset?: boolean;
+  /** File that gets every write and flush of the disk, for what a cut of the power loses; the disk has a cache then. */
+  readonly writeLog?: string;
   /** Further arguments of the emulator. */
   readonly more?: readonly string[];
 }
+
+/** Argument of the kernel with which everything starts as always, and a shell on the console. */
+export const CONSOLE = "systemd.unit=paddock-console.target";
 
 /** Commands that are needed to run a machine, but for its emulator. */
 export const MACHINE_COMMANDS = ["mcopy", "sfdisk", "radvd"] as const;
@@ -51,6 +56,7 @@ export class Machine {
   readonly #exited: Promise<unknown>;
   readonly #consoleLog: WriteStream;
   #text = "";
+  #commands = 0;
   #wakers = new Set<() => void>();
 
   private constructor(child: ChildProcess, consoleLog: string) {
@@ -65,6 +71,7 @@ export class Machine {
   static async start(options: MachineOptions): Promise<Machine> {
     const { command, variables } = emulatorOf(options);
     if (!existsSync(options.variables)) await copyFile(variables, options.variables);
+    if (options.writeLog !== undefined) await writeFile(options.writeLog, "");
     const args = ["-n", NICE, command, ...emulatorArguments(options)];
     const child = options.namespace.spawn("nice", args, { stdio: ["pipe", "pipe", "pipe"] });
     await once(child, "spawn");
@@ -101,6 +108,21 @@ export class Machine {
   /** Types on the serial console. */
   type(text: string): void {
     this.#child.stdin!.write(text);
+  }
+
+  /**
+   * Runs a command in the shell of a machine that was started with CONSOLE. Resolves with what it says on the console, and
+   * what others say there at that time. Rejects when it fails, or after the limit.
+   */
+  async shell(command: string, limitMs: number): Promise<string> {
+    const mark = `said-${++this.#commands}`;
+    const from = this.text.length;
+    // Not as it is typed, which the terminal echoes.
+    this.type(`${command}; echo "${mark}"-$?\n`);
+    const { match, end } = await this.waitFor(new RegExp(`${mark}-(\\d+)`, "u"), limitMs, from);
+    const said = this.text.slice(from, end);
+    if (match[1] !== "0") throw new Error(`${command} ended with ${match[1]}:\n${said}`);
+    return said;
   }
 
   /** Resolves when the machine ends by itself: power off, or a reset with `endAtReset`. Rejects after the limit. */
@@ -153,9 +175,7 @@ function emulatorArguments(options: MachineOptions): string[] {
   args.push("-display", "none", "-serial", "stdio", "-device", "virtio-rng-pci");
   args.push("-drive", `if=pflash,format=raw,unit=0,readonly=on,file=${firmware}`);
   args.push("-drive", `if=pflash,format=raw,unit=1,file=${variables}`);
-  // Each write is on the host's disk before the guest hears of it: what a power cut leaves is what was answered for.
-  args.push("-drive", `file=${disk},format=raw,if=none,id=disk,cache=writethrough`);
-  args.push("-device", "virtio-blk-pci,drive=disk,bootindex=1");
+  args.push(...diskArguments(disk, options.writeLog));
   for (const { tap, mac } of cards) {
     args.push("-netdev", `tap,id=${tap},ifname=${tap},script=no,downscript=no`);
     args.push("-device", `virtio-net-pci,netdev=${tap},mac=${mac},romfile=`);
@@ -166,4 +186,17 @@ function emulatorArguments(options: MachineOptions): string[] {
   if (watchdog === true) args.push("-device", "i6300esb", "-action", "watchdog=reset");
   if (endAtReset === true) args.push("-no-reboot");
   return [...args, ...(options.more ?? [])];
+}
+
+function diskArguments(disk: string, writeLog: string | undefined): string[] {
+  const device = "virtio-blk-pci,drive=disk,bootindex=1";
+  // Each write is on the host's disk before the guest hears of it: what a power cut leaves is what was answered for.
+  if (writeLog === undefined)
+    return ["-drive", `file=${disk},format=raw,if=none,id=disk,cache=writethrough`, "-device", device];
+  const nodes = [
+    `driver=file,node-name=kept,filename=${disk}`,
+    `driver=file,node-name=log,filename=${writeLog}`,
+    "driver=blklogwrites,node-name=disk,file=kept,log=log",
+  ];
+  return [...nodes.flatMap((node) => ["-blockdev", node]), "-device", `${device},write-cache=on`];
 }

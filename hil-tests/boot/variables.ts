@@ -3,6 +3,9 @@ export const IMAGE_VARIABLE = "PADDOCK_BOOT_IMAGE";
 /** Environment variable that is set when everything is to be run, not only what CI has time for. */
 export const ALL_VARIABLE = "PADDOCK_BOOT_ALL";
 
+/** Environment variable with the number of power cuts, where thirty take too long. */
+export const CUTS_VARIABLE = "PADDOCK_BOOT_CUTS";
+
 /** The image under test. Throws when the tests were not started by `npm run images`. */
 export function imageUnderTest(): string {
   const image = process.env[IMAGE_VARIABLE];

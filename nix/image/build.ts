@@ -136,7 +136,12 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
       kernel: join(kernelFolder, "boot", `vmlinuz-${kernel}`),
       initrd,
       osRelease,
-      commandLine: `${releaseArgument(version, verity)} ${architecture.consoles} ${COMMAND_LINE}`,
+      commandLine: [
+        releaseArgument(version, verity),
+        architecture.consoles,
+        COMMAND_LINE,
+        sysctlArguments(text),
+      ].join(" "),
       kernelRelease: kernel,
       binutils: architecture.binutils,
     },
@@ -219,7 +224,19 @@ const BOOT_TRIES = 3;
  * gpt: when the power goes while an update renames its slot,
  * the kernel takes the copy of the partition table; without that word it would find no partition at all.
  */
-const COMMAND_LINE = "panic=10 ro loglevel=4 TERM=dumb random.trust_cpu=on gpt";
+const COMMAND_LINE = [
+  "panic=10 ro loglevel=4 TERM=dumb random.trust_cpu=on gpt",
+  // Those that nothing here uses take time at each start, and a process's when systemd attaches a program to bpf's.
+  "lsm=lockdown,capability,landlock,yama",
+].join(" ");
+
+/** The settings of sysctl.d as the kernel takes them itself: no process has to run for them. */
+function sysctlArguments(text: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(text).flatMap(([path, content]) =>
+    path.startsWith("etc/sysctl.d/") ? content.split("\n").filter((line) => /^[\w.]+=\S+$/u.test(line)) : [],
+  );
+  return lines.map((line) => `sysctl.${line}`).join(" ");
+}
 
 /** No menu and no editing of the command line: whoever has a keyboard has no more rights than others. */
 const LOADER_CONF = "timeout 0\neditor no\nauto-entries no\nauto-firmware no\n";

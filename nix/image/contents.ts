@@ -79,16 +79,14 @@ const inFolder = (folder: string, names: string): string[] =>
 const ROOT_FILES: readonly string[] = [
   ...inFolder(
     "usr/bin",
-    `busybox dash ip journalctl kmod mount networkctl systemctl systemd-tmpfiles udevadm umount systemd-repart`,
+    `busybox dash ip journalctl kmod mount networkctl systemctl systemd-notify udevadm umount systemd-repart`,
   ),
   ...inFolder("usr/sbin", "dmsetup e2fsck fsck.ext4 mke2fs mkfs.ext4 modprobe nft fsck"),
   ...inFolder(
     "usr/lib/systemd",
-    `systemd systemd-bless-boot systemd-executor systemd-fsck systemd-growfs systemd-journald systemd-modules-load
-    systemd-networkd systemd-networkd-wait-online systemd-random-seed systemd-shutdown systemd-sysctl systemd-timesyncd
-    systemd-udevd systemd-sulogin-shell`,
+    `systemd systemd-bless-boot systemd-executor systemd-journald systemd-networkd systemd-networkd-wait-online
+    systemd-shutdown systemd-timesyncd systemd-udevd`,
   ),
-  ...inFolder("usr/lib/systemd/system-generators", "systemd-bless-boot-generator systemd-fstab-generator"),
   ...inFolder("usr/lib/systemd/network", "99-default.link"),
   ...inFolder(
     "usr/lib/udev/rules.d",
@@ -106,44 +104,33 @@ export function rootFiles({ libraries, loader }: Architecture): string[] {
 /** Units of systemd itself, without what other units want by default. */
 export const SYSTEMD_UNITS: readonly string[] = inFolder(
   "usr/lib/systemd/system",
-  `basic.target boot-complete.target emergency.service emergency.target final.target local-fs-pre.target local-fs.target
-  modprobe@.service multi-user.target network-online.target network-pre.target network.target nss-lookup.target
-  nss-user-lookup.target paths.target poweroff.target reboot.target rescue.service rescue.target shutdown.target
-  slices.target sockets.target swap.target sysinit.target time-set.target time-sync.target timers.target tmp.mount
-  umount.target systemd-bless-boot.service systemd-fsck@.service systemd-growfs@.service systemd-journal-flush.service
-  systemd-journald-dev-log.socket systemd-journald.service systemd-journald.socket systemd-modules-load.service
-  systemd-networkd-wait-online.service systemd-networkd.service systemd-networkd.socket systemd-poweroff.service
-  systemd-random-seed.service systemd-reboot.service systemd-repart.service systemd-sysctl.service
-  systemd-timesyncd.service systemd-tmpfiles-setup-dev.service systemd-tmpfiles-setup.service systemd-udev-trigger.service
+  `basic.target boot-complete.target emergency.target final.target local-fs-pre.target local-fs.target
+  multi-user.target network-online.target network-pre.target network.target nss-lookup.target nss-user-lookup.target
+  paths.target poweroff.target reboot.target shutdown.target slices.target sockets.target
+  swap.target sysinit.target time-set.target time-sync.target timers.target tmp.mount umount.target
+  systemd-bless-boot.service systemd-journal-flush.service systemd-journald-dev-log.socket systemd-journald.service
+  systemd-journald.socket systemd-networkd-wait-online.service systemd-networkd.service systemd-networkd.socket
+  systemd-poweroff.service systemd-reboot.service systemd-timesyncd.service systemd-udev-trigger.service
   systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-udevd.service`,
 );
 
 /** Units that a target wants: links in its .wants folder. */
 export const WANTED: Readonly<Record<string, readonly string[]>> = {
-  "sysinit.target": [
-    "systemd-journald.service",
-    "systemd-modules-load.service",
-    "systemd-random-seed.service",
-    "systemd-repart.service",
-    "systemd-sysctl.service",
-    "systemd-tmpfiles-setup-dev.service",
-    "systemd-tmpfiles-setup.service",
-    "systemd-udev-trigger.service",
-    "systemd-udevd.service",
-  ],
+  "sysinit.target": ["systemd-journald.service", "systemd-udev-trigger.service", "systemd-udevd.service"],
   "sockets.target": [
     "systemd-journald-dev-log.socket",
     "systemd-journald.socket",
     "systemd-udevd-control.socket",
     "systemd-udevd-kernel.socket",
   ],
+  "basic.target": ["systemd-bless-boot.service"],
   "local-fs.target": ["tmp.mount"],
   "multi-user.target": ["systemd-networkd.service"],
 };
 
 /** Commands of busybox that units, scripts and people at a console want. */
 export const BUSYBOX_COMMANDS =
-  `cat chmod chown cp cut date dd df dmesg du echo env false free grep head hexdump hostname id
+  `cat chmod chown cp cut date dd df dmesg du echo env false find free grep head hexdump hostname id
 kill less ln ls mkdir mkfifo mknod mv nc ping ping6 printf ps pwd reboot rm rmdir sed seq sha256sum sleep sort stat
 stty sync tail tar tee test top touch tr true uname uniq uptime vi wc which xxd`
     .trim()
@@ -156,12 +143,19 @@ sd_mod sdhci_acpi sdhci_pci uas usb_storage vfat virtio_blk virtio_pci virtio_sc
     .trim()
     .split(/\s+/);
 
+/**
+ * What every start needs behind the root, by name: init.sh loads them all by one command. Left to the kernel, each would be
+ * a process of its own at the moment it is missed.
+ */
+export const EARLY_MODULES: readonly string[] =
+  "autofs4 ext4 nf_tables nft_ct nft_limit nft_log nft_reject_inet nls_ascii nls_cp437 vfat".split(" ");
+
 /** What is needed to reach the root file system. */
 export function initrdModules(architecture: Architecture): string[] {
   return [...INITRD_MODULES, ...architecture.initrdModules];
 }
 
-/** Further drivers: networks, watchdogs, file systems, the packet filter. udev loads those that the machine has. */
+/** Further drivers: networks, watchdogs, file systems, the packet filter. Those that the machine has are loaded. */
 const ROOT_MODULES: readonly string[] = `autofs4 cdc_ether cdc_mbim cdc_ncm e1000 e1000e
 efivarfs ext4 i6300esb igb igc ixgbe asix ax88179_178a nf_tables nft_ct nft_limit nft_reject_inet nft_log option
 qmi_wwan r8152 r8169 realtek softdog tpm_crb usbserial virtio_net virtio_rng`

@@ -14,12 +14,19 @@ say() {
   echo "<5>paddock: $*" >/dev/kmsg
 }
 
-# load_drivers: what the machine has, as far as the list of the image goes
+# machine: names that the machine's devices have for their drivers
+machine() {
+  find /sys/devices -name modalias -exec cat {} + | sort -u
+}
+
+# load_drivers: what the machine has, as far as the list of the image goes. One command: each reads the list anew.
 load_drivers() {
-  modprobe -abq crc32c_intel crc32c_generic sha256_ssse3
-  modprobe -abq erofs dm_verity
-  find /sys/devices -name modalias -exec cat {} + | sort -u | xargs modprobe -abq
-  for type in sd_mod mmc_block; do modprobe -bq $type; done
+  modprobe -abq crc32c_intel crc32c_generic sha256_ssse3 erofs dm_verity sd_mod mmc_block $(machine) 2>/dev/null
+}
+
+# link NAME: lets the root find a partition of its disk without a search
+link() {
+  device=$(partition "$1") && ln -s "$device" "/run/paddock-boot/$1"
 }
 
 # started_from: the disk whose EFI partition the boot loader was started from, such as vda; nothing when it does not say
@@ -117,7 +124,11 @@ else
 fi
 mkdir -p /run/paddock-boot
 echo "$VERSION" >/run/paddock-boot/release
-parent=$(basename "$(dirname "$(readlink -f "/sys/class/block/${data##*/}")")")
-echo "/dev/$parent" >/run/paddock-boot/disk
+disk=$(basename "$(dirname "$(readlink -f "/sys/class/block/${data##*/}")")")
+echo "/dev/$disk" >/run/paddock-boot/disk
+for name in esp CONFIG data; do link $name; done
+aliases=$(machine)
 for place in dev proc sys run; do mount -o move /$place /root/$place; done
+# In one go, before udev asks for one after the other.
+PATH=/usr/bin:/usr/sbin chroot /root modprobe -abq $(chroot /root cat /usr/lib/paddock/early-modules) $aliases 2>/root/dev/null
 exec switch_root /root /usr/lib/systemd/systemd

@@ -9,10 +9,11 @@ import type { Tree } from "./tree.ts";
 import type { VerityTree } from "./verity.ts";
 
 /** Commands that init.sh uses, of those that busybox has. */
-const COMMANDS = `basename cat cttyhack dd dirname echo find grep mkdir modprobe mount mv readlink reboot setsid sh sort
+const COMMANDS =
+  `basename cat chroot cttyhack dd dirname echo find grep ln mkdir modprobe mount mv readlink reboot setsid sh sort
 switch_root sync tail tr umount usleep xargs`
-  .trim()
-  .split(/\s+/);
+    .trim()
+    .split(/\s+/);
 
 /**
  * The first file system of the kernel, compressed: what finds and checks the root. It knows nothing of a release, so two

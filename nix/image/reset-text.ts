@@ -1,5 +1,5 @@
 const RESET = "/usr/bin/node /opt/paddock/paddock-gateway.mjs factory-reset";
-const DATA = "/dev/disk/by-partlabel/data";
+const DATA = "/run/paddock-boot/data";
 
 /**
  * A factory reset, when CONFIG asks for it: before the data is mounted, its whole partition is overwritten and formatted anew
@@ -10,7 +10,8 @@ export const RESET_TEXT: Readonly<Record<string, string>> = {
 Description=Paddock: erases everything that this gateway was
 DefaultDependencies=no
 RequiresMountsFor=/config
-After=systemd-repart.service
+After=paddock-data.service
+Wants=paddock-data.service
 Before=var.mount local-fs.target
 # Windows adds .txt to names, and does not show it.
 ConditionPathExistsGlob=/config/factory-reset*

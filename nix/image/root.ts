@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Architecture } from "./architectures.ts";
-import { BUSYBOX_COMMANDS, rootFiles, rootModules, SYSTEMD_UNITS, WANTED } from "./contents.ts";
+import { BUSYBOX_COMMANDS, EARLY_MODULES, rootFiles, rootModules, SYSTEMD_UNITS, WANTED } from "./contents.ts";
 import { takeModules, type ModuleSource } from "./kernel-modules.ts";
 import { RESOLV_CONF } from "./names-text.ts";
 import type { Pool } from "./pool.ts";
@@ -67,6 +67,7 @@ export async function rootTree(parts: RootParts): Promise<Tree> {
     tree.set(`opt/paddock/${file}`, { kind: "file", mode: 0o644, from: join(bundle, file) });
   for (const [path, content] of Object.entries({ ...FIXED_TEXT, ...text }))
     tree.set(path, { kind: "text", mode: 0o644, content });
+  tree.set("usr/lib/paddock/early-modules", { kind: "text", mode: 0o644, content: `${EARLY_MODULES.join("\n")}\n` });
   tree.set("usr/lib/os-release", { kind: "text", mode: 0o644, content: osRelease });
   tree.set("etc/os-release", { kind: "link", to: "../usr/lib/os-release" });
   tree.set("etc/resolv.conf", { kind: "link", to: `../${RESOLV_CONF}` });

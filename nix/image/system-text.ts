@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const NODE = "/usr/bin/node /opt/paddock/paddock-gateway.mjs";
+/** Below this a second Node would leave too little for the gateway: machines of 128 MiB, of which the kernel takes its part. */
+const LITTLE_MEMORY = "160M";
 const NIX = join(import.meta.dirname, "..");
 
 /** Units and settings of an image by path, without a slash in front. */
@@ -11,25 +12,33 @@ export function systemText(): Readonly<Record<string, string>> {
     "etc/systemd/system/paddock-gateway.service": unit("paddock-gateway"),
     "etc/systemd/system/paddock-bfd.service": unit("paddock-bfd"),
     "etc/paddock/bfd.nft": readFileSync(join(NIX, "bfd.nft"), "utf8"),
+    "usr/lib/paddock/provision.sh": readFileSync(join(import.meta.dirname, "provision.sh"), "utf8"),
   };
 }
 
 /** A unit of nix/units with the bundle in place of the sources. */
 function unit(name: string): string {
-  return readFileSync(join(NIX, "units", `${name}.service`), "utf8")
-    .replace(
-      "/opt/paddock/paddock gateway run --config /etc/paddock/gateway.json",
-      `${NODE} run --config /run/paddock/gateway.json`,
-    )
-    .replace("/opt/paddock/paddock bfd", "/usr/bin/node /opt/paddock/paddock-bfd.mjs");
+  return (
+    readFileSync(join(NIX, "units", `${name}.service`), "utf8")
+      .replace(
+        "/opt/paddock/paddock gateway run --config /etc/paddock/gateway.json",
+        "/usr/bin/node /opt/paddock/paddock-gateway.mjs run --config /run/paddock/gateway.json",
+      )
+      .replace("/opt/paddock/paddock bfd", "/usr/bin/node /opt/paddock/paddock-bfd.mjs")
+      // Real time comes before all else, and starting Node takes long: first the gateway that takes frames.
+      .replace(" paddock-bfd.service\n", "\n")
+      .replace("Before=paddock-gateway.service\n", "After=paddock-gateway.service\n")
+  );
 }
 
 const TEXT = {
+  // By the links that init.sh and paddock-data.service make: they need not wait until udev has looked at every disk.
   "etc/systemd/system/var.mount": `[Unit]
-After=systemd-repart.service
+After=paddock-data.service
+Wants=paddock-data.service
 Before=local-fs.target
 [Mount]
-What=/dev/disk/by-partlabel/data
+What=/run/paddock-boot/data
 Where=/var
 Type=ext4
 Options=nosuid,nodev,noexec,noatime
@@ -37,40 +46,107 @@ Options=nosuid,nodev,noexec,noatime
   "etc/systemd/system/config.mount": `[Unit]
 Before=local-fs.target
 [Mount]
-What=/dev/disk/by-partlabel/CONFIG
+What=/run/paddock-boot/CONFIG
 Where=/config
 Type=vfat
 Options=sync,nosuid,nodev,noexec,umask=0077
 `,
   "etc/systemd/system/efi.mount": `[Mount]
-What=/dev/disk/by-partlabel/esp
+What=/run/paddock-boot/esp
 Where=/efi
 Type=vfat
 Options=sync,nosuid,nodev,noexec,umask=0077
 `,
+  "etc/systemd/system/paddock-data.service": `[Unit]
+Description=Paddock: the data partition, at the first start
+DefaultDependencies=no
+ConditionPathExists=!/run/paddock-boot/data
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+Environment=TMPDIR=/run
+ExecStart=/usr/bin/systemd-repart --dry-run=no
+ExecStart=/bin/sh /usr/lib/paddock/link-data.sh
+StandardError=journal+console
+`,
+  // The kernel does not know the name of a partition that was added while it runs: it is the one without.
+  "usr/lib/paddock/link-data.sh": `read -r disk </run/paddock-boot/disk
+for event in "/sys/block/\${disk#/dev/}"/*/uevent; do
+  partition=\${event%/uevent}
+  if grep -q '^PARTN=' "$event" && ! grep -q '^PARTNAME=' "$event"; then
+    ln -sf "/dev/\${partition##*/}" /run/paddock-boot/data
+  fi
+done
+[ -e /run/paddock-boot/data ]
+`,
+  // Only a start that the boot loader counts has to be marked as good.
   "etc/systemd/system/systemd-bless-boot.service.d/paddock.conf": `[Unit]
 RequiresMountsFor=/efi
+ConditionPathExists=/sys/firmware/efi/efivars/LoaderBootCountPath-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f
 `,
   "etc/systemd/system/local-fs.target.d/paddock.conf": `[Unit]
 Wants=var.mount config.mount
 `,
   "etc/systemd/system/multi-user.target.d/paddock.conf": `[Unit]
-Wants=paddock-gateway.service
+Wants=paddock-gateway.service paddock-coldplug.service paddock-little-memory.service
 `,
-  "etc/systemd/system/systemd-repart.service.d/paddock.conf": `[Service]
-Environment=TMPDIR=/run
+  // Drivers are loaded by then, and disks are found without udev: names for networks are what a start waits for.
+  "etc/systemd/system/systemd-udev-trigger.service.d/paddock.conf": `[Service]
+ExecStart=
+ExecStart=-/usr/bin/udevadm trigger --action=add --prioritized-subsystem=net --subsystem-match=net --subsystem-match=usb --subsystem-match=mmc --subsystem-match=sdio
+`,
+  // For who owns the machine's firmware, and for tests: systemd.unit=paddock-console.target on the command line.
+  "etc/systemd/system/paddock-console.target": `[Unit]
+Description=Paddock, with a shell on the console
+Wants=paddock-console.service multi-user.target
+AllowIsolate=yes
+`,
+  "etc/systemd/system/paddock-console.service": `[Unit]
+Description=Paddock: a shell on the console
+DefaultDependencies=no
+[Service]
+ExecStart=/bin/sh
+Environment=PS1= PATH=/usr/bin:/usr/sbin
+StandardInput=tty-force
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/console
+Restart=always
+`,
+  // systemd's own asks sulogin for a password, and there is none.
+  "etc/systemd/system/emergency.service": `[Unit]
+Description=Paddock: a shell for repair
+DefaultDependencies=no
+Conflicts=shutdown.target
+Before=shutdown.target
+[Service]
+ExecStartPre=-/bin/sh -c 'echo "paddock: this start went no further; systemctl --failed says why. This is a shell for repair; reboot -f starts again."'
+ExecStart=-/bin/sh
+Environment=PATH=/usr/bin:/usr/sbin
+StandardInput=tty-force
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/console
+Restart=always
+`,
+  "etc/systemd/system/paddock-coldplug.service": `[Unit]
+Description=Paddock: every other device
+After=paddock-gateway.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=-/usr/bin/udevadm trigger --type=all --action=add
 `,
   "etc/systemd/system/paddock-provision.service": `[Unit]
 Description=Paddock: what the gateway runs with, from the CONFIG partition
 DefaultDependencies=no
-After=config.mount var.mount systemd-tmpfiles-setup.service
+After=config.mount var.mount
 Before=network-pre.target
 Wants=network-pre.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=${NODE} provision
-ExecStart=/bin/sh -c '[ ! -e /run/paddock/hostname ] || hostname -F /run/paddock/hostname'
+ExecStart=/bin/sh /usr/lib/paddock/provision.sh
 StandardOutput=journal+console
 StandardError=journal+console
 `,
@@ -79,12 +155,29 @@ After=local-fs.target paddock-provision.service paddock-nft.service
 Wants=paddock-provision.service paddock-nft.service
 [Service]
 StandardError=journal+console
+# Killed and started again when its event loop stands still; a store that has much to read at its opening has the time.
+Type=notify
+NotifyAccess=all
+WatchdogSec=300
+WatchdogSignal=SIGKILL
+TimeoutStartSec=infinity
+# systemd-notify.
+Environment=PATH=/usr/bin:/usr/sbin
 `,
   // What provision put there stays when the speaker stops.
   "etc/systemd/system/paddock-bfd.service.d/image.conf": `[Unit]
 After=paddock-provision.service
+ConditionMemory=>=${LITTLE_MEMORY}
 [Service]
 RuntimeDirectoryPreserve=yes
+`,
+  "etc/systemd/system/paddock-little-memory.service": `[Unit]
+Description=Paddock: what does not fit into the memory
+ConditionMemory=<${LITTLE_MEMORY}
+[Service]
+Type=oneshot
+ExecStart=/bin/echo 'paddock: little memory: BFD is not started; receipts alone tell when a path is gone'
+StandardOutput=journal+console
 `,
   "etc/systemd/system/paddock-nft.service": `[Unit]
 Description=Paddock: the packet filter that BFD needs
@@ -98,12 +191,11 @@ ExecStart=/usr/sbin/nft -f /etc/paddock/bfd.nft
 `,
   // The watchdog starts the machine anew when systemd is silent for so long. A disk that is slow is better than no gateway.
   "etc/systemd/system.conf.d/paddock.conf": `[Manager]
-RuntimeWatchdogSec=30
-RebootWatchdogSec=60
+RuntimeWatchdogSec=120
+RebootWatchdogSec=120
 DefaultDeviceTimeoutSec=300
 DefaultTimeoutStartSec=300
 `,
-  "etc/tmpfiles.d/paddock.conf": "d /var/lib/paddock 0700 paddock paddock\nd /run/paddock 0700 paddock paddock\n",
   "etc/systemd/network/80-wired.network": `[Match]
 Type=ether
 [Network]

@@ -43,7 +43,6 @@ export async function updateText(key: string | undefined): Promise<Readonly<Reco
 
 const UNITS = {
   "etc/paddock/board": `${BOARD}\n`,
-  "etc/tmpfiles.d/paddock-update.conf": `d ${STATE} 0755 root root\n`,
   // Nothing is pending at most starts, and then nothing runs.
   "etc/systemd/system/paddock-update-gate.service": `[Unit]
 Description=Paddock: judges a new release after its start
