@@ -183,7 +183,9 @@ function emulatorArguments(options: MachineOptions): string[] {
   if (kernelArguments !== undefined)
     args.push("-smbios", `type=11,value=${COMMAND_LINE_EXTRA}=${kernelArguments.replaceAll(",", ",,")}`);
   if (clock !== undefined) args.push("-rtc", `base=${clock}`);
-  if (watchdog === true) args.push("-device", "i6300esb", "-action", "watchdog=reset");
+  // Whichever of the two the system takes; that of the chipset is tied off unless this is said.
+  if (watchdog === true)
+    args.push("-device", "i6300esb", "-action", "watchdog=reset", "-global", "ICH9-LPC.noreboot=false");
   if (endAtReset === true) args.push("-no-reboot");
   return [...args, ...(options.more ?? [])];
 }

@@ -136,12 +136,9 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
       kernel: join(kernelFolder, "boot", `vmlinuz-${kernel}`),
       initrd,
       osRelease,
-      commandLine: [
-        releaseArgument(version, verity),
-        architecture.consoles,
-        COMMAND_LINE,
-        sysctlArguments(text),
-      ].join(" "),
+      commandLine: [releaseArgument(version, verity), architecture.consoles, COMMAND_LINE, sysctlArguments(text)].join(
+        " ",
+      ),
       kernelRelease: kernel,
       binutils: architecture.binutils,
     },
