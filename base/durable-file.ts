@@ -41,6 +41,8 @@ export async function createFile(path: string, content: string | Uint8Array, mod
 async function writeNew(path: string, content: string | Uint8Array, mode: number): Promise<void> {
   const file = await open(path, "wx", mode);
   try {
+    // A umask may have taken away from it.
+    await file.chmod(mode);
     await file.writeFile(content);
     await file.sync();
   } finally {

@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { evaluateNix } from "@paddock/nix/evaluate.ts";
-import { shippedFiles } from "@paddock/nix/generate.ts";
+import { IMAGE_FILES, shippedFiles } from "@paddock/nix/generate.ts";
 import { run } from "../docs/run.ts";
 import { ROOT_PATH } from "../docs/units.ts";
 
@@ -54,11 +54,15 @@ const alike = (value: boolean, count: number): boolean[] => Array.from({ length:
 const alone = process.getuid?.() === 0 ? ["unshare", "-n", "-m"] : ["unshare", "-r", "-n", "-m"];
 const inNamespace = (...command: string[]) => run(alone[0]!, ...alone.slice(1), ...command);
 
-test("the units and the packet filter in nix/ are what nix/lib makes: else run `node nix/generate.ts`", async () => {
+test("units, packet filter and files of images in nix/ are what nix/lib makes: else run `node nix/generate.ts`", async () => {
   const made = await shippedFiles();
   expect(Object.keys(made)).toContain("units/paddock-gateway.service");
   for (const [path, text] of Object.entries(made))
     expect(await readFile(join(ROOT_PATH, "nix", path), "utf8"), path).toBe(text);
+  const there = (await readdir(IMAGE_FILES, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(join(ROOT_PATH, "nix/").length));
+  expect(there.toSorted()).toEqual(Object.keys(made).filter((path) => path.startsWith("image/files/")));
 });
 
 test.each([

@@ -7,18 +7,15 @@ import { makeErofs } from "./erofs.ts";
 import { FixedIds } from "./fixed-ids.ts";
 import { collectParts } from "../sbom/collect-parts.ts";
 import type { ImageParts } from "../sbom/parts.ts";
+import { imageText } from "./image-text.ts";
 import { makeInitrd, releaseArgument } from "./initrd.ts";
 import { kernelRelease, type ModuleSource } from "./kernel-modules.ts";
 import { lockedPackages } from "./lock.ts";
-import { NAMES_TEXT } from "./names-text.ts";
 import { nodeProgram } from "./node-program.ts";
 import { Pool } from "./pool.ts";
 import { rootTree } from "./root.ts";
-import { RESET_TEXT } from "./reset-text.ts";
 import { run } from "./run.ts";
-import { systemText } from "./system-text.ts";
 import { writeTree } from "./tree.ts";
-import { updateText } from "./update-text.ts";
 import { makeUki, signEfi, type SigningKey } from "./uki.ts";
 import { makeVerity } from "./verity.ts";
 
@@ -108,7 +105,7 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
 
   tell("root file system");
   const osRelease = osReleaseOf(options);
-  const text = { ...systemText(), ...NAMES_TEXT, ...RESET_TEXT, ...(await updateText(options.key)) };
+  const text = await imageText(options.key);
   const tree = await rootTree({ architecture, pool, modules: modules("root-modules"), node, bundle, text, osRelease });
   await writeTree(tree, join(scratch, "root"));
   const root = join(scratch, "root.erofs");

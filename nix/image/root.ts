@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Architecture } from "./architectures.ts";
@@ -23,20 +24,26 @@ export interface RootParts {
 /** Places that something is mounted on, or that are written to there. */
 const PLACES = ["config", "dev", "proc", "root", "run", "sys", "tmp", "var", "efi"];
 
+/** Users of the programs, as nix/lib writes them for systemd-sysusers. */
+const USERS = [
+  ...readFileSync(join(import.meta.dirname, "../units/paddock.sysusers"), "utf8").matchAll(
+    /^u (\S+) +(\d+) +"([^"]*)" +(\S+)$/gmu,
+  ),
+].map(([, name, id, about, home]) => ({ name, id, about, home }));
+
 /** What is the same in every image, however it is set up. */
 const FIXED_TEXT: Readonly<Record<string, string>> = {
   "etc/passwd": [
     "root:x:0:0:root:/root:/bin/sh",
     "systemd-network:x:998:998::/:/bin/false",
     "systemd-timesync:x:997:997::/:/bin/false",
-    "paddock:x:800:800:Paddock gateway and BFD:/var/lib/paddock:/bin/false",
-    "paddock-collector:x:801:801:Paddock collector:/var/lib/paddock-collector:/bin/false",
+    ...USERS.map(({ name, id, about, home }) => `${name}:x:${id}:${id}:${about}:${home}:/bin/false`),
     "nobody:x:65534:65534:nobody:/:/bin/false",
     "",
   ].join("\n"),
   "etc/group": `root:0 tty:5 disk:6 lp:7 kmem:15 dialout:20 cdrom:24 tape:26 audio:29 utmp:43 video:44 input:101 kvm:102
-    render:103 sgx:104 systemd-timesync:997 systemd-network:998 systemd-journal:999 paddock:800 paddock-collector:801
-    nogroup:65534`
+    render:103 sgx:104 systemd-timesync:997 systemd-network:998 systemd-journal:999 nogroup:65534
+    ${USERS.map(({ name, id }) => `${name}:${id}`).join(" ")}`
     .split(/\s+/)
     .map((line) => `${line.replace(":", ":x:")}:\n`)
     .join(""),

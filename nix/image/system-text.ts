@@ -1,34 +1,22 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Below this a second Node would leave too little for the gateway: machines of 128 MiB, of which the kernel takes its part. */
 const LITTLE_MEMORY = "160M";
-const NIX = join(import.meta.dirname, "..");
+/** What nix/lib makes for an image, by path: `node nix/generate.ts` writes it. */
+const MADE = join(import.meta.dirname, "files");
 
 /** Units and settings of an image by path, without a slash in front. */
 export function systemText(): Readonly<Record<string, string>> {
+  const made = readdirSync(MADE, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((path) => [path.slice(MADE.length + 1), readFileSync(path, "utf8")] as const);
   return {
     ...TEXT,
-    "etc/systemd/system/paddock-gateway.service": unit("paddock-gateway"),
-    "etc/systemd/system/paddock-bfd.service": unit("paddock-bfd"),
-    "etc/paddock/bfd.nft": readFileSync(join(NIX, "bfd.nft"), "utf8"),
+    ...Object.fromEntries(made),
     "usr/lib/paddock/provision.sh": readFileSync(join(import.meta.dirname, "provision.sh"), "utf8"),
   };
-}
-
-/** A unit of nix/units with the bundle in place of the sources. */
-function unit(name: string): string {
-  return (
-    readFileSync(join(NIX, "units", `${name}.service`), "utf8")
-      .replace(
-        "/opt/paddock/paddock gateway run --config /etc/paddock/gateway.json",
-        "/usr/bin/node /opt/paddock/paddock-gateway.mjs run --config /run/paddock/gateway.json",
-      )
-      .replace("/opt/paddock/paddock bfd", "/usr/bin/node /opt/paddock/paddock-bfd.mjs")
-      // Real time comes before all else, and starting Node takes long: first the gateway that takes frames.
-      .replace(" paddock-bfd.service\n", "\n")
-      .replace("Before=paddock-gateway.service\n", "After=paddock-gateway.service\n")
-  );
 }
 
 const TEXT = {
@@ -179,16 +167,6 @@ Type=oneshot
 ExecStart=/bin/echo 'paddock: little memory: BFD is not started; receipts alone tell when a path is gone'
 StandardOutput=journal+console
 `,
-  "etc/systemd/system/paddock-nft.service": `[Unit]
-Description=Paddock: the packet filter that BFD needs
-DefaultDependencies=no
-Before=network-pre.target paddock-bfd.service
-Wants=network-pre.target
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/usr/sbin/nft -f /etc/paddock/bfd.nft
-`,
   // The watchdog starts the machine anew when systemd is silent for so long. A disk that is slow is better than no gateway.
   "etc/systemd/system.conf.d/paddock.conf": `[Manager]
 RuntimeWatchdogSec=120
@@ -196,17 +174,10 @@ RebootWatchdogSec=120
 DefaultDeviceTimeoutSec=300
 DefaultTimeoutStartSec=300
 `,
-  "etc/systemd/network/80-wired.network": `[Match]
-Type=ether
-[Network]
-IPv6AcceptRA=yes
-LinkLocalAddressing=ipv6
-`,
   "etc/repart.d/50-data.conf": `[Partition]
 Type=linux-generic
 Label=data
 Format=ext4
 SizeMinBytes=64M
 `,
-  "etc/sysctl.d/50-paddock.conf": "net.core.rmem_max=4194304\n",
 } as const;

@@ -6,28 +6,8 @@ const UPDATE = "/usr/bin/node /opt/paddock/paddock-gateway.mjs update";
 const STATE = "/var/lib/paddock-update";
 const REQUEST = "/var/lib/paddock/update-request.json";
 
-/** They write to the raw disk, the boot partition and their own folder, and to nothing else. */
-const CONFINED = `UMask=0022
-NoNewPrivileges=yes
-CapabilityBoundingSet=CAP_DAC_OVERRIDE
-ProtectSystem=strict
-ReadWritePaths=-/efi -${STATE}
-ProtectHome=yes
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectClock=yes
-RestrictSUIDSGID=yes
-RestrictRealtime=yes
-RestrictNamespaces=yes
-LockPersonality=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallErrorNumber=EPERM
-StandardOutput=journal+console
+/** What they may do is in nix/lib/image.nix. */
+const ON_CONSOLE = `StandardOutput=journal+console
 StandardError=journal+console
 `;
 
@@ -56,7 +36,7 @@ FailureAction=reboot
 Type=oneshot
 ExecStart=${UPDATE} gate
 TimeoutStartSec=20min
-${CONFINED}`,
+${ON_CONSOLE}`,
   "etc/systemd/system/boot-complete.target.d/paddock.conf": `[Unit]
 Requires=paddock-update-gate.service
 After=paddock-update-gate.service
@@ -70,7 +50,7 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStop=/bin/sh -c '[ ! -e ${STATE}/pending ] || exec ${UPDATE} gate --leaving'
 TimeoutStopSec=20
-${CONFINED}`,
+${ON_CONSOLE}`,
   "etc/systemd/system/paddock-update.service": `[Unit]
 Description=Paddock: installs the release that the gateway asks for
 ConditionPathExists=${REQUEST}
@@ -88,7 +68,7 @@ RestartSec=120
 Nice=10
 CPUWeight=20
 IOSchedulingClass=idle
-${CONFINED}`,
+${ON_CONSOLE}`,
   "etc/systemd/system/paddock-update.path": `[Unit]
 Description=Paddock: looks for what the gateway asks to install
 [Path]

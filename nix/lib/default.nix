@@ -11,6 +11,7 @@ let
     ./firewall.nix
     ./network.nix
     ./kernel.nix
+    ./image.nix
   ];
 in
 rec {

@@ -19,8 +19,12 @@ text.filesWhen (settings.bfd.enable || settings.firewall.enable) {
     (when settings.bfd.enable [ (load "bfd.nft") ])
     (when settings.firewall.enable [ (load "firewall.nft") ])
     "UMask=0077"
-    (text.linesWithin (import ./hardening.nix { capabilities = "CAP_NET_ADMIN"; families = "AF_NETLINK"; }))
-    "MemoryDenyWriteExecute=yes"
+    (text.linesWithin (import ./hardening.nix {
+      capabilities = "CAP_NET_ADMIN";
+      families = "AF_NETLINK";
+      asRoot = true;
+      compiles = false;
+    }))
     "IPAddressDeny=any"
     ""
     "[Install]"

@@ -26,7 +26,7 @@ let
     "[Unit]"
     "Description=Paddock gateway: takes frames from sensors, keeps them in a hash chain, forwards them"
     "Documentation=https://www.rfc-editor.org/rfc/rfc7252 https://www.rfc-editor.org/rfc/rfc8428"
-    "After=network.target${if bfd.enable then " paddock-bfd.service" else ""}"
+    "After=network.target${if bfd.enable && !bfd.last then " paddock-bfd.service" else ""}"
     (when bfd.enable [ "Wants=paddock-bfd.service" ])
     "# Never gives up: a gateway that is not started again takes no readings."
     "StartLimitIntervalSec=0"
@@ -64,7 +64,10 @@ let
     "Description=Paddock BFD speaker: watches the paths of the gateway"
     "Documentation=https://www.rfc-editor.org/rfc/rfc5880"
     "After=network.target"
-    "Before=paddock-gateway.service"
+    (if bfd.last then [
+      "# Real time comes before all else, and starting takes long: first the gateway that takes frames."
+      "After=paddock-gateway.service"
+    ] else "Before=paddock-gateway.service")
     "# Never gives up: without it receipts alone tell that a path is gone."
     "StartLimitIntervalSec=0"
     ""

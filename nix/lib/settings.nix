@@ -90,8 +90,13 @@ section "What a machine with Paddock is made of." {
     enable = bool false "The gateway runs with the document that `paddock gateway provision` made of it.";
   };
 
+  image = section "A machine that is an image of nix/image." {
+    enable = bool false "Confine the image's own helpers.";
+  };
+
   bfd = section "The BFD speaker." {
     enable = bool true "Make its unit and its packet filter.";
+    last = bool false "Start it once the gateway runs, and not before it.";
     command = command "/opt/paddock/paddock bfd" "What starts the speaker.";
     socket = path "/run/paddock/bfd.sock" "Socket that `bfd.socket` of the gateway names.";
     priority = int { default = 50; min = 1; max = 99; unit = "points"; about = "Real-time priority (SCHED_FIFO)."; };
