@@ -7,6 +7,7 @@ import { makeErofs } from "./erofs.ts";
 import { FixedIds } from "./fixed-ids.ts";
 import { collectParts } from "../sbom/collect-parts.ts";
 import type { ImageParts } from "../sbom/parts.ts";
+import { blankUnused } from "./blank-node.ts";
 import { imageText } from "./image-text.ts";
 import { makeInitrd, releaseArgument } from "./initrd.ts";
 import { kernelRelease, type ModuleSource } from "./kernel-modules.ts";
@@ -102,6 +103,7 @@ async function buildIn(scratch: string, options: ImageOptions): Promise<BuiltIma
   const node = join(scratch, "node");
   const { program, versions } = await nodeProgram(architecture, options.cache);
   await run(`${architecture.binutils}strip`, ["-s", "-o", node, program]);
+  await blankUnused(node);
 
   tell("root file system");
   const osRelease = osReleaseOf(options);

@@ -8,6 +8,7 @@ $BB mount -t proc -o nosuid,noexec,nodev proc /proc
 $BB mount -t sysfs -o nosuid,noexec,nodev sys /sys
 $BB mount -t tmpfs -o mode=755,nosuid,nodev run /run
 PATH=/bin:/sbin
+REQUESTS=/usr/lib/paddock/device-mapper
 
 say() {
   echo "paddock: $*" >/dev/console
@@ -58,13 +59,36 @@ wait_for() {
   done
 }
 
+# u32 NUMBER: its four bytes, little-endian
+u32() {
+  for shift in 0 8 16 24; do printf "\\$(printf %o $(($1 >> shift & 255)))"; done
+}
+
+# device_mapper: sends it what comes in
+device_mapper() {
+  cat >/run/request
+  ioctl <>/dev/mapper/control 3</run/request
+}
+
+# make_verity DATA HASHES: /dev/dm-0, which has no block that is not as released
+make_verity() {
+  device_mapper <$REQUESTS/create || return 1
+  {
+    cat $REQUESTS/load
+    u32 $((DATA_BLOCKS * 8))
+    cat $REQUESTS/target
+    printf '1 %s %s 4096 4096 %s %s sha256 %s %s\0' "$1" "$2" "$DATA_BLOCKS" "$HASH_START" "$ROOT_HASH" "$SALT"
+  } | device_mapper || return 1
+  device_mapper <$REQUESTS/resume
+}
+
 # open_root: the checked root file system at /root
 open_root() {
   data=$(wait_for partition "paddock_$VERSION") || { say "no partition paddock_$VERSION"; return 1; }
   hashes=$(wait_for partition "paddock_${VERSION}_verity") || { say "no partition paddock_${VERSION}_verity"; return 1; }
-  dmsetup create root --readonly --noudevsync --verifyudev --table "0 $((DATA_BLOCKS * 8)) verity 1 $data $hashes 4096 4096 $DATA_BLOCKS $HASH_START sha256 $ROOT_HASH $SALT" || return 1
-  mount -t erofs -o ro /dev/mapper/root /root || return 1
-  dd if=/dev/mapper/root of=/dev/null bs=1M 2>/dev/null || { say "$data is damaged: a block has another hash than the release"; return 1; }
+  make_verity "$data" "$hashes" || { say "dm-verity cannot be set up"; return 1; }
+  mount -t erofs -o ro /dev/dm-0 /root || return 1
+  dd if=/dev/dm-0 of=/dev/null bs=1M 2>/dev/null || { say "$data is damaged: a block has another hash than the release"; return 1; }
 }
 
 # give_way: marks this release as bad and starts the other one, if there is another that is not

@@ -4,19 +4,19 @@ import { basename, join } from "node:path";
 import { run } from "./run.ts";
 import type { Tree } from "./tree.ts";
 
-/** What depmod writes that libkmod and busybox read. */
-const INDEXES = [
-  "modules.alias",
-  "modules.alias.bin",
-  "modules.builtin.alias.bin",
-  "modules.builtin.bin",
-  "modules.dep",
-  "modules.dep.bin",
-  "modules.devname",
-  "modules.softdep",
-  "modules.symbols",
-  "modules.symbols.bin",
-];
+/** What depmod writes that the one or the other modprobe reads. */
+const INDEXES = {
+  kmod: [
+    "modules.alias.bin",
+    "modules.builtin.alias.bin",
+    "modules.builtin.bin",
+    "modules.dep.bin",
+    "modules.devname",
+    "modules.softdep",
+    "modules.symbols.bin",
+  ],
+  busybox: ["modules.alias", "modules.dep", "modules.symbols"],
+} as const;
 
 export interface ModuleSource {
   /** The kernel's release, such as 6.12.1-amd64. */
@@ -38,9 +38,14 @@ export async function kernelRelease(packageFolder: string): Promise<string> {
 
 /**
  * Puts the modules and all that they need into the tree, unpacked, as the file system around them compresses better, with
- * the indexes of just these. Throws at a name that the kernel has neither as a module nor built in.
+ * the indexes of just these for the modprobe that there is. Throws at a name that the kernel has neither as a module nor built in.
  */
-export async function takeModules(tree: Tree, source: ModuleSource, wanted: readonly string[]): Promise<void> {
+export async function takeModules(
+  tree: Tree,
+  source: ModuleSource,
+  wanted: readonly string[],
+  modprobe: keyof typeof INDEXES,
+): Promise<void> {
   const { release, folder, scratch } = source;
   const dependencies = await dependenciesOf(source);
   const builtIn = new Set(
@@ -67,7 +72,7 @@ export async function takeModules(tree: Tree, source: ModuleSource, wanted: read
   for (const name of ["modules.builtin", "modules.builtin.modinfo", "modules.order"])
     await writeFile(join(place, name), await readFile(join(folder, name)));
   await run("depmod", ["-b", root, release]);
-  for (const name of INDEXES)
+  for (const name of INDEXES[modprobe])
     tree.set(`usr/lib/modules/${release}/${name}`, { kind: "file", mode: 0o644, from: join(place, name) });
 }
 

@@ -67,7 +67,7 @@ export async function rootTree(parts: RootParts): Promise<Tree> {
     if (!tree.has(`usr/bin/${name}`)) tree.set(`usr/bin/${name}`, { kind: "link", to: "busybox" });
   // Not busybox, whose shell runs its own commands before those of the same name in PATH, `ip` too.
   tree.set("usr/bin/sh", { kind: "link", to: "dash" });
-  await takeModules(tree, modules, rootModules(architecture));
+  await takeModules(tree, modules, rootModules(architecture), "kmod");
   tree.set("usr/bin/node", { kind: "file", mode: 0o755, from: node });
   await pool.takeLibraries(tree, [node]);
   for (const file of await filesOf(bundle))

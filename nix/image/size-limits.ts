@@ -1,0 +1,36 @@
+/** Bytes of what an image is made of. `download` is the compressed image, or the most that it can have. */
+export type Sizes = Readonly<Record<"root" | "initrd" | "download", number>>;
+
+const MB = 1_000_000;
+
+/**
+ * The most that each part may have. Less compression leaves a larger root: the limits of fast builds stand in the same
+ * proportion, so that what grows is seen in CI, too.
+ */
+export const SIZE_LIMITS: Readonly<Record<string, Sizes>> = {
+  "zstd,level=15": { root: 43 * MB, initrd: 3 * MB, download: 48 * MB },
+};
+
+/** A line for each part, with its limit. */
+export function sizeLines(sizes: Sizes, compression: string): string[] {
+  const limits = SIZE_LIMITS[compression];
+  return Object.entries(sizes).map(([part, bytes]) => {
+    const limit = limits === undefined ? "" : ` of at most ${inMb(limits[part as keyof Sizes])}`;
+    return `${part.padEnd(8)} ${inMb(bytes)}${limit}`;
+  });
+}
+
+/** Throws where a part has more than its limit; without limits for this compression nothing is looked at. */
+export function assertSizes(sizes: Sizes, compression: string): void {
+  const limits = SIZE_LIMITS[compression];
+  if (limits === undefined) return;
+  const over = (Object.keys(limits) as (keyof Sizes)[]).filter((part) => sizes[part] > limits[part]);
+  if (over.length > 0)
+    throw new Error(
+      `Too large: ${over.join(" and ")}. Take something out (nix/image/contents.ts), or say in nix/image/size-limits.ts why it may be.`,
+    );
+}
+
+function inMb(bytes: number): string {
+  return `${(bytes / MB).toFixed(1)} MB`;
+}
