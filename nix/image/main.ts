@@ -6,6 +6,7 @@ import { buildImage } from "./build.ts";
 import { readOptions, USAGE } from "./options.ts";
 import { assertOneArchitecture, writeRelease } from "./release.ts";
 import { run } from "./run.ts";
+import { assertSizes, sizeLines } from "./size-limits.ts";
 import { writeUpdate } from "./update.ts";
 
 runMain(async (args) => {
@@ -20,6 +21,11 @@ runMain(async (args) => {
   const startedAt = Date.now();
   const tell = (step: string): void => print(`${((Date.now() - startedAt) / 1000).toFixed(1).padStart(6)} s  ${step}`);
   const image = await buildImage({ ...options, tell });
+  // Root and program are compressed already: what is downloaded has at most as much as they have.
+  const { root, verity, uki, initrd } = image.sizes;
+  const sizes = { root, initrd, download: root + verity + uki };
+  for (const line of sizeLines(sizes, options.compression)) tell(line);
+  assertSizes(sizes, options.compression);
   const commit = await git("rev-parse", "HEAD");
   const { key } = options;
   let more: string[] = [];
