@@ -49,6 +49,7 @@ let
       offline = true;
       compiles = false;
     };
+    paddock-little-memory = confined { offline = true; compiles = false; };
     paddock-coldplug = confined {
       # It writes to /sys, and listens to what the kernel says of devices.
       mayTuneKernel = true;
