@@ -60,12 +60,14 @@ test("another language is answered as no language is, another encoding refused: 
   expect(JSON.parse(said)).toEqual(["1970-01-01", "1970-01-01", "1970-01-01", "a,b", "ERR_ENCODING_NOT_SUPPORTED"]);
 });
 
+/** How the blanked Node ends with a file. */
+function started(name: string, text: string): { status: number | null; stdout: string; stderr: string } {
+  writeFileSync(join(directory, name), text);
+  const { status, stdout, stderr } = spawnSync(node, [join(directory, name)], { encoding: "utf8" });
+  return { status, stdout, stderr };
+}
+
 test("a bundle runs, a file with types is refused", () => {
-  const started = (name: string, text: string) => {
-    writeFileSync(join(directory, name), text);
-    const { status, stdout, stderr } = spawnSync(node, [join(directory, name)], { encoding: "utf8" });
-    return { status, stdout, stderr };
-  };
   const bundle = 'import { request } from "node:http"; console.log(typeof request, typeof fetch);';
   expect(started("bundle.mjs", bundle)).toEqual({ status: 0, stdout: "function function\n", stderr: "" });
   const typed = started("typed.ts", "const one: number = 1; console.log(one);");

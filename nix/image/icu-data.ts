@@ -70,7 +70,7 @@ function itemsOf(program: Buffer): Item[] {
     const end = entries[index + 1]!.start;
     if (!/^icudt\d+l\//u.test(entry.name) || end < entry.start || end > program.length)
       throw new Error(`ICU's data is not built as expected at its item ${index}`);
-    return { ...entry, end };
+    return { name: entry.name, start: entry.start, end };
   });
 }
 
