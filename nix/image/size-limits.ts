@@ -4,11 +4,11 @@ export type Sizes = Readonly<Record<"root" | "initrd" | "download", number>>;
 const MB = 1_000_000;
 
 /**
- * The most that each part may have. Less compression leaves a larger root: the limits of fast builds stand in the same
- * proportion, so that what grows is seen in CI, too.
+ * The most that each part may have, some percent more than it has: sizes are the same each time, so what grows is seen. Fast
+ * builds, CI's, compress less and have limits of their own. `download` is to be 48 MB one day: the kernel alone is 12.
  */
 export const SIZE_LIMITS: Readonly<Record<string, Sizes>> = {
-  "zstd,level=15": { root: 43 * MB, initrd: 3 * MB, download: 48 * MB },
+  "zstd,level=1": { root: 53.5 * MB, initrd: 3 * MB, download: 69 * MB },
 };
 
 /** A line for each part, with its limit. */
