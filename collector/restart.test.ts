@@ -62,7 +62,7 @@ async function start(): Promise<Running> {
 async function end(signal: NodeJS.Signals): Promise<number | null> {
   const running = child!;
   child = undefined;
-  if (running.exitCode !== null) return running.exitCode;
+  if (running.exitCode !== null || running.signalCode !== null) return running.exitCode;
   running.kill(signal);
   const [code] = (await once(running, "exit")) as [number | null];
   return code;
@@ -131,12 +131,18 @@ test("SIGTERM lets the upload in flight finish, and ends with 0", async () => {
 });
 
 test("a signal and its echo, as timeout(1) and service managers send it, are one: the end is a clean one", async () => {
-  await start();
+  const { client } = await start();
+  // One request is under way: the collector cannot be gone before the echo.
+  const held = client.session.request({ ":method": "POST", ":path": "/v1/enrolments" }, { endStream: false });
+  held.on("error", () => {});
+  held.write("x");
+  await client.ask({ path: "/v1/none" });
   const lines = createInterface({ input: child!.stderr! });
   const exited = once(child!, "exit");
   child!.kill("SIGTERM");
   for await (const line of lines) if (line.includes('"stopping"')) break;
   child!.kill("SIGTERM");
+  client.session.destroy();
   expect(await exited).toEqual([0, null]);
   child = undefined;
 });
