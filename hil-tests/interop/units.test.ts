@@ -1,10 +1,13 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { run } from "../docs/run.ts";
 import { imageText } from "@paddock/nix/image/image-text.ts";
 import { unitsFromSources } from "../docs/units.ts";
+
+/** Where an image has its units. */
+const SYSTEM = "etc/systemd/system/";
 
 let directory = "";
 beforeAll(async () => {
@@ -65,5 +68,29 @@ test("no unit of an image that runs our code is exposed by 2.0 or more", async (
       .filter((path) => path.includes(`/${name}`))
       .toSorted();
     await expectConfined(name, parts.map((path) => text[path]).join("\n"));
+  }
+});
+
+test("no unit of an image waits for itself, not by way of others either", async () => {
+  const text = Object.entries(await imageText(undefined)).filter(([path]) => path.startsWith(SYSTEM));
+  for (const [path, unit] of text) {
+    const to = join(directory, "image", path.slice(SYSTEM.length));
+    await mkdir(dirname(to), { recursive: true });
+    // Programs of the image are not here.
+    await writeFile(to, unit.replaceAll(/^(?<key>Exec\w+)=.*$/gmu, "$<key>=/bin/true"));
+  }
+  const paths = [join(directory, "image"), "/usr/lib/systemd/system", "/lib/systemd/system"].join(":");
+  for (const name of text
+    .map(([path]) => path.slice(SYSTEM.length))
+    .filter((one) => one.endsWith(".service") && !one.includes("/"))) {
+    const { output } = await run(
+      "env",
+      `SYSTEMD_UNIT_PATH=${paths}`,
+      "systemd-analyze",
+      "verify",
+      "--man=no",
+      join(directory, "image", name),
+    );
+    expect(output, name).not.toMatch(/cycl/u);
   }
 });

@@ -2,7 +2,7 @@
 # `devices` are those that it opens, as DeviceAllow= takes them; null: none, and it does not see them.
 { capabilities ? "", families ? "", realtime ? false, familiesWhy ? null, capabilitiesWhy ? null
 , systemCallsToo ? null, systemCallsWhy ? null
-, asRoot ? false, devices ? null, mayTuneKernel ? false, mayNameHost ? false, offline ? false, compiles ? true, ownProcesses ? false }:
+, asRoot ? false, devices ? null, mayTuneKernel ? false, mayNameHost ? false, offline ? false, compiles ? true, ownProcesses ? false, beforeVar ? false }:
 let
   text = import ./text.nix;
   note = line: if line == null then null else "# ${line}";
@@ -18,7 +18,8 @@ text.linesOf [
   "ProtectHome=yes"
   "ProtectProc=invisible"
   (unless (!ownProcesses) "ProcSubset=pid")
-  "PrivateTmp=yes"
+  # Its /var/tmp is in what /var has to be mounted for.
+  (unless beforeVar "PrivateTmp=yes")
   (if devices == null then "PrivateDevices=yes" else [ "DevicePolicy=closed" (map (device: "DeviceAllow=${device}") devices) ])
   "PrivateMounts=yes"
   (unless mayTuneKernel "ProtectKernelTunables=yes")

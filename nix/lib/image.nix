@@ -41,6 +41,7 @@ let
       families = "AF_UNIX";
       devices = disks;
       offline = true;
+      beforeVar = true;
     };
     paddock-names = confined {
       lines = [ "ReadWritePaths=/run" ];
