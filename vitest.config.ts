@@ -5,7 +5,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 /** The files that take longest, in this order: begun last, one of them would go on alone when all others are done. */
 const FIRST = [
   "hil-tests/demo/demo.test.ts",
-  "collector/openssl-recipe.test.ts",
+  "gateway/directives/directives.test.ts",
   "sensor-sim/cli/cli.test.ts",
   "nix/flash/flash-command.test.ts",
   "collector/restart.test.ts",
@@ -18,7 +18,6 @@ const FIRST = [
   "collector/damage.test.ts",
   "hil-tests/docs/next-lines.test.ts",
   "uplink/forward/forwarder.test.ts",
-  "gateway/bundle.test.ts",
   "store/chain-store.test.ts",
   "store/kill.test.ts",
 ].map((file) => join(import.meta.dirname, file));
