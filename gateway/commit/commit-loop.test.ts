@@ -152,6 +152,28 @@ describe("CommitLoop", () => {
     expect(store.writes.length).toBeLessThanOrEqual(5);
   });
 
+  test("what is stored is counted by frames and bytes, and who follows the chain is told each place that was taken, once stored", async () => {
+    const { loop, store, submit, pass } = await world({ writeMs: 2 });
+    const told: [lane: Lane, epoch: number, seq: number, heldBefore: boolean][] = [];
+    loop.onSealed((lane, epoch, seq) => {
+      told.push([lane, epoch, seq, (store.chains.chain(chainOf(lane))?.head?.seq ?? -1) >= seq]);
+    });
+    for (let index = 0; index < 7; index++) submit(0, numbered(index), () => {});
+    await pass(10);
+    submit(0, numbered(7), () => {});
+    await pass(10);
+    expect(told).toEqual([
+      [0, 0, 0, true],
+      [0, 0, 1, true],
+    ]);
+    const payloads = (await store.batches(chainOf(0))).map(({ payload }) => payload!.length);
+    expect(loop.lanes()[0]).toMatchObject({
+      committedFrames: 8,
+      committedBatches: 2,
+      committedBytes: payloads.reduce((sum, bytes) => sum + bytes, 0),
+    });
+  });
+
   test("the datagrams of one poll share a write, although somebody waits for the first", async () => {
     const { store, submit, pass } = await world();
     for (let index = 0; index < 20; index++) submit(0, numbered(index), () => {});

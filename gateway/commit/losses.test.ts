@@ -130,6 +130,20 @@ test("a long outage in a small store: the newest loss records name all that the 
   expect((await store.chains.side(LOSS_PREFIX)).size).toBe(saying.length);
 });
 
+test("what was said and acknowledged is kept no longer: a later statement clears it away", async () => {
+  const clock = new VirtualClock();
+  const { store, post } = await start(testDisk(clock), clock);
+  const saying = async (): Promise<number[]> =>
+    (await store.batches(CHAIN)).filter(({ payload }) => ownOf(recordsOf(payload)).length > 0).map(({ seq }) => seq);
+  while ((await saying()).length === 0) expect(await post(1000)).toBe("stored");
+  const [first] = await saying();
+  await settled(clock, store.chains.acknowledge(CHAIN, [[first!, first!]], RECEIPT));
+  const kept = [...(await store.chains.side(LOSS_PREFIX)).keys()];
+  expect(kept).toHaveLength(1);
+  for (let index = 0; index < 40; index++) expect(await post(1000)).toBe("stored");
+  expect([...(await store.chains.side(LOSS_PREFIX)).keys()]).not.toContain(kept[0]);
+});
+
 test("what a receipt names between plan and write is not told as lost", async () => {
   const clock = new VirtualClock();
   const { store, post } = await start(testDisk(clock), clock);
