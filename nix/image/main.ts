@@ -24,8 +24,9 @@ runMain(async (args) => {
   // Root and program are compressed already: what is downloaded has at most as much as they have.
   const { root, verity, uki, initrd } = image.sizes;
   const sizes = { root, initrd, download: root + verity + uki };
-  for (const line of sizeLines(sizes, options.compression)) tell(line);
-  assertSizes(sizes, options.compression);
+  const kind = `${options.architecture.name} ${options.compression}`;
+  for (const line of sizeLines(sizes, kind)) tell(line);
+  assertSizes(sizes, kind);
   const commit = await git("rev-parse", "HEAD");
   const { key } = options;
   let more: string[] = [];
