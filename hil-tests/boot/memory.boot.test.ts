@@ -10,6 +10,8 @@ import { CONSOLE, Machine } from "./machine.ts";
 import { Site, UPLINKS } from "./site.ts";
 import { imageUnderTest, onDemand, START_LIMIT_MS } from "./variables.ts";
 
+/** With 128 the firmware has no room to unpack the kernel: "EFI stub: ERROR: Failed to decompress kernel". */
+const LITTLE_MIB = 160;
 /** A thousand frames a second are offered for this time; an emulated processor may need more of it to take them. */
 const LOAD = {
   "paddock-scenario": 1,
@@ -40,23 +42,27 @@ before(async () => {
 });
 after(() => site.end());
 
-void test("128 MiB are enough to take frames; what is given up for that is said", onDemand, async (context) => {
-  const machine = await Machine.start({
-    ...site.machine(disk.path, "small"),
-    memoryMiB: 128,
-    kernelArguments: CONSOLE,
-  });
-  try {
-    const sensor = site.startSensor("small", 50);
-    await eventually("fifty acknowledged frames", () => sensor.acknowledged[49], START_LIMIT_MS);
-    await machine.waitFor(/little memory: BFD is not started/u, START_LIMIT_MS);
-    await site.everyPromiseKept(START_LIMIT_MS);
-    context.diagnostic(await memoryOf(machine));
-    assert.doesNotMatch(await machine.shell("dmesg", START_LIMIT_MS), /Out of memory/u);
-  } finally {
-    await machine.cutPower();
-  }
-});
+void test(
+  `${LITTLE_MIB} MiB are enough to take frames; what is given up for that is said`,
+  onDemand,
+  async (context) => {
+    const machine = await Machine.start({
+      ...site.machine(disk.path, "small"),
+      memoryMiB: LITTLE_MIB,
+      kernelArguments: CONSOLE,
+    });
+    try {
+      const sensor = site.startSensor("small", 50);
+      await eventually("fifty acknowledged frames", () => sensor.acknowledged[49], START_LIMIT_MS);
+      await machine.waitFor(/little memory: BFD is not started/u, START_LIMIT_MS);
+      await site.everyPromiseKept(START_LIMIT_MS);
+      context.diagnostic(await memoryOf(machine));
+      assert.doesNotMatch(await machine.shell("dmesg", START_LIMIT_MS), /Out of memory/u);
+    } finally {
+      await machine.cutPower();
+    }
+  },
+);
 
 void test("256 MiB are enough for a thousand frames a second", onDemand, async (context) => {
   const machine = await Machine.start({

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Below this a second Node would leave too little for the gateway: machines of 128 MiB, of which the kernel takes its part. */
+/** Below this a second Node would leave too little for the gateway: machines of up to 192 MiB, of which the kernel takes its part. */
 const LITTLE_MEMORY = "160M";
 /** What nix/lib makes for an image, by path: `node nix/generate.ts` writes it. */
 const MADE = join(import.meta.dirname, "files");
