@@ -1,9 +1,13 @@
-import { open, readFile, realpath, writeFile, type FileHandle } from "node:fs/promises";
+import { constants, open, readFile, realpath, type FileHandle } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { messageOf, PaddockError, type ErrorCode } from "@paddock/base/errors.ts";
 import { HEAD_BYTES } from "@paddock/wire/key-slot.ts";
 
 const SECTOR_BYTES = 512;
+const WASM_PAGE_BYTES = 65_536;
+
+/** Of the language, and in none of the libraries that this program is checked with. */
+declare const WebAssembly: { readonly Memory: new (pages: { initial: number }) => { readonly buffer: ArrayBuffer } };
 
 /** A data partition, or a file that stands for one, in its raw bytes. */
 export class PartitionFile {
@@ -45,8 +49,16 @@ export class PartitionFile {
   /** The same from the disk itself, not from what the kernel remembers of it. */
   async headOnDisk(): Promise<Buffer> {
     await this.#file.sync();
-    if (this.#isDevice) await writeFile("/proc/sys/vm/drop_caches", "1");
-    return this.head();
+    if (!this.#isDevice) return this.head();
+    const direct = await open(this.path, constants.O_RDONLY | constants.O_DIRECT);
+    try {
+      // Only memory that begins with a page will do.
+      const pages = Buffer.from(new WebAssembly.Memory({ initial: HEAD_BYTES / WASM_PAGE_BYTES }).buffer);
+      const { bytesRead } = await direct.read(pages, 0, HEAD_BYTES, 0);
+      return pages.subarray(0, bytesRead);
+    } finally {
+      await direct.close();
+    }
   }
 
   /** Resolves once the bytes are on the disk. */

@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import {
   closeSync,
   mkdirSync,
@@ -21,7 +22,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { applyRelease } from "@paddock/gateway/update/apply.ts";
 import { applyOptions, makeDevice, nextRelease } from "@paddock/gateway/update/testing/test-device.ts";
-import { HEAD_BYTES, judgeHead } from "@paddock/wire/key-slot.ts";
+import { encodeHead, HEAD_BYTES, judgeHead, KEY_BYTES } from "@paddock/wire/key-slot.ts";
 import { missingForLab } from "../namespaces.ts";
 
 const MAIN = join(import.meta.dirname, "../../../gateway/main.ts");
@@ -55,6 +56,23 @@ void test("a factory reset leaves no reading on a block device that had a file s
   const left = readFileSync(file);
   assert.deepEqual(judgeHead(left), { kind: "slot", slot: { keeper: "none" } });
   assert.ok(left.subarray(HEAD_BYTES).equals(Buffer.alloc(16 * MIB + 12 * 1024 - HEAD_BYTES)));
+});
+
+void test("the key of an encrypted data partition is read back from a block device's own bytes once it is destroyed", () => {
+  const file = join(directory, "encrypted.img");
+  const [key, data] = [randomBytes(KEY_BYTES), randomBytes(15 * MIB)];
+  const head = encodeHead({ keeper: "disk", key });
+  writeFileSync(file, Buffer.concat([head, Buffer.alloc(HEAD_BYTES - head.length), data]));
+  const device = run("losetup", "--find", "--show", file).trim();
+  try {
+    const told = run(process.execPath, MAIN, "factory-reset", "--erase", device);
+    assert.match(told, /is given back to the disk\n.*the key of \S+ is destroyed/u);
+  } finally {
+    run("losetup", "--detach", device);
+  }
+  const left = readFileSync(file);
+  assert.deepEqual(judgeHead(left), { kind: "slot", slot: { keeper: "none" } });
+  assert.ok(!left.includes(key.toString("hex")));
 });
 
 void test("an update takes a partition table of sfdisk's, and sfdisk finds nothing wrong with it afterwards", async () => {

@@ -7,6 +7,8 @@ import { eventually } from "../namespaces.ts";
 
 const START_LIMIT_MS = 60_000;
 const ANSWER_LENGTH_BYTES = 6;
+/** TPM2_GetRandom, one byte. */
+const GET_RANDOM = Buffer.from("80010000000c0000017b0001", "hex");
 
 /** A TPM 2.0 as swtpm emulates it. What it knows stays in its folder from start to start. */
 export class EmulatedTpm {
@@ -25,13 +27,16 @@ export class EmulatedTpm {
   }
 
   /** For commands sent by `transmit`. */
-  static forCommands(folder: string): Promise<EmulatedTpm> {
-    return EmulatedTpm.#start(folder, (path) => [
+  static async forCommands(folder: string): Promise<EmulatedTpm> {
+    const tpm = await EmulatedTpm.#start(folder, (path) => [
       "--server",
       `type=unixio,path=${path}`,
       "--flags",
       "not-need-init,startup-clear",
     ]);
+    // Its socket is there before it takes calls.
+    await eventually("a TPM that answers", () => tpm.transmit(GET_RANDOM), START_LIMIT_MS);
+    return tpm;
   }
 
   static async #start(folder: string, how: (path: string) => string[]): Promise<EmulatedTpm> {
