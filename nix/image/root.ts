@@ -53,6 +53,20 @@ const FIXED_TEXT: Readonly<Record<string, string>> = {
   "etc/machine-id": "",
 };
 
+/** The command that the documentation tells people to type. */
+const COMMAND = `#!/bin/sh
+case "$1" in
+  gateway | bfd) ;;
+  *)
+    echo "usage: paddock gateway|bfd COMMAND [OPTIONS]   (each knows --help)" >&2
+    exit 2
+    ;;
+esac
+program=/opt/paddock/paddock-$1.mjs
+shift
+exec /usr/bin/node "$program" "$@"
+`;
+
 /** The whole root file system. */
 export async function rootTree(parts: RootParts): Promise<Tree> {
   const { architecture, pool, modules, node, bundle, text, osRelease } = parts;
@@ -70,6 +84,7 @@ export async function rootTree(parts: RootParts): Promise<Tree> {
   await takeModules(tree, modules, rootModules(architecture), "kmod");
   tree.set("usr/bin/node", { kind: "file", mode: 0o755, from: node });
   await pool.takeLibraries(tree, [node]);
+  tree.set("usr/bin/paddock", { kind: "text", mode: 0o755, content: COMMAND });
   for (const file of await filesOf(bundle))
     tree.set(`opt/paddock/${file}`, { kind: "file", mode: 0o644, from: join(bundle, file) });
   for (const [path, content] of Object.entries({ ...FIXED_TEXT, ...text }))
