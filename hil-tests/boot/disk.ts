@@ -161,6 +161,49 @@ export class Disk {
     }
   }
 
+  /** Bytes of a partition, from `offset` on. */
+  async bytes(label: string, offset: number, length: number): Promise<Buffer> {
+    const { start } = await this.partition(label);
+    const file = await open(this.path, "r");
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start + offset);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Whether the bytes of this text are anywhere on the disk, whatever lies there. */
+  async holds(text: string): Promise<boolean> {
+    const needle = Buffer.from(text);
+    const file = await open(this.path, "r");
+    try {
+      let rest = Buffer.alloc(0);
+      for await (const piece of file.createReadStream({ highWaterMark: MIB, autoClose: false })) {
+        const here = Buffer.concat([rest, piece as Buffer]);
+        if (here.includes(needle)) return true;
+        rest = Buffer.from(here.subarray(-needle.length + 1));
+      }
+      return false;
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Adds a data partition as images before encryption made it, over the rest of the disk. */
+  async addPlainData(): Promise<void> {
+    await exec(
+      "sh",
+      ["-c", 'echo "name=data" | sfdisk --quiet --append --no-reread --no-tell-kernel "$1"', "sh", this.path],
+      {
+        env: ENVIRONMENT,
+      },
+    );
+    const { start, size } = await this.partition("data");
+    const args = ["-q", "-F", "-L", "data", "-E", `offset=${start}`, this.path, `${size / 1024}k`];
+    await exec("mkfs.ext4", args, { env: ENVIRONMENT });
+  }
+
   /** Turns over one bit of a partition. */
   async flipBit(label: string, offset: number): Promise<void> {
     const { start } = await this.partition(label);

@@ -27,6 +27,8 @@ export interface MachineOptions {
   readonly clock?: string;
   /** Whether there is a watchdog (Intel 6300ESB) that resets the machine. */
   readonly watchdog?: boolean;
+  /** Socket of an emulated TPM 2.0 (`EmulatedTpm.forMachine`). */
+  readonly tpm?: string;
   /** Whether a reset ends the machine instead of starting it again. */
   readonly endAtReset?: boolean;
   /** File that gets every write and flush of the disk, for what a cut of the power loses; the disk has a cache then. */
@@ -169,7 +171,7 @@ function emulatorOf({ architecture = "x86-64" }: MachineOptions): Emulator {
 }
 
 function emulatorArguments(options: MachineOptions): string[] {
-  const { disk, variables, cards, memoryMiB = MEMORY_MIB, kernelArguments, clock, watchdog, endAtReset } = options;
+  const { disk, variables, cards, memoryMiB = MEMORY_MIB, kernelArguments, clock, watchdog, tpm, endAtReset } = options;
   const { machine, firmware } = emulatorOf(options);
   const args = ["-accel", "tcg,thread=multi", ...machine, "-m", String(memoryMiB), "-nodefaults"];
   args.push("-display", "none", "-serial", "stdio", "-device", "virtio-rng-pci");
@@ -186,6 +188,15 @@ function emulatorArguments(options: MachineOptions): string[] {
   // Whichever of the two the system takes; that of the chipset is tied off unless this is said.
   if (watchdog === true)
     args.push("-device", "i6300esb", "-action", "watchdog=reset", "-global", "ICH9-LPC.noreboot=false");
+  if (tpm !== undefined)
+    args.push(
+      "-chardev",
+      `socket,id=tpm,path=${tpm}`,
+      "-tpmdev",
+      "emulator,id=tpm,chardev=tpm",
+      "-device",
+      "tpm-crb,tpmdev=tpm",
+    );
   if (endAtReset === true) args.push("-no-reboot");
   return [...args, ...(options.more ?? [])];
 }

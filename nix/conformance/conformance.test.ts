@@ -4,6 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { DATA_TEXT } from "../image/data-text.ts";
+import { NAMES_TEXT } from "../image/names-text.ts";
+import { RESET_TEXT } from "../image/reset-text.ts";
+import { encodeHead } from "@paddock/wire/key-slot.ts";
 import { securityText } from "../release-documents/security-text.ts";
 import type { Evidence } from "./evidence.ts";
 import { htmlOf } from "./html.ts";
@@ -31,15 +35,27 @@ const ROOT: Readonly<Record<string, ReturnType<typeof file>>> = {
   "etc/systemd/system/paddock-gateway.service": file(UNIT),
   "etc/systemd/system/paddock-bfd.service": file(BFD_UNIT),
   "etc/systemd/system/paddock-update.service": file("[Service]\n"),
-  "etc/systemd/system/paddock-factory-reset.service": file("[Service]\n"),
-  "etc/systemd/system/var.mount": file("[Mount]\nOptions=nosuid,nodev,noexec,noatime\n"),
+  "etc/systemd/system/var.mount": file("[Mount]\nWhat=/run/paddock-boot/var\nOptions=nosuid,nodev,noexec,noatime\n"),
+  ...Object.fromEntries(
+    Object.entries({ ...NAMES_TEXT, ...DATA_TEXT, ...RESET_TEXT }).map(([path, text]) => [path, file(text)]),
+  ),
+  "usr/lib/modules/6.12/kernel/drivers/md/dm-crypt.ko": file("\u007fELF"),
   "usr/bin/busybox": file("\u007fELF -----BEGIN PRIVATE KEY----- is what it looks for", 0o755),
   "usr/lib/os-release": file("NAME=Paddock\nIMAGE_VERSION=1.2.3\nSUPPORT_END=2031-12-31\n"),
 };
 
 const BILL = JSON.stringify({
   metadata: { component: { hashes: [{ content: "ef".repeat(32) }] } },
-  components: [{ evidence: { occurrences: [{ location: "usr/bin/busybox" }] } }],
+  components: [
+    {
+      evidence: {
+        occurrences: [
+          { location: "usr/bin/busybox" },
+          { location: "usr/lib/modules/6.12/kernel/drivers/md/dm-crypt.ko" },
+        ],
+      },
+    },
+  ],
 });
 
 /** Everything as it has to be. */
@@ -60,6 +76,9 @@ const WHOLE: Evidence = {
   loader: "timeout 0\neditor no\n",
   config: ["README.txt"],
   ports: ["udp 5353", "udp 5683"],
+  dataTables: ["aa", "bb"].map(
+    (byte) => `0 14336 crypt aes-xts-plain64 ${byte.repeat(64)} 0 /x 2048 1 sector_size:4096`,
+  ),
   tests: new Map(
     ALL.flatMap(({ tests = [] }) =>
       tests.map((name) => [name.includes(": ") ? name : `${name}: works`, true] as const),
@@ -130,6 +149,39 @@ describe("one control taken away turns its provisions red, and no other", () => 
     ["a root that nothing verifies", { ...WHOLE, partitions: [] }, ["5.7-1", "5.7-2"]],
     ["a gateway that loses readings when it is killed", withFailed("gateway/kill.test.ts"), ["5.9-1", "RLM"]],
     ["no factory reset", withoutFile("etc/systemd/system/paddock-factory-reset.service"), ["5.11-1", "DLM"]],
+    [
+      "a data partition that is formatted without encryption",
+      withFile("etc/repart.d/50-data.conf", "[Partition]\nType=linux-generic\nLabel=data\nFormat=ext4\n"),
+      ["5.4-1", "SSM"],
+    ],
+    [
+      "a data partition that is mounted as it lies on the disk",
+      withFile("etc/systemd/system/var.mount", "[Mount]\nWhat=/run/paddock-boot/data\nOptions=nosuid,nodev,noexec\n"),
+      ["5.4-1", "SSM"],
+    ],
+    ["a program that encrypts nothing", { ...WHOLE, dataTables: undefined }, ["5.4-1", "SSM"]],
+    [
+      "a program that maps the partition as it is",
+      { ...WHOLE, dataTables: WHOLE.dataTables!.map((_, index) => `0 16384 linear /x${index} 0`) },
+      ["5.4-1", "SSM"],
+    ],
+    [
+      "a key that all units share",
+      { ...WHOLE, dataTables: [WHOLE.dataTables![0]!, WHOLE.dataTables![0]!] },
+      ["5.4-1", "SSM"],
+    ],
+    [
+      "a key in the image that new partitions begin with",
+      withFile("usr/lib/paddock/data-head", encodeHead({ keeper: "disk", key: Buffer.alloc(64) }).toString("latin1")),
+      ["5.4-1", "SSM"],
+    ],
+    [
+      "a kernel that cannot encrypt",
+      withoutFile("usr/lib/modules/6.12/kernel/drivers/md/dm-crypt.ko"),
+      ["5.4-1", "SSM"],
+    ],
+    ["a TPM that gives keys to others", withFailed("gateway/data/open-data.test.ts: in another"), ["5.4-1", "SSM"]],
+    ["a key that a reset leaves", withFailed("gateway/data/destroy-key.test.ts"), ["5.11-4", "DLM"]],
     ["frames that are not checked", withFailed("wire/totality.test.ts"), ["5.13-1A"]],
     ["sums that nobody signed", { ...WHOLE, sumsProblem: "not signed" }, ["5.0-1"]],
   ];
@@ -190,7 +242,7 @@ test("the report is signed so that openssl can tell, and escapes what it shows",
       );
     expect(verify()).toContain("Verified Successfully");
     expect(JSON.parse(readFileSync(json, "utf8"))).toEqual(report);
-    writeFileSync(json, readFileSync(json, "utf8").replace('"red"', '"green"'));
+    writeFileSync(json, readFileSync(json, "utf8").replace('"green"', '"not applicable"'));
     expect(verify).toThrow();
     expect(htmlOf(report)).toContain("&lt;script&gt;");
     expect(htmlOf(report)).not.toContain("<script>");

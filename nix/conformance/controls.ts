@@ -1,4 +1,5 @@
 import { securityTextProblem } from "../release-documents/security-text.ts";
+import { encryptedData } from "./encrypted-data.ts";
 import type { Evidence } from "./evidence.ts";
 
 /** What was looked at, and what is wrong with it; no problems: the control is in place. */
@@ -143,9 +144,14 @@ export const CONTROLS = {
       .filter(([, { mode }]) => (mode & 0o6000) !== 0)
       .map(([path]) => `/${path} runs with the rights of another`),
   }),
+  "encrypted-data": encryptedData,
   "factory-reset": ({ root }) => ({
-    evidence: "unit paddock-factory-reset.service, which erases the data partition",
-    problems: root.has("etc/systemd/system/paddock-factory-reset.service") ? [] : ["no unit erases the data partition"],
+    evidence: "unit paddock-factory-reset.service, which destroys the key of the data partition before that is opened",
+    problems: [/^ExecStart=.* factory-reset --erase /mu, /^Before=.*paddock-open-data\.service/mu].every((line) =>
+      line.test(root.get("etc/systemd/system/paddock-factory-reset.service")?.text ?? ""),
+    )
+      ? []
+      : ["no unit erases the data partition"],
   }),
 } satisfies Readonly<Record<string, Control>>;
 
@@ -175,7 +181,8 @@ function billOfMaterials(documents: Evidence["documents"], imageSha256: string, 
   };
 }
 
-/** Whether somebody else made the file: ours lies in /opt and /etc, and Node is a component by itself. */
+/** Whether somebody else made the file: ours lies in /opt, /etc and /usr/lib/paddock, and Node is a component by itself. */
 function isOfOthers(path: string): boolean {
-  return path.startsWith("usr/") && path !== "usr/bin/node" && path !== "usr/lib/os-release";
+  const isOurs = path.startsWith("usr/lib/paddock/") || path === "usr/bin/node" || path === "usr/lib/os-release";
+  return path.startsWith("usr/") && !isOurs;
 }

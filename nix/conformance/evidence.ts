@@ -37,6 +37,8 @@ export interface Evidence {
   readonly config: readonly string[];
   /** What a gateway with the image's default configuration listens to, as "udp 5683", sorted; undefined: it was not started. */
   readonly ports: readonly string[] | undefined;
+  /** device-mapper tables of two new data partitions that the image's program made; undefined: it made none. */
+  readonly dataTables: readonly string[] | undefined;
   /** Whether a test passed, by "FILE: NAME". */
   readonly tests: ReadonlyMap<string, boolean>;
   /** Pages for people, by path in the sources. */

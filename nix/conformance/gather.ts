@@ -8,6 +8,7 @@ import { PaddockError } from "@paddock/base/errors.ts";
 import { BUILDER } from "../image/architectures.ts";
 import { sha256Of } from "../image/release.ts";
 import { run } from "../image/run.ts";
+import { dataTables } from "./data-tables.ts";
 import type { Evidence } from "./evidence.ts";
 import { pageFiles } from "./judge.ts";
 import { openPorts } from "./open-ports.ts";
@@ -75,6 +76,8 @@ export async function gather(options: GatherOptions): Promise<Evidence> {
       loader,
       config: config.map((name) => name.replace("::/", "")),
       ports: await openPorts(folder, scratch),
+      // A program that makes none is what the report is for.
+      dataTables: await dataTables(folder, scratch).catch(() => undefined),
       tests,
       pages: new Map(pageFiles().map((page) => [page, readFileSync(join(HOUSE, page), "utf8")])),
       now,

@@ -19,6 +19,14 @@ export interface Provision {
 const UPDATE = "gateway/update/apply.test.ts";
 const MANIFEST = "wire/release/manifest.test.ts";
 const PAGE = "docs/images.md";
+const ENCRYPTION = [
+  "wire/key-slot.test.ts",
+  "gateway/data/open-data.test.ts: the first start makes the partition",
+  "gateway/data/open-data.test.ts: in another machine, or after the TPM was cleared",
+  "gateway/data/tpm.test.ts",
+  "hil-tests/boot/data-script.test.ts",
+];
+const DELETION = ["gateway/data/destroy-key.test.ts", "gateway/reset/erase.test.ts"];
 const NO_PASSWORDS = "the product has no passwords and no users to log in";
 const NO_PERSONAL_DATA = "the gateway processes none of consumers; see the list of data";
 
@@ -95,8 +103,8 @@ export const ETSI: readonly Provision[] = [
   {
     id: "5.4-1",
     about: "secrets are stored securely",
-    controls: ["private-state"],
-    open: "the data partition is not encrypted: whoever takes the disk out reads the key (decision 0050)",
+    controls: ["private-state", "encrypted-data"],
+    tests: ENCRYPTION,
   },
   {
     id: "5.4-2",
@@ -147,7 +155,7 @@ export const ETSI: readonly Provision[] = [
   { id: "5.11-1", about: "data can be erased on the device", controls: ["factory-reset"] },
   { id: "5.11-2", about: "data can be erased in services", notApplicable: "the collector is the operator's own" },
   { id: "5.11-3", about: "how to erase it", pages: [`${PAGE}: Reset and hand over`] },
-  { id: "5.11-4", about: "that it is erased is confirmed", tests: ["gateway/reset/erase.test.ts"] },
+  { id: "5.11-4", about: "that it is erased is confirmed", tests: DELETION },
   { id: "5.12-1", about: "few decisions when it is set up", tests: ["gateway/provision/plan.test.ts"] },
   { id: "5.12-2", about: "how to set it up securely", pages: [`${PAGE}: Flash one`] },
   { id: "5.12-3", about: "how to check that it is", pages: [`${PAGE}: For buyers`] },
@@ -174,7 +182,7 @@ export const MECHANISMS: readonly Provision[] = [
     controls: ["update-key"],
     tests: [`${UPDATE}: a release of somebody else`, `${UPDATE}: an older one`],
   },
-  { id: "SSM", about: "secure storage", controls: ["private-state"], open: "as 5.4-1" },
+  { id: "SSM", about: "secure storage", controls: ["private-state", "encrypted-data"], tests: ENCRYPTION },
   { id: "SCM", about: "secure communication", tests: ["uplink/forward/collector-link.test.ts"] },
   { id: "RLM", about: "resilience", tests: ["gateway/kill.test.ts", "gateway/ingest/bounds.test.ts"] },
   { id: "NMM", about: "network monitoring", notApplicable: "for equipment that forwards the traffic of others" },
@@ -187,7 +195,7 @@ export const MECHANISMS: readonly Provision[] = [
   },
   { id: "CRY", about: "present-day cryptography", tests: [MANIFEST] },
   { id: "LGM", about: "logging", tests: ["gateway/divergence-told.test.ts"] },
-  { id: "DLM", about: "deletion", controls: ["factory-reset"], tests: ["gateway/reset/erase.test.ts"] },
+  { id: "DLM", about: "deletion", controls: ["factory-reset"], tests: DELETION },
   { id: "UNM", about: "telling the user", pages: [`${PAGE}: When something is wrong`] },
 ];
 

@@ -57,7 +57,7 @@ const X86_64: Architecture = {
   },
   kernelMeta: "linux-image-amd64",
   initrdModules: words("crc32c_intel sha256_ssse3"),
-  rootModules: words("iTCO_wdt sp5100_tco tpm_tis"),
+  rootModules: words("aesni_intel iTCO_wdt sp5100_tco tpm_tis"),
 };
 
 /** Any machine with UEFI: servers and boards by ACPI, and a Raspberry Pi 4 whose firmware is UEFI. */
@@ -79,7 +79,7 @@ const ARM64: Architecture = {
   kernelMeta: "linux-image-arm64",
   initrdModules: words("sdhci_iproc sha256_arm64 sha2_ce virtio_mmio xhci_plat_hcd"),
   rootModules: words(
-    "arm_smccc_trng bcm2835_wdt broadcom dw_wdt genet iproc_rng200 lan78xx mdio_bcm_unimac sbsa_gwdt smsc95xx",
+    "aes_ce_blk aes_neon_bs arm_smccc_trng bcm2835_wdt broadcom dw_wdt genet iproc_rng200 lan78xx mdio_bcm_unimac sbsa_gwdt smsc95xx",
   ),
 };
 

@@ -81,7 +81,7 @@ const ROOT_FILES: readonly string[] = [
     "usr/bin",
     `busybox dash ip journalctl kmod mount networkctl systemctl systemd-notify udevadm umount systemd-repart`,
   ),
-  ...inFolder("usr/sbin", "dmsetup e2fsck fsck.ext4 mke2fs mkfs.ext4 modprobe nft fsck"),
+  ...inFolder("usr/sbin", "blkdiscard dmsetup e2fsck fsck.ext4 mke2fs mkfs.ext4 modprobe nft fsck"),
   ...inFolder(
     "usr/lib/systemd",
     `systemd systemd-bless-boot systemd-executor systemd-journald systemd-networkd systemd-networkd-wait-online
@@ -148,7 +148,7 @@ sd_mod sdhci_acpi sdhci_pci uas usb_storage vfat virtio_blk virtio_pci virtio_sc
  * a process of its own at the moment it is missed.
  */
 export const EARLY_MODULES: readonly string[] =
-  "autofs4 ext4 nf_tables nft_ct nft_limit nft_log nft_reject_inet nls_ascii nls_cp437 vfat".split(" ");
+  "autofs4 dm_crypt ext4 nf_tables nft_ct nft_limit nft_log nft_reject_inet nls_ascii nls_cp437 vfat xts".split(" ");
 
 /** What is needed to reach the root file system. */
 export function initrdModules(architecture: Architecture): string[] {
@@ -156,9 +156,9 @@ export function initrdModules(architecture: Architecture): string[] {
 }
 
 /** Further drivers: networks, watchdogs, file systems, the packet filter. Those that the machine has are loaded. */
-const ROOT_MODULES: readonly string[] = `autofs4 cdc_ether cdc_mbim cdc_ncm e1000 e1000e
+const ROOT_MODULES: readonly string[] = `autofs4 cdc_ether cdc_mbim cdc_ncm dm_crypt e1000 e1000e
 efivarfs ext4 i6300esb igb igc asix ax88179_178a nf_tables nft_ct nft_limit nft_reject_inet nft_log option
-qmi_wwan r8152 r8169 realtek softdog tpm_crb usbserial virtio_net virtio_rng`
+qmi_wwan r8152 r8169 realtek softdog tpm_crb usbserial virtio_net virtio_rng xts`
   .trim()
   .split(/\s+/);
 

@@ -1,3 +1,4 @@
+import { DATA_TEXT } from "./data-text.ts";
 import { NAMES_TEXT } from "./names-text.ts";
 import { RESET_TEXT } from "./reset-text.ts";
 import { systemText } from "./system-text.ts";
@@ -8,5 +9,5 @@ import { updateText } from "./update-text.ts";
  * updates; undefined: none.
  */
 export async function imageText(key: string | undefined): Promise<Readonly<Record<string, string>>> {
-  return { ...systemText(), ...NAMES_TEXT, ...RESET_TEXT, ...(await updateText(key)) };
+  return { ...systemText(), ...NAMES_TEXT, ...DATA_TEXT, ...RESET_TEXT, ...(await updateText(key)) };
 }

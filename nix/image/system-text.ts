@@ -22,11 +22,11 @@ export function systemText(): Readonly<Record<string, string>> {
 const TEXT = {
   // By the links that init.sh and paddock-data.service make: they need not wait until udev has looked at every disk.
   "etc/systemd/system/var.mount": `[Unit]
-After=paddock-data.service
-Wants=paddock-data.service
+After=paddock-open-data.service
+Requires=paddock-open-data.service
 Before=local-fs.target
 [Mount]
-What=/run/paddock-boot/data
+What=/run/paddock-boot/var
 Where=/var
 Type=ext4
 Options=nosuid,nodev,noexec,noatime
@@ -173,11 +173,5 @@ RuntimeWatchdogSec=120
 RebootWatchdogSec=120
 DefaultDeviceTimeoutSec=300
 DefaultTimeoutStartSec=300
-`,
-  "etc/repart.d/50-data.conf": `[Partition]
-Type=linux-generic
-Label=data
-Format=ext4
-SizeMinBytes=64M
 `,
 } as const;

@@ -39,8 +39,19 @@ let
     paddock-factory-reset = confined {
       lines = [ "ReadWritePaths=/config" ];
       families = "AF_UNIX";
-      devices = disks;
+      devices = disks ++ [ "char-tpm rw" ];
       offline = true;
+      beforeVar = true;
+    };
+    paddock-open-data = confined {
+      lines = [ "ReadWritePaths=/run/paddock-boot" ];
+      capabilities = "CAP_SYS_ADMIN CAP_MKNOD";
+      capabilitiesWhy = "The device mapper, and /dev/mapper/data.";
+      families = "AF_UNIX";
+      devices = [ "block-* rwm" "/dev/mapper/control rw" "char-tpm rw" ];
+      offline = true;
+      # dmsetup looks into /proc/devices.
+      ownProcesses = false;
       beforeVar = true;
     };
     paddock-names = confined {
