@@ -106,6 +106,8 @@ describe("Block options (RFC 7959 §2.2)", () => {
     expect(readBlock(Uint8Array.of(7), 0, 1)).toMatchObject({ ok: false, reason: "block" });
     expect(readBlock(Uint8Array.of(1, 0, 0, 0), 0, 4)).toMatchObject({ ok: false, reason: "block" });
     expect(() => encodeBlock({ num: 0, more: false, szx: 7 })).toThrow(RangeError);
+    expect(() => encodeBlock({ num: 0, more: false, szx: 1.5 })).toThrow(RangeError);
+    expect(() => encodeBlock({ num: 1.5, more: false, szx: 0 })).toThrow(RangeError);
     expect(() => encodeBlock({ num: 0x10_0000, more: false, szx: 0 })).toThrow(RangeError);
   });
 });

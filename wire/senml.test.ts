@@ -505,6 +505,12 @@ describe("what makes a pack invalid", () => {
   });
 });
 
+test("a value that ends behind the pack is told as cut short, not as something that follows", () => {
+  for (const hex of ["81a200616108450102", "81a200616103656162", "81a2006265", "81a20061610858ff01"]) {
+    expect(checkSenml(Buffer.from(hex, "hex"), PLAIN)).toBe("malformed");
+  }
+});
+
 function extensions(count: number): Pairs {
   return Array.from({ length: count }, (_, index) => [`x${index}`, index] as const);
 }

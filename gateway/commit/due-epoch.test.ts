@@ -1,10 +1,12 @@
 import { expect, test } from "vitest";
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
+import { expectAccepted } from "@paddock/base/outcome.ts";
 import type { ChainId } from "@paddock/store/types.ts";
+import { decodeHeader } from "@paddock/wire/batch-header.ts";
 import { generateIdentity } from "@paddock/wire/identity.ts";
 import { encodeSource } from "@paddock/wire/record.ts";
-import { letPass, ownOf, settled, testDisk, TestStore, type TestDisk } from "../testing/commit-world.ts";
+import { letPass, ownOf, recordsOf, settled, testDisk, TestStore, type TestDisk } from "../testing/commit-world.ts";
 import { CommitLoop } from "./commit-loop.ts";
 
 const identity = generateIdentity();
@@ -56,6 +58,19 @@ test("while an epoch waits for room, a damaged payload is told in the new epoch 
     expect.objectContaining({ kind: "epoch-change", reason: "fork", lastSeq: head.seq }),
     expect.objectContaining({ kind: "loss", reason: "quarantined", epoch: 0, ranges: [[0, 0]] }),
   ]);
+});
+
+test("a loss that no frame travels with is dated when it is said", async () => {
+  const clock = new VirtualClock();
+  const { store, loop, post } = await world(testDisk(clock), clock, 60_000);
+  for (let index = 0; index < 2; index++) expect(await post(1)).toBe("stored");
+  clock.advance(3_600_000);
+  const askedUs = clock.monotonicUs();
+  const lost = { chain: CHAIN, seqs: [[0, 0]], records: 1, bytes: 1 } as const;
+  expect(await settled(clock, loop.quarantine(lost))).toBe(true);
+  const said = (await store.batches(CHAIN)).at(-1)!;
+  expect(ownOf(recordsOf(said.payload))).toEqual([expect.objectContaining({ kind: "loss", reason: "quarantined" })]);
+  expect(expectAccepted(decodeHeader(said.header)).position.monotonic).toBeGreaterThanOrEqual(askedUs);
 });
 
 test("a loss that finds no room is not tried in a circle: once when it is asked for, and once when something freed room", async () => {
