@@ -201,6 +201,7 @@ describe("the flake", () => {
       "nix/machines",
       "nix/ci",
       "nix/units",
+      "nix/image/files",
       "nix/bfd.nft",
       "nix/package.nix",
     ]
