@@ -39,11 +39,13 @@ Where=/config
 Type=vfat
 Options=sync,nosuid,nodev,noexec,umask=0077
 `,
+  // Without sync: each block of a program would be a write of its own, and of the table with it. Who writes here says what has
+  // to last: the gateway's program and systemd-bless-boot sync the file and its folder.
   "etc/systemd/system/efi.mount": `[Mount]
 What=/run/paddock-boot/esp
 Where=/efi
 Type=vfat
-Options=sync,nosuid,nodev,noexec,umask=0077
+Options=nosuid,nodev,noexec,umask=0077
 `,
   "etc/systemd/system/paddock-data.service": `[Unit]
 Description=Paddock: the data partition, at the first start
