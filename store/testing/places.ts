@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VirtualClock } from "@paddock/base/clock.ts";
@@ -24,12 +24,15 @@ export function placeInMemory(): Place {
   return { open: (options) => ChainStore.open({ ...DEFAULTS, clock, database, ...options }), remove() {} };
 }
 
+/** In a folder of its own, so that what appears beside the store is the store's doing. */
 export function placeOnDisk(): Place & { readonly directory: string } {
-  const directory = mkdtempSync(join(tmpdir(), "paddock-store-"));
+  const parent = mkdtempSync(join(tmpdir(), "paddock-store-"));
+  const directory = join(parent, "store");
+  mkdirSync(directory, { mode: 0o700 });
   const clock = new VirtualClock();
   return {
     directory,
     open: (options) => ChainStore.open({ ...DEFAULTS, clock, directory, ...options }),
-    remove: () => rmSync(directory, { recursive: true, force: true }),
+    remove: () => rmSync(parent, { recursive: true, force: true }),
   };
 }
