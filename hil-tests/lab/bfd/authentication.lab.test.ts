@@ -51,7 +51,7 @@ for (const type of BFD_AUTH_TYPES) {
     const { net, speaker } = stand;
     const capture = await Capture.start(net.us, "d0", `udp and src ${DIRECT.peer}`, stand.file("bird.pcapng"));
     const peer = stand.bird();
-    peer.start(birds(type, OLD));
+    await peer.start(birds(type, OLD));
     speaker.set(ours(type, { ...OLD, secret: "wrong" }));
     await newlyRefused("auth-digest");
     speaker.set(ours(type, { ...OLD, id: 8 }));
@@ -94,7 +94,7 @@ for (const type of BFD_AUTH_TYPES) {
 }
 
 void test("ends of two types never come Up, whichever of them we use; with the same one they do", async () => {
-  stand.bird().start(birds("keyed-md5", OLD));
+  await stand.bird().start(birds("keyed-md5", OLD));
   for (const type of BFD_AUTH_TYPES) {
     if (type === "keyed-md5") continue;
     stand.speaker.set(ours(type, OLD));
@@ -107,7 +107,7 @@ void test("ends of two types never come Up, whichever of them we use; with the s
 });
 
 void test("a peer without authentication never gets an authenticated session Up", async () => {
-  stand.bird().start(birdFast());
+  await stand.bird().start(birdFast());
   stand.speaker.set(ours("keyed-sha1", OLD));
   await newlyRefused("auth-missing");
   await newlyRefused("auth-missing");

@@ -14,7 +14,7 @@ const WATCHED_MS = 1500;
 const stand = new Stand(["bfdd", "bird", "dumpcap", "tshark"]);
 
 interface Peer {
-  start(): void;
+  start(): void | Promise<void>;
   change(intervalMs: number): void;
 }
 
@@ -44,7 +44,7 @@ for (const [name, makePeer] of Object.entries(PEERS)) {
   void test(`${name}: both ends go from 50 to 200 to 50 ms by polls, never faster or slower than agreed, without a flap`, async () => {
     const { net, speaker } = stand;
     const peer = makePeer();
-    peer.start();
+    await peer.start();
     speaker.set(FAST);
     await speaker.inState("up");
     await agreed(50);

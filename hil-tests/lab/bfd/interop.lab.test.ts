@@ -178,7 +178,7 @@ void describe("BIRD", () => {
   void test("single hop over global and link-local addresses, and multihop", async () => {
     const [here, there] = [stand.net.us.linkLocalOf("d0"), stand.net.peer.linkLocalOf("d1")];
     const peer = stand.bird();
-    peer.start(`${birdFast()}
+    await peer.start(`${birdFast()}
 multihop { min rx interval 50 ms; min tx interval 50 ms; multiplier 3; };
 neighbor ${here} dev "d1" local ${there};
 neighbor ${ROUTED.us} local ${ROUTED.peer} multihop on;`);

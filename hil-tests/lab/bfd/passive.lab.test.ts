@@ -48,7 +48,7 @@ for (const [name, programs] of [
 void test("BIRD is taken", async () => {
   const ours = await takes("fd00:bfd:b::/64");
   const peer = stand.bird();
-  peer.start(`multihop { min rx interval 50 ms; min tx interval 50 ms; multiplier 3; };
+  await peer.start(`multihop { min rx interval 50 ms; min tx interval 50 ms; multiplier 3; };
 neighbor ${ROUTED.us} local ${ROUTED.peer} multihop on;`);
   await comesUp(ours);
   await eventually("BIRD agrees", () => peer.sessions()[0]?.state === "Up");

@@ -62,8 +62,10 @@ export class Prioritiser {
   }
 }
 
-/** The judge of both candidates must never be late itself. */
+/** All threads of a process; the judge of both candidates must never be late itself. Throws for what is no pid. */
 export function setFifo(pid: number, priority: number): void {
+  // To chrt, 0 is chrt itself.
+  if (!Number.isInteger(pid) || pid < 1) throw new RangeError(`there is no process ${pid} to put before others`);
   execFileSync("chrt", ["--all-tasks", "-f", "-p", String(priority), String(pid)]);
 }
 

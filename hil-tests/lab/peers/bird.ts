@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PEER_FIFO, setFifo } from "../bfd/priority.ts";
-import type { Namespace } from "../namespaces.ts";
+import { eventually, type Namespace } from "../namespaces.ts";
 
 /** One line of `show bfd sessions`; intervals in seconds. */
 export interface BirdSession {
@@ -25,10 +25,15 @@ export class Bird {
   }
 
   /** `body` is what stands between the braces of `protocol bfd`. */
-  start(body: string): void {
+  async start(body: string): Promise<void> {
     this.#write(body);
     this.#namespace.run("bird", "-c", this.#at("bird.conf"), "-s", this.#at("bird.ctl"), "-P", this.#at("bird.pid"));
-    setFifo(Number(readFileSync(this.#at("bird.pid"), "utf8")), PEER_FIFO);
+    // The command ends when BIRD has forked, and its child writes into the empty file only then.
+    const pid = await eventually(
+      "BIRD's pid is in its file",
+      () => Number(readFileSync(this.#at("bird.pid"), "utf8")) || false,
+    );
+    setFifo(pid, PEER_FIFO);
   }
 
   reconfigure(body: string): void {
