@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { eventually } from "../lab/namespaces.ts";
 import { buildImage } from "./build-image.ts";
-import { Disk } from "./disk.ts";
+import type { Disk } from "./disk.ts";
 import { Machine } from "./machine.ts";
 import { Site } from "./site.ts";
 import { arm64Image, onDemand, START_LIMIT_MS, VERSIONS } from "./variables.ts";
@@ -19,7 +18,7 @@ before(async () => {
   site = new Site();
   if (onDemand.skip !== false) return;
   await site.startRouters();
-  disk = await Disk.flash(arm64Image(), join(site.directory, "disk"));
+  disk = await site.flash(arm64Image());
 });
 after(() => site.end());
 
@@ -44,9 +43,7 @@ void test(
   "arm64: with a gateway.json it forwards over two uplinks, what it had buffered before the power cut too",
   onDemand,
   async (context) => {
-    const document = join(site.directory, "gateway.json");
-    await writeFile(document, JSON.stringify(site.gatewayDocument(await site.startCollector())));
-    await disk.put("CONFIG", "gateway.json", document);
+    await site.configure(disk);
     const machine = await start();
     try {
       await machine.waitFor(/CONFIG: everything is right/u, START_LIMIT_MS);

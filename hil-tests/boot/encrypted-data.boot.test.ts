@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { HEAD_BYTES, judgeHead, type KeySlot } from "@paddock/wire/key-slot.ts";
 import { EmulatedTpm } from "../lab/device/emulated-tpm.ts";
 import { eventually } from "../lab/namespaces.ts";
-import { Disk } from "./disk.ts";
+import type { Disk } from "./disk.ts";
 import { Machine } from "./machine.ts";
 import { Site } from "./site.ts";
 import { imageUnderTest, onDemand, START_LIMIT_MS } from "./variables.ts";
@@ -16,13 +16,9 @@ const READING = "reading-of-the-north-barn";
 let site: Site;
 before(async () => {
   site = new Site();
-  await site.startRouters();
+  if (onDemand.skip === false) await site.startRouters();
 });
 after(() => site.end());
-
-/** A freshly flashed disk of its own for each story. */
-const flashed = (name: string, sizeMiB?: number): Promise<Disk> =>
-  Disk.flash(imageUnderTest(), join(site.directory, name), sizeMiB);
 
 async function slotOf(disk: Disk): Promise<KeySlot> {
   const content = judgeHead(await disk.bytes("data", 0, HEAD_BYTES));
@@ -70,17 +66,14 @@ const requestReset = async (disk: Disk): Promise<void> => {
 };
 
 void test("with a TPM: encrypted, locked in any other machine, and noise after a factory reset", onDemand, async () => {
-  const disk = await flashed("with-tpm");
+  const disk = await site.flash(imageUnderTest(), "with-tpm");
   const first = await whileItRuns(disk, { name: "first", tpm: "own" }, () => sendReadings(READING));
   assert.match(first, /data partition: made anew\n.*encrypted; the key is in the TPM/u);
   const slot = await slotOf(disk);
   assert.ok(slot.keeper === "tpm");
   assert.equal(await disk.holds(READING), false);
 
-  const collectorKey = await site.startCollector();
-  const document = join(site.directory, "gateway.json");
-  await writeFile(document, JSON.stringify(site.gatewayDocument(collectorKey)));
-  await disk.put("CONFIG", "gateway.json", document);
+  await site.configure(disk);
   const second = await whileItRuns(disk, { name: "second", tpm: "own" }, () => site.everyPromiseKept(START_LIMIT_MS));
   assert.doesNotMatch(second, /made anew/u);
 
@@ -111,7 +104,7 @@ void test(
   "without a TPM: power that goes while the partition is made costs nothing, and a reset destroys the key",
   onDemand,
   async () => {
-    const disk = await flashed("without-tpm");
+    const disk = await site.flash(imageUnderTest(), "without-tpm");
     for (const [index, afterMs] of [0, 700, 1500, 3000].entries())
       await whileItRuns(disk, { name: `cut-${index}` }, async (machine) => {
         const opening = await machine.waitFor(/Starting .*opens the data partition/u, START_LIMIT_MS);
@@ -138,7 +131,7 @@ void test(
   "a data partition of an earlier image goes on as it is, and is encrypted by a factory reset",
   onDemand,
   async () => {
-    const disk = await flashed("plain", 512);
+    const disk = await site.flash(imageUnderTest(), "plain", 512);
     await disk.addPlainData();
     const used = await whileItRuns(disk, { name: "used" }, () => sendReadings(READING));
     assert.match(used, /data partition: NOT encrypted/u);

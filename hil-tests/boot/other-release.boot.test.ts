@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { eventually } from "../lab/namespaces.ts";
-import { Disk } from "./disk.ts";
+import type { Disk } from "./disk.ts";
 import { Machine } from "./machine.ts";
 import { Site } from "./site.ts";
 import { imageUnderTest, newerImage, onDemand, START_LIMIT_MS, VERSIONS } from "./variables.ts";
@@ -14,7 +13,7 @@ before(async () => {
   await site.startRouters();
 });
 beforeEach(async () => {
-  disk = await Disk.flash(imageUnderTest(), join(site.directory, "disk"));
+  disk = await site.flash(imageUnderTest());
 });
 after(() => site.end());
 

@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { Program } from "../lab/failover/program.ts";
 import { Lab, type Namespace } from "../lab/namespaces.ts";
+import { Disk } from "./disk.ts";
 import type { MachineOptions } from "./machine.ts";
 
 const SENSOR = fileURLToPath(import.meta.resolve("./sensor-main.ts"));
@@ -25,6 +26,7 @@ export class Site {
   readonly namespace: Namespace;
   readonly #sensors: Sensor[] = [];
   #collector: Program | undefined;
+  #collectorKey: string | undefined;
 
   constructor() {
     this.namespace = this.lab.namespace("bt");
@@ -39,6 +41,11 @@ export class Site {
 
   get directory(): string {
     return this.lab.directory;
+  }
+
+  /** A disk that an image was just flashed on, of a name of its own in the site's directory. */
+  flash(image: string, name = "disk", sizeMiB?: number): Promise<Disk> {
+    return Disk.flash(image, join(this.directory, name), sizeMiB);
   }
 
   /** The parts of a machine's options that are the site's. */
@@ -106,6 +113,22 @@ export class Site {
       })),
       store: { minFreeBytes: 0 },
     };
+  }
+
+  /** Puts a gateway.json on CONFIG that forwards to the collector of the site, which is started at the first time. */
+  async configure(disk: Disk): Promise<void> {
+    this.#collectorKey ??= await this.startCollector();
+    const document = join(this.directory, "gateway.json");
+    await writeFile(document, JSON.stringify(this.gatewayDocument(this.#collectorKey)));
+    await disk.put("CONFIG", "gateway.json", document);
+  }
+
+  /** Starts all that surrounds a machine. Resolves with a freshly flashed disk whose gateway forwards to the collector. */
+  async startWithDisk(image: string): Promise<Disk> {
+    await this.startRouters();
+    const disk = await this.flash(image);
+    await this.configure(disk);
+    return disk;
   }
 
   /** All readings in the collector's ledger, as "name value", in its order. */

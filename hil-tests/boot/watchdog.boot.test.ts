@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { eventually } from "../lab/namespaces.ts";
-import { Disk } from "./disk.ts";
+import type { Disk } from "./disk.ts";
 import { CONSOLE, Machine } from "./machine.ts";
 import { Site } from "./site.ts";
 import { imageUnderTest, onDemand, START_LIMIT_MS } from "./variables.ts";
@@ -21,12 +19,7 @@ let site: Site;
 let disk: Disk;
 before(async () => {
   site = new Site();
-  if (onDemand.skip !== false) return;
-  await site.startRouters();
-  disk = await Disk.flash(imageUnderTest(), join(site.directory, "disk"));
-  const document = join(site.directory, "gateway.json");
-  await writeFile(document, JSON.stringify(site.gatewayDocument(await site.startCollector())));
-  await disk.put("CONFIG", "gateway.json", document);
+  if (onDemand.skip === false) disk = await site.startWithDisk(imageUnderTest());
 });
 after(() => site.end());
 
