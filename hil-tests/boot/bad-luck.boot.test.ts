@@ -1,30 +1,27 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { eventually } from "../lab/namespaces.ts";
-import { Disk } from "./disk.ts";
+import type { Disk } from "./disk.ts";
 import { CONSOLE, Machine } from "./machine.ts";
 import { Site } from "./site.ts";
 import { imageUnderTest, onDemand, START_LIMIT_MS, VERSIONS } from "./variables.ts";
 
+/** Little, so that it does not take long to fill. */
+const DISK_MIB = 640;
+
 let site: Site;
 let disk: Disk;
-let document: string;
 before(async () => {
   site = new Site();
-  if (onDemand.skip !== false) return;
-  await site.startRouters();
-  document = join(site.directory, "gateway.json");
-  await writeFile(document, JSON.stringify(site.gatewayDocument(await site.startCollector())));
+  if (onDemand.skip === false) await site.startRouters();
 });
 beforeEach(async () => {
-  if (onDemand.skip === false) disk = await Disk.flash(imageUnderTest(), join(site.directory, "disk"));
+  if (onDemand.skip === false) disk = await site.flash(imageUnderTest(), "disk", DISK_MIB);
 });
 after(() => site.end());
 
 void test("a machine without a clock starts in the year of its system and loses nothing", onDemand, async () => {
-  await disk.put("CONFIG", "gateway.json", document);
+  await site.configure(disk);
   const options = { ...site.machine(disk.path, "timeless"), clock: "1970-01-01T00:00:00", kernelArguments: CONSOLE };
   const machine = await Machine.start(options);
   try {
@@ -41,14 +38,18 @@ void test("a machine without a clock starts in the year of its system and loses 
 void test(
   "a full data partition ends nothing: what is acknowledged stays, and room makes it go on",
   onDemand,
-  async () => {
-    await disk.put("CONFIG", "gateway.json", document);
+  async (context) => {
+    await site.configure(disk);
     const machine = await Machine.start({ ...site.machine(disk.path, "full"), kernelArguments: CONSOLE });
     try {
       const sensor = site.startSensor("full");
       await eventually("the first acknowledged frame", () => sensor.acknowledged[0], START_LIMIT_MS);
       await machine.shell("dd if=/dev/zero of=/var/fill bs=1M; sync; df /var", START_LIMIT_MS);
-      await machine.shell("systemctl restart --no-block paddock-gateway; sleep 20; rm /var/fill; sync", START_LIMIT_MS);
+      const from = machine.text.length;
+      await machine.shell("systemctl restart --no-block paddock-gateway", START_LIMIT_MS);
+      const { match } = await machine.waitFor(/"event":"ready"|DATA_DIR_UNUSABLE|STORE_\w+/u, START_LIMIT_MS, from);
+      context.diagnostic(`a start on a full disk: ${match[0]}`);
+      await machine.shell("rm /var/fill; sync", START_LIMIT_MS);
       const soFar = sensor.acknowledged.length;
       await eventually("frames behind the full disk", () => sensor.acknowledged[soFar + 20], START_LIMIT_MS);
       await sensor.stop();
