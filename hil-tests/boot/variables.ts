@@ -6,6 +6,9 @@ export const ALL_VARIABLE = "PADDOCK_BOOT_ALL";
 /** Environment variable with the number of power cuts, where thirty take too long. */
 export const CUTS_VARIABLE = "PADDOCK_BOOT_CUTS";
 
+/** Environment variable with the seed of the power cuts, to cut as a run did that says it. */
+export const SEED_VARIABLE = "PADDOCK_BOOT_SEED";
+
 /** The image under test. Throws when the tests were not started by `npm run images`. */
 export function imageUnderTest(): string {
   const image = process.env[IMAGE_VARIABLE];
