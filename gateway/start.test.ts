@@ -30,7 +30,8 @@ beforeEach(async () => {
     dataDir: directory,
     listen: [{ address: "::1", port: 0 }],
     store: { minFreeBytes: 0, ballastBytes: 0 },
-    discovery: { enabled: false },
+    // Nothing here is about groups; without them no start has an `ip` watch this machine's addresses.
+    discovery: { enabled: false, multicast: false },
   });
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
