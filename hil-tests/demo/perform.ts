@@ -91,8 +91,11 @@ async function sendFrames(
 ): Promise<number> {
   const { stdout, lastLines } = await children.run("sensors", "sim", [
     ...simArgs(gatewayPort, options.seed),
+    "--speed",
+    String(options.speed),
+    // In the sensors' own time.
     "--duration",
-    `${options.seconds}s`,
+    `${Math.round(options.seconds * 1000 * options.speed)}ms`,
     "--drain",
     `${ANSWERS_S}s`,
     "--out",

@@ -56,6 +56,17 @@ export function startDemo(...args: string[]) {
   return { child, directory, ended, says, nothingLeft, output: () => output };
 }
 
+/** Plays a demo to its end: an uplink was cut under load and healed, every frame was kept once, and nothing is left. */
+export async function expectPass(...args: string[]): Promise<void> {
+  const { ended, nothingLeft, output } = startDemo(...args);
+  const code = await ended;
+  expect(output()).toMatch(/CUT +(\w+) [^]*GOES ON first receipt over [^]*HEALED +\1 /);
+  expect(output()).toMatch(/^PASS: ([\d,]+) frames sent, \1 kept exactly once, chains intact\.$/m);
+  expect(output()).not.toContain("FAIL");
+  expect(code).toBe(0);
+  await nothingLeft();
+}
+
 interface DemoProcess {
   readonly pid: number;
   readonly command: string;
