@@ -22,10 +22,10 @@ export interface GroupHooks {
 export class CommitQueue {
   readonly #database: KeyValueDatabase;
   readonly #hooks: GroupHooks;
-  #waiting: Request[] = [];
+  readonly #waiting: Request[] = [];
   #running: Promise<void> | undefined;
   #failure: PaddockError | undefined;
-  #pendingFailures: ((error: Error) => void)[] = [];
+  readonly #pendingFailures: ((error: Error) => void)[] = [];
   #closed: string | undefined;
 
   constructor(database: KeyValueDatabase, hooks: GroupHooks) {
@@ -68,7 +68,7 @@ export class CommitQueue {
   }
 
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0 && this.#failure === undefined) {
+    while (this.#waiting.length > 0) {
       const group = new WriteGroup();
       let taken = 0;
       while (taken < this.#waiting.length && taken < GROUP_REQUESTS_MAX && group.bytes < GROUP_BYTES_MAX) {
@@ -96,8 +96,6 @@ export class CommitQueue {
       });
       this.#failure = failure;
       for (const reject of [...group.failed, ...this.#pendingFailures]) reject(failure);
-      this.#pendingFailures = [];
-      this.#waiting = [];
       return false;
     }
   }

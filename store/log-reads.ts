@@ -195,7 +195,7 @@ async function readEntries(core: StoreCore, first: number, end: number, limit: n
     let step = 1;
     while (from + step < end && (await read(from + step, 1)) === undefined) step *= 2;
     const isReadable = async (offset: number) => (await read(offset, 1)) !== undefined;
-    from = await firstWhere(from + (step >> 1), Math.min(end, from + step), isReadable);
+    from = await firstWhere(from, Math.min(end, from + step), isReadable);
   }
   return [];
 }

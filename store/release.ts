@@ -27,7 +27,7 @@ export async function acknowledgeIn(
   const known = intersect(ranges, union(state.held, state.trimmed));
   let fresh = subtract(intersect(known, state.held), state.acknowledged);
   const upTo = nthOf(fresh, ACKNOWLEDGE_BATCHES);
-  const named = upTo === undefined ? known : intersect(known, [[0, upTo]]);
+  const named = intersect(known, [[0, upTo]]);
   fresh = intersect(fresh, named);
   draft.acknowledged = union(state.acknowledged, named);
   // Could not be read again. No collector that merges what it holds comes near it.
@@ -43,20 +43,20 @@ export async function acknowledgeIn(
       }
     }
   }
-  if (upTo === undefined) group.put(chainKey(KEY_SPACES.receipt, state.key), receipt);
+  if (upTo === Infinity) group.put(chainKey(KEY_SPACES.receipt, state.key), receipt);
   // What was trimmed is acknowledged already, so nothing fresh is nothing new.
   if (fresh.length > 0) core.touch(group, entry, draft);
-  return upTo === undefined;
+  return upTo === Infinity;
 }
 
-/** The `n`th number of a set when it has more than that, else undefined. */
-function nthOf(ranges: Ranges, n: number): number | undefined {
+/** The `n`th number of a set when it has more than that, else infinity. */
+function nthOf(ranges: Ranges, n: number): number {
   let left = n;
   for (const [first, last] of ranges) {
     if (last - first + 1 > left) return first + left - 1;
     left -= last - first + 1;
   }
-  return undefined;
+  return Infinity;
 }
 
 /** Seqs that may go: acknowledged, and not the head, whose header later batches and epochs are checked against. */

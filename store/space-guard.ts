@@ -54,7 +54,7 @@ export class SpaceGuard {
   /** Changes what is held; negative after deletes. */
   account(bytes: number): void {
     this.#bytes += bytes;
-    if (bytes > 0) this.#writtenSince += bytes;
+    this.#writtenSince += Math.max(0, bytes);
   }
 
   /** Bytes over the quota if `growth` were added; 0 or less when it fits. */

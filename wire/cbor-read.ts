@@ -224,7 +224,6 @@ export function skipItem(bytes: Uint8Array, offset: number): number {
           continue;
         }
         const items = major === 4 ? argument : argument * 2;
-        if (items > bytes.length - at) return -1;
         if (items > 0) {
           open.push(items);
           continue;

@@ -215,7 +215,7 @@ export function encodeMessage(message: CoapMessage): Buffer {
     throw new RangeError(`${message.options.length} CoAP options; at most ${COAP_OPTIONS_MAX}`);
   }
   const options = message.options.toSorted((left, right) => left.number - right.number);
-  let size = HEADER_BYTES + token.length + (payload.length > 0 ? 1 + payload.length : 0);
+  let size = HEADER_BYTES + token.length + PAYLOAD_MARKER_BYTES + payload.length;
   for (const { value } of options) size += OPTION_HEAD_BYTES_MAX + value.length;
   const target = Buffer.allocUnsafe(size);
   let at = writeHeader(target, type, code, messageId, token.length);
@@ -301,6 +301,7 @@ function writeExtended(target: Uint8Array, offset: number, value: number): numbe
 const VERSION = 1;
 const HEADER_BYTES = 4;
 const PAYLOAD_MARKER = 0xff;
+const PAYLOAD_MARKER_BYTES = 1;
 /** One byte of nibbles and two of extension for each. */
 const OPTION_HEAD_BYTES_MAX = 5;
 const NOTHING = new Uint8Array(0);

@@ -8,7 +8,10 @@ import { PARTIAL_IV_BYTES_MAX } from "./limits.ts";
 export interface ReplayWindow {
   /** The highest number seen; -1 while none was. */
   readonly highest: number;
-  /** Bit i of the pair says that `highest` - i was seen; `low` has i = 0 to 31. Bit 0 is set once any was seen. */
+  /**
+   * Bit i of the pair says that `highest` - i was seen; `low` has i = 0 to 31. Bit 0 is set once any was seen. Shifts by i
+   * need no other number for `high`: they count modulo 32.
+   */
   readonly low: number;
   readonly high: number;
 }
@@ -32,7 +35,7 @@ export function judgeSequence(window: ReplayWindow, sequence: number): ReplayVer
   if (sequence > window.highest) return "new";
   const age = window.highest - sequence;
   if (age >= REPLAY_WINDOW_WIDTH) return "old";
-  const seen = age < 32 ? (window.low >>> age) & 1 : (window.high >>> (age - 32)) & 1;
+  const seen = age < 32 ? (window.low >>> age) & 1 : (window.high >>> age) & 1;
   return seen === 1 ? "duplicate" : "new";
 }
 
@@ -47,13 +50,13 @@ export function recordSequence(window: ReplayWindow, sequence: number): ReplayWi
   const age = highest - sequence;
   if (age >= REPLAY_WINDOW_WIDTH) return window;
   if (age < 32) return { highest, low: (low | (1 << age)) >>> 0, high };
-  return { highest, low, high: (high | (1 << (age - 32))) >>> 0 };
+  return { highest, low, high: (high | (1 << age)) >>> 0 };
 }
 
 function shiftUp(low: number, high: number, by: number): { low: number; high: number } {
   if (by >= REPLAY_WINDOW_WIDTH) return { low: 0, high: 0 };
-  if (by >= 32) return { low: 0, high: (low << (by - 32)) >>> 0 };
-  return { low: (low << by) >>> 0, high: ((high << by) | (low >>> (32 - by))) >>> 0 };
+  if (by >= 32) return { low: 0, high: (low << by) >>> 0 };
+  return { low: (low << by) >>> 0, high: ((high << by) | (low >>> -by)) >>> 0 };
 }
 
 /** 16 bytes: `highest` as a big-endian 64-bit number (all ones for an empty window), then the 64 bits, bit 63 first. */
@@ -82,5 +85,5 @@ export function decodeReplayWindow(bytes: Uint8Array): Outcome<ReplayWindow, "re
 function seesBelowZero({ highest, low, high }: ReplayWindow): boolean {
   if (highest >= REPLAY_WINDOW_WIDTH - 1) return false;
   const valid = highest + 1;
-  return valid >= 32 ? high >>> (valid - 32) !== 0 : high !== 0 || low >>> valid !== 0;
+  return valid >= 32 ? high >>> valid !== 0 : high !== 0 || low >>> valid !== 0;
 }

@@ -30,7 +30,6 @@ function takeInteger(bytes: Uint8Array): bigint {
   if (major === 1) return -1n - argument;
   const length = Number(takeArgument(bytes));
   const digits = Buffer.from(bytes.buffer, bytes.byteOffset + cursor, length).toString("hex");
-  cursor += length;
   const magnitude = length === 0 ? 0n : BigInt(`0x${digits}`);
   return argument === 2n ? magnitude : -1n - magnitude;
 }

@@ -72,7 +72,7 @@ function walkPack(
     const problem = checkRecord(bytes, lwm2m, keeps);
     if (visit !== undefined) {
       if (state.whole) visit(problem);
-      if (problem !== undefined && !goesOn()) return problem;
+      if (!goesOn()) return problem;
     } else if (problem !== undefined) {
       return problem;
     }

@@ -25,7 +25,7 @@ export interface DivergenceOptions {
 export class Divergence {
   readonly #options: DivergenceOptions;
   /** By lane: CLOCK_MONOTONIC in µs of the last new epoch. */
-  readonly #changedUs = new Map<Lane, number>();
+  readonly #changedUs: [number, number, number] = [-Infinity, -Infinity, -Infinity];
 
   constructor(options: DivergenceOptions) {
     this.#options = options;
@@ -35,12 +35,11 @@ export class Divergence {
   async found(lane: Lane, epoch: number, reason: "collector-ahead" | "collector-differs" | "fork"): Promise<boolean> {
     const { store, commitLoop, gateway, clock, fatal } = this.#options;
     const nowUs = clock.monotonicUs();
-    const changedUs = this.#changedUs.get(lane);
-    if (changedUs !== undefined && nowUs - changedUs < EPOCH_PAUSE_US) return false;
+    if (nowUs - this.#changedUs[lane] < EPOCH_PAUSE_US) return false;
     try {
       const end = await agreedEnd(store, { gateway, lane, epoch });
       const begun = await commitLoop.changeEpoch(lane, epoch, reason, end);
-      if (begun) this.#changedUs.set(lane, nowUs);
+      if (begun) this.#changedUs[lane] = nowUs;
       return begun;
     } catch (error) {
       fatal(error);

@@ -106,8 +106,7 @@ export class Admission {
   check(frame: Uint8Array, context: FrameContext): CheckResult {
     this.#keyed = undefined;
     if (frame.length > FRAME_BYTES_MAX) {
-      this.#refuse("too-large", `A frame has at most ${FRAME_BYTES_MAX} bytes.`);
-      return "refused";
+      return this.#refused("too-large", `A frame has at most ${FRAME_BYTES_MAX} bytes.`);
     }
     if (context.format === FORMAT_COSE_MAC0) return this.#checkKeyed(frame, context);
     return this.#isSenml(frame, context.format, context.lwm2m) ? "valid" : "refused";
@@ -152,12 +151,12 @@ export class Admission {
 
   /** After "pending": whether one more copy may wait for the write that is under way. */
   get mayAwait(): boolean {
-    return this.#copyOf !== undefined && this.#copyOf.waiters.length < WAITERS_MAX;
+    return this.#copyOf!.waiters.length < WAITERS_MAX;
   }
 
   /** After "pending", where `mayAwait`: `committed` is called with the outcome of the write that is under way. */
   await(committed: Committed): void {
-    this.#copyOf?.waiters.push(committed);
+    this.#copyOf!.waiters.push(committed);
   }
 
   /** The lane of the frame that was submitted last. */
@@ -193,19 +192,19 @@ export class Admission {
 
   #checkKeyed(frame: Uint8Array, context: FrameContext): CheckResult {
     const decoded = decodeMac0(frame);
-    if (!decoded.ok) return this.#refuse("cose", `COSE_Mac0: ${decoded.detail}`) || "refused";
+    if (!decoded.ok) return this.#refused("cose", `COSE_Mac0: ${decoded.detail}`);
     const parts = decoded.value;
     const sensor = this.#sensors.byId(parts.sensor);
-    if (sensor?.key === undefined) return this.#refuse("unknown-key", "The key id is not known.") || "refused";
+    if (sensor?.key === undefined) return this.#refused("unknown-key", "The key id is not known.");
     this.stats = sensor.stats;
     const rightAlgorithm = sensor.algorithm === undefined || sensor.algorithm === parts.algorithm;
     if (!rightAlgorithm || !verifyMac0(parts, sensor.key)) {
-      return this.#refuse("tag", "The tag does not verify.") || "refused";
+      return this.#refused("tag", "The tag does not verify.");
     }
     const tag = Buffer.from(parts.tag.subarray(0, TAG_HEAD_BYTES)).toString("hex");
     const verdict = sensor.guard.judge(parts.sequence, tag);
     if (verdict === "refused") {
-      return this.#refuse("replay", `Sequence number ${parts.sequence} was seen or is too old.`) || "refused";
+      return this.#refused("replay", `Sequence number ${parts.sequence} was seen or is too old.`);
     }
     if (verdict === "stored") return "stored";
     if (verdict !== "new") {
@@ -213,7 +212,10 @@ export class Admission {
       return "pending";
     }
     const waitS = sensor.framesPerS > 0 ? sensor.bucket.take(sensor.framesPerS, context.receivedUs) : 0;
-    if (waitS > 0) return this.refuseRate(waitS) || "refused";
+    if (waitS > 0) {
+      this.refuseRate(waitS);
+      return "refused";
+    }
     if (!this.#isSenml(parts.payload, parts.format, context.lwm2m)) return "refused";
     this.#keyed = { sensor, parts, tag };
     return "valid";
@@ -223,6 +225,11 @@ export class Admission {
     const stream = format === FORMAT_SENSML_CBOR;
     const rules = lwm2m ? (stream ? RULES_LWM2M_STREAM : RULES_LWM2M) : stream ? RULES_STREAM : RULES;
     return checkSenml(pack, rules) === undefined || this.#refuse("senml", `SenML: ${explainSenml(pack, rules)}.`);
+  }
+
+  #refused(reason: Refusal, detail: string): "refused" {
+    this.#refuse(reason, detail);
+    return "refused";
   }
 
   #refuse(reason: Refusal, detail: string): false {
