@@ -9,7 +9,8 @@ import { Disk } from "./disk.ts";
 import type { MachineOptions } from "./machine.ts";
 
 const SENSOR = fileURLToPath(import.meta.resolve("./sensor-main.ts"));
-const CLAIM = "boot-claim-code";
+/** One for each gateway of a file of tests: a freshly flashed disk makes another one. */
+const CLAIMS = Array.from({ length: 8 }, (_each, index) => `boot-claim-code-${index}`);
 const LEDGER_EVERY_MS = 3000;
 /** Of the collector, whichever uplink leads there. */
 const COLLECTOR = "2001:db8:c::1";
@@ -27,6 +28,7 @@ export class Site {
   readonly #sensors: Sensor[] = [];
   #collector: Program | undefined;
   #collectorKey: string | undefined;
+  #gateways = 0;
 
   constructor() {
     this.namespace = this.lab.namespace("bt");
@@ -86,7 +88,7 @@ export class Site {
       dataDir: join(this.directory, "collector"),
       listen: [{ address: COLLECTOR, port: 8443 }],
       operator: { socket: this.operatorSocket },
-      claims: [{ code: CLAIM, label: "boot" }],
+      claims: CLAIMS.map((code) => ({ code, label: "boot" })),
       store: { minFreeBytes: 0 },
     };
     const file = join(this.directory, "collector.json");
@@ -100,11 +102,13 @@ export class Site {
     return join(this.directory, "operator.sock");
   }
 
-  /** A gateway's document with a path over each uplink to the collector of the site. */
+  /** The document of another gateway, with a path over each uplink to the collector of the site. */
   gatewayDocument(collectorKey: string): Record<string, unknown> {
+    const claim = CLAIMS[this.#gateways++];
+    if (claim === undefined) throw new Error(`the site has claim codes for ${CLAIMS.length} gateways`);
     return {
       dataDir: "/var/lib/paddock",
-      collector: { publicKey: collectorKey, claim: CLAIM, label: "boot" },
+      collector: { publicKey: collectorKey, claim, label: "boot" },
       paths: UPLINKS.map(({ prefix }, index) => ({
         name: `uplink${index}`,
         source: `${prefix}/64`,
@@ -115,7 +119,7 @@ export class Site {
     };
   }
 
-  /** Puts a gateway.json on CONFIG that forwards to the collector of the site, which is started at the first time. */
+  /** Makes of a disk one of another gateway, which forwards to the site's collector; that is started at the first time. */
   async configure(disk: Disk): Promise<void> {
     this.#collectorKey ??= await this.startCollector();
     const document = join(this.directory, "gateway.json");
