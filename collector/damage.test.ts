@@ -1,23 +1,21 @@
 import { join } from "node:path";
-import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
-import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { silentLog } from "@paddock/base/log.ts";
 import { levelDatabase } from "@paddock/store/database.ts";
 import { chainBytes, KEY_SPACES, logKey, seqKey } from "@paddock/store/keyspace.ts";
 import { Sealer, testIdentity } from "@paddock/store/testing/sealer.ts";
 import { expectAccepted } from "@paddock/base/outcome.ts";
+import { runInProcess } from "@paddock/base/testing/in-process.ts";
 import { until } from "@paddock/base/testing/until.ts";
 import { verifyProof } from "@paddock/wire/proof.ts";
+import { collectorCommand } from "./commands/collector-command.ts";
 import type { GatewayReport } from "./fleet/fleet-report.ts";
 import type { LedgerReport } from "./fleet/ledger-report.ts";
 import type { Gap } from "./fleet/missing.ts";
 import type { LogLine } from "./log/senml-lines.ts";
 import { ask, askJson } from "./operator/operator-client.ts";
 import { CLAIM, TestCollector } from "./testing/test-collector.ts";
-
-const MAIN = new URL("main.ts", import.meta.url).pathname;
 
 let collector: TestCollector;
 let sealer: Sealer;
@@ -58,13 +56,7 @@ async function lines(query = ""): Promise<LogLine[]> {
 
 const proofAt = (offset: number): Promise<Buffer> => ask(collector.socket, { path: `/v1/proof?offset=${offset}` });
 
-async function run(...argv: string[]): Promise<{ code: number; stdout: string }> {
-  try {
-    return { code: 0, ...(await promisify(execFile)(process.execPath, [MAIN, ...argv])) };
-  } catch (error) {
-    return error as { code: number; stdout: string };
-  }
-}
+const run = (...argv: string[]) => runInProcess(collectorCommand, argv);
 
 test("damage in the ledger is a line, never a reading, and ends no replay", async () => {
   const all = await lines();

@@ -130,9 +130,19 @@ test("SIGTERM lets the upload in flight finish, and ends with 0", async () => {
   else expect(answer?.status ?? 503).toBe(503);
 });
 
-test("a signal and its echo, as timeout(1) and service managers send it, are one: the end is a clean one", async () => {
+test("while it runs a second one is refused; a signal and its echo are one, and the end is a clean one", async () => {
   const { client } = await start();
-  // One request is under way: the collector cannot be gone before the echo.
+  const second = spawn(process.execPath, [MAIN, "run", "--config", join(directory, "collector.json")], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let said = "";
+  second.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const [code] = (await once(second, "close")) as [number];
+  expect(code).toBe(1);
+  const failed = said.split("\n").flatMap((line) => (line.startsWith("{") ? [JSON.parse(line) as object] : []));
+  expect(failed).toContainEqual(expect.objectContaining({ event: "failed", code: "STORE_LOCKED" }));
+
+  // As timeout(1) and service managers send it. One request is under way: the collector cannot be gone before the echo.
   const held = client.session.request({ ":method": "POST", ":path": "/v1/enrolments" }, { endStream: false });
   held.on("error", () => {});
   held.write("x");
@@ -145,17 +155,4 @@ test("a signal and its echo, as timeout(1) and service managers send it, are one
   client.session.destroy();
   expect(await exited).toEqual([0, null]);
   child = undefined;
-});
-
-test("a second collector on the same data directory is refused", async () => {
-  await start();
-  const second = spawn(process.execPath, [MAIN, "run", "--config", join(directory, "collector.json")], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let said = "";
-  second.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  const [code] = (await once(second, "exit")) as [number];
-  expect(code).toBe(1);
-  const failed = said.split("\n").flatMap((line) => (line.startsWith("{") ? [JSON.parse(line) as object] : []));
-  expect(failed).toContainEqual(expect.objectContaining({ event: "failed", code: "STORE_LOCKED" }));
 });

@@ -1,5 +1,6 @@
-import { request, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { nodeHttp } from "@paddock/base/node-http.ts";
 
 export interface OperatorRequest {
   readonly method?: "GET" | "POST" | "PUT" | "DELETE";
@@ -21,7 +22,7 @@ export function askStream(
         ? {}
         : { "content-type": "application/json", "content-length": Buffer.byteLength(content) }),
     };
-    const sent = request({ socketPath: socket, method, path, headers }, resolve);
+    const sent = nodeHttp().request({ socketPath: socket, method, path, headers }, resolve);
     sent.once("error", (error) => {
       const message = `No collector answers on ${socket}: ${messageOf(error)}.`;
       const remedy = "Check that the collector runs as this user, and that --config or --socket names it.";

@@ -1,7 +1,8 @@
 import { lstat, rm } from "node:fs/promises";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { nodeHttp } from "@paddock/base/node-http.ts";
 import type { ListenAddress } from "../ingest/ingest-server.ts";
 import type { OperatorHandler } from "./operator-routes.ts";
 
@@ -53,7 +54,7 @@ function listen(
   name: string,
 ): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, handle);
+    const server = nodeHttp().createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, handle);
     server.once("error", (error) => {
       const message = `The operator's listener ${name} cannot be bound: ${messageOf(error)}.`;
       reject(new PaddockError("LISTEN_FAILED", message, { cause: error }));

@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { nodeHttp } from "@paddock/base/node-http.ts";
 import { OPENMETRICS_CONTENT_TYPE } from "./openmetrics.ts";
 
 /**
@@ -10,7 +11,7 @@ export async function serveMetrics(
   listen: { readonly address: string; readonly port: number },
   render: () => Promise<string>,
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
-  const { createServer } = await import("node:http");
+  const { createServer } = nodeHttp();
   const server: Server = createServer({ requestTimeout: 10_000 }, (request, response) => {
     if (request.method !== "GET" || request.url?.split("?")[0] !== "/metrics") {
       response.writeHead(404).end();

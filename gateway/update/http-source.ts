@@ -1,9 +1,10 @@
 import { lookup } from "node:dns";
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import type { Agent as HttpAgent, IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { nodeHttp } from "@paddock/base/node-http.ts";
 import type { ByteSource } from "./byte-source.ts";
 
 /** A server that sends nothing for so long is given up. */
@@ -51,7 +52,7 @@ export class HttpSource implements ByteSource {
     this.#url = url;
     this.#options = options;
     const keeping = { keepAlive: true, maxSockets: 1 };
-    this.#agent = url.protocol === "https:" ? new HttpsAgent(keeping) : new HttpAgent(keeping);
+    this.#agent = url.protocol === "https:" ? new HttpsAgent(keeping) : new (nodeHttp().Agent)(keeping);
   }
 
   async size(): Promise<number> {
@@ -93,7 +94,7 @@ export class HttpSource implements ByteSource {
 
   #ask(offset: number, length: number): Promise<Answer> {
     const silenceMs = this.#options.silenceMs ?? SILENCE_MS;
-    const request = this.#url.protocol === "https:" ? httpsRequest : httpRequest;
+    const request = this.#url.protocol === "https:" ? httpsRequest : nodeHttp().request;
     return new Promise((resolve, reject) => {
       const asked = request(this.#url, {
         agent: this.#agent,
