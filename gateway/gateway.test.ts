@@ -21,7 +21,8 @@ beforeEach(async () => {
     listen: [{ address: "::1", port: 0 }],
     store: { minFreeBytes: 0, ballastBytes: 0 },
     metrics: { listen: { address: "::1", port: 0 } },
-    discovery: { enabled: false },
+    // Groups are another file's; without them no `ip` watches this machine's addresses for each of these gateways.
+    discovery: { enabled: false, multicast: false },
   });
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));

@@ -60,7 +60,7 @@ beforeEach(async () => {
     dataDir: directory,
     listen: [{ address: "::1", port: 0 }],
     store: { minFreeBytes: 0, ballastBytes: 0 },
-    discovery: { enabled: false },
+    discovery: { enabled: false, multicast: false },
     collector: { publicKey: "ab".repeat(32) },
     paths: [
       watched("fibre", first.port, 100),

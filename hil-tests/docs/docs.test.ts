@@ -1,16 +1,19 @@
-import { execFile } from "node:child_process";
 import { access, glob, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
+import { runInProcess } from "@paddock/base/testing/in-process.ts";
+import { collectorCommand } from "@paddock/collector/commands/collector-command.ts";
+import { gatewayCommand } from "@paddock/gateway/cli/gateway-command.ts";
+import { main as sim } from "@paddock/sensor-sim/cli/commands.ts";
+import { bfdCommand } from "@paddock/uplink/bfd/bfd-command.ts";
 import { ALERTED } from "./metric-rows.ts";
 import { generatedTables, ROOT, scenarioTable, tableIn, withTable, type GeneratedTable } from "./generated-tables.ts";
 
 const root = fileURLToPath(ROOT);
 const OPERATIONS = join(root, "docs/operations.md");
 const SIMULATOR = join(root, "sensor-sim/README.md");
-const PROGRAMS = ["gateway", "collector", "sim", "bfd"] as const;
+const PROGRAMS = { gateway: gatewayCommand, collector: collectorCommand, sim, bfd: bfdCommand } as const;
 
 const documents = new Map<string, string>();
 let tables: Readonly<Record<string, GeneratedTable>>;
@@ -97,9 +100,8 @@ test("the decision on dependencies names each of them", async () => {
 describe("every document", () => {
   test("names only commands that the programs have", async () => {
     const known = new Set<string>();
-    const helps = await Promise.all(PROGRAMS.map(helpOf));
-    for (const [index, program] of PROGRAMS.entries()) {
-      const words = wordsOf(program, helps[index]!);
+    for (const [program, main] of Object.entries(PROGRAMS)) {
+      const words = wordsOf(program, await helpOf(main));
       expect(words.length, program).toBeGreaterThan(2);
       for (const word of words) known.add(`${program} ${word}`);
     }
@@ -134,9 +136,8 @@ describe("every document", () => {
   });
 });
 
-async function helpOf(program: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(join(root, "paddock"), [program, "--help"]);
-  return stdout;
+async function helpOf(program: (argv: string[]) => number | Promise<number>): Promise<string> {
+  return (await runInProcess(program, ["--help"])).stdout;
 }
 
 /** The commands in a program's help: behind its name, or first on an indented line. */
