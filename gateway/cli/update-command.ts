@@ -1,7 +1,7 @@
 import { PaddockError } from "@paddock/base/errors.ts";
 import type { Command } from "./options.ts";
 
-const ACTIONS = ["status", "check", "apply", "rollback", "hold", "gate"] as const;
+const ACTIONS = ["status", "check", "apply", "rollback", "stick", "hold", "gate"] as const;
 
 export const updateCommand: Command = {
   summary: "Install, confirm or take back a release of the image",
@@ -14,6 +14,7 @@ paddock gateway update apply --file F | --url U [--version V]
   --reboot           start it when it is written; the gateway runs on until then
   --request FILE     what the gateway asks for on its collector's behalf; nothing but the release's signature is believed
 paddock gateway update rollback [--reboot]           go back to the other release, and hold updates
+paddock gateway update stick --folder DIR [--reboot] for the image: does once what a mounted stick asks for
 paddock gateway update hold [--until TIME] [--reason TEXT] | hold --release
   TIME: 2h, 3d, or 2027-01-31T12:00:00Z
 paddock gateway update gate [--within 5min]          for the image: judges a new release after its start

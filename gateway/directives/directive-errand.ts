@@ -15,7 +15,7 @@ import type { ClockQualitySource } from "../commit/ports.ts";
 import { problemOfChange } from "./changed-config.ts";
 import type { Directives } from "./directives.ts";
 import type { Answer } from "./machine.ts";
-import { problemOfRelease, releaseEnd, requestRelease } from "./releases.ts";
+import { problemOfRelease, releaseEnd, requestRelease, stickEnds } from "./releases.ts";
 
 /** How soon it is tried again while no session is open, or no room for an answer. */
 const RETRY_MS = 5000;
@@ -86,6 +86,7 @@ export class DirectiveErrand {
   async #ask(): Promise<number> {
     const { directives, forwarder, log } = this.#options;
     await this.#lookForRelease();
+    await this.#lookForSticks();
     const outcome = await forwarder.directive();
     if (this.#stopped) return RETRY_MS;
     if (outcome === undefined) return RETRY_MS;
@@ -132,6 +133,16 @@ export class DirectiveErrand {
     if (end === undefined) return;
     const { outcome, reason } = end;
     await directives.apply({ kind: "release-ended", id: release!.id, outcome, reason: reason ?? "" });
+    this.#tell();
+  }
+
+  /** What people did here by a stick belongs into the chain, too: nobody who is far away has seen it. */
+  async #lookForSticks(): Promise<void> {
+    const { directives } = this.#options;
+    for (const [id, { version, outcome, reason }] of await stickEnds(directives.updateDir)) {
+      const subject = `release ${version ?? "unknown"}`;
+      await directives.apply({ kind: "stick-ended", id, subject, outcome, reason: `by a stick: ${reason ?? ""}` });
+    }
     this.#tell();
   }
 

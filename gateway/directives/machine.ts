@@ -76,6 +76,14 @@ export type DirectiveEvent =
   /** The trial's time is over, or it could not be run at all. */
   | { readonly kind: "give-up"; readonly reason: string }
   | { readonly kind: "release-ended"; readonly id: string; readonly outcome: DirectiveOutcome; readonly reason: string }
+  /** What became of what a person at the machine asked for by a stick. */
+  | {
+      readonly kind: "stick-ended";
+      readonly id: string;
+      readonly subject: string;
+      readonly outcome: DirectiveOutcome;
+      readonly reason: string;
+    }
   /** A durable batch says this answer. */
   | { readonly kind: "told"; readonly id: string; readonly outcome: DirectiveOutcome };
 
@@ -103,6 +111,12 @@ export function advanceDirectives(state: DirectiveState, event: DirectiveEvent):
       if (release?.id !== event.id) return state;
       const subject = { id: release.id, subject: `release ${release.version}` };
       return answer({ ...state, release: null }, subject, event.outcome, event.reason);
+    }
+    case "stick-ended": {
+      const { id, subject, outcome, reason } = event;
+      const known = state.answers.find((each) => each.id === id);
+      if (known?.outcome === outcome && known.reason === reason) return state;
+      return answer(state, { id, subject }, outcome, reason);
     }
     case "told":
       return {

@@ -8,7 +8,7 @@ import { badEntryFile, bootEntries } from "./boot-entries.ts";
 import { architecture, releaseKeys, runningRelease, type DevicePaths } from "./device.ts";
 import type { HttpSourceOptions } from "./http-source.ts";
 import { install, planInstall } from "./install.ts";
-import { objectionTo } from "./judge-release.ts";
+import { endsHold, objectionTo } from "./judge-release.ts";
 import { openDevice, prepare, type OpenDevice } from "./open-device.ts";
 import type { BootFiles, InstallProgress } from "./ports.ts";
 import { openRelease, type ReleaseTarget } from "./release-source.ts";
@@ -20,6 +20,8 @@ export interface ApplyOptions {
   readonly allowDowngrade: boolean;
   /** What asked, when it was not a person: its id, and the one manifest that it means. */
   readonly request?: { readonly id: string; readonly version: string; readonly manifestSha256: string };
+  /** A person who stands before the machine asks by a stick: under which id results have it, and for which release. */
+  readonly byHand?: { readonly id: string; readonly version?: string };
   /** Seconds since the gateway's newest receipt; null without one. */
   readonly lastReceiptS: () => Promise<number | null>;
   readonly tell: (line: string) => void;
@@ -67,7 +69,7 @@ async function applyTo(
   state: UpdateState,
   options: ApplyOptions,
 ): Promise<Applied> {
-  const { paths, target, allowDowngrade, request, lastReceiptS, progress, now } = options;
+  const { paths, target, allowDowngrade, request, byHand, lastReceiptS, progress, now } = options;
   const keys = await releaseKeys(paths);
   const source = await openRelease(target, { keys, arch: architecture(), ...(options.http && { http: options.http }) });
   let device: OpenDevice | undefined;
@@ -83,12 +85,17 @@ async function applyTo(
       return { version, outcome: "runs", fetchedBytes: 0 };
     }
     device = await openDevice(running, { paths, state, write: true, nowMs: now() });
-    const objection = objectionTo(manifest, device.facts, { allowDowngrade: allowDowngrade && request === undefined });
+    const objection = objectionTo(manifest, device.facts, {
+      allowDowngrade: allowDowngrade && request === undefined,
+      byHand: byHand !== undefined,
+    });
     if (objection !== undefined) throw objection;
+    const { hold } = state;
+    const kept = hold !== null && endsHold(hold, version, byHand !== undefined) ? null : hold;
 
     const before = state.pending?.version === version ? state.pending : undefined;
     const pending = {
-      id: request?.id ?? null,
+      id: request?.id ?? byHand?.id ?? null,
       version,
       from: running.version,
       at: now(),
@@ -108,7 +115,7 @@ async function applyTo(
     const installation = await prepare(device, source, tell);
     await install(installation, await planInstall(installation));
     if (compareVersions(version, running.version) < 0) await standBack(device.boot, running.version);
-    await writeState(paths.stateDir, { ...started, pending: { ...pending, written: true } });
+    await writeState(paths.stateDir, { ...started, hold: kept, pending: { ...pending, written: true } });
     return { version, outcome: "installed", fetchedBytes };
   } finally {
     await source.close();
@@ -133,7 +140,8 @@ async function note(paths: DevicePaths, state: UpdateState, result: Noted, at: n
  * Keeps a failure as a result. A request whose source or disk failed is tried again, and stands as pending until then; an
  * installed release that waits for its first start stays pending.
  */
-async function noteFailure(error: PaddockError, running: string, { paths, request, now }: ApplyOptions): Promise<void> {
+async function noteFailure(error: PaddockError, running: string, options: ApplyOptions): Promise<void> {
+  const { paths, request, byHand, now } = options;
   const state = await readState(paths.stateDir);
   const pending = state.pending?.written === false ? state.pending : null;
   const kept = pending === null ? state : { ...state, pending: null };
@@ -155,9 +163,9 @@ async function noteFailure(error: PaddockError, running: string, { paths, reques
     }
   }
   const outcome = error.disposition === "retry" ? "failed" : "refused";
-  const version = request?.version ?? pending?.version;
+  const version = request?.version ?? byHand?.version ?? pending?.version;
   const result = {
-    id: request?.id ?? null,
+    id: request?.id ?? byHand?.id ?? null,
     ...(version !== undefined && { version }),
     outcome,
     reason: error.message,

@@ -1,10 +1,14 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseDurationMs } from "@paddock/base/duration.ts";
-import { PaddockError } from "@paddock/base/errors.ts";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { print, printJson } from "@paddock/base/printable.ts";
 import { isVersion, VERSION_FORM } from "@paddock/wire/release/version.ts";
 import { formatBytes } from "../cli/format.ts";
 import { ASKING, parseOptions, socketOf } from "../cli/options.ts";
+import { blinkUntil } from "../provision/led.ts";
+import { LED_FILE } from "../provision/plan.ts";
 import { askGateway } from "../status/status-client.ts";
 import { applyRelease, type Applied, type ApplyOptions } from "./apply.ts";
 import { checkRelease } from "./check.ts";
@@ -16,6 +20,7 @@ import type { ReleaseTarget } from "./release-source.ts";
 import { readRequest } from "./request.ts";
 import { afterFailure, noteLeaving, runGate, type GateOptions } from "./run-gate.ts";
 import { heldUntil, readState, writeState } from "./state.ts";
+import { followStick } from "./stick.ts";
 import { formatUpdateStatus, updateStatus } from "./update-status.ts";
 
 const text = { type: "string" } as const;
@@ -31,12 +36,21 @@ const IMAGE_CONFIG = "/run/paddock/gateway.json";
 /** How long a gateway may take to answer; a gate asks again. */
 const ANSWER_MS = 5000;
 
+/** Where an image mounts a stick, the partition that people edit, and the kernel's list of lights. */
+const STICK = "/run/stick";
+const CONFIG = "/config";
+const LEDS = "/sys/class/leds";
+/** How long a light says that a stick was refused. */
+const BLINK_MS = 60_000;
+
 /** Exit code of a request that failed for a reason that may pass. */
 const AGAIN = 3;
 
 type Action = (args: string[]) => Promise<number>;
 
-export const updateActions: Readonly<Record<"status" | "check" | "apply" | "rollback" | "hold" | "gate", Action>> = {
+export const updateActions: Readonly<
+  Record<"status" | "check" | "apply" | "rollback" | "stick" | "hold" | "gate", Action>
+> = {
   async status(args) {
     const { values } = parseOptions(args, COMMON);
     const status = await updateStatus(pathsOf(values), Date.now());
@@ -108,6 +122,36 @@ export const updateActions: Readonly<Record<"status" | "check" | "apply" | "roll
         }`,
       );
     if (values.reboot === true) await systemctl("reboot");
+    return 0;
+  },
+
+  async stick(args) {
+    const known = { ...COMMON, folder: text, reboot: flag, "config-dir": text, "leds-dir": text } as const;
+    const { values } = parseOptions(args, known);
+    const { folder = STICK, json = false, reboot = false } = values;
+    const options = {
+      folder,
+      paths: pathsOf(values),
+      lastReceiptS: async () => receiptOf(await ask(values)),
+      tell: warn,
+      progress: json ? () => {} : progressPrinter(),
+      now: Date.now,
+    };
+    const end = await followStick(options).catch(async (error: unknown) => {
+      if (!(error instanceof PaddockError)) throw error;
+      warn(`stick: ${error.explain()}`);
+      // For who stands there without a screen.
+      const light = await readFile(join(values["config-dir"] ?? CONFIG, LED_FILE), "utf8").catch(() => "");
+      const wanted = light.trim() === "" ? undefined : light.trim();
+      await blinkUntil(values["leds-dir"] ?? LEDS, wanted, () => sleep(BLINK_MS)).catch((failure: unknown) =>
+        warn(`no light can be made to blink: ${messageOf(failure)}`),
+      );
+      return undefined;
+    });
+    if (end === undefined) return 2;
+    if (json) printJson(end);
+    else print(`stick: ${end.text}`);
+    if (reboot && end.restart) await systemctl("reboot");
     return 0;
   },
 

@@ -3,7 +3,7 @@ import { bootEntries, otherEntry } from "./boot-entries.ts";
 import { openBoot, runningRelease, type DevicePaths } from "./device.ts";
 import type { BootFiles } from "./ports.ts";
 import { namesToGoBack } from "./settle.ts";
-import { readState, withResult, writeState } from "./state.ts";
+import { readState, withResult, writeState, type UpdateState } from "./state.ts";
 
 /** Lets the boot loader take `to` at the next start. False, and nothing changed, when its program is not there. */
 export async function bootInstead(boot: BootFiles, from: string, to: string): Promise<boolean> {
@@ -21,13 +21,15 @@ export interface RollbackOptions {
   readonly tell: (line: string) => void;
   /** Unix ms. */
   readonly now: () => number;
+  /** A stick asks: under which id the result has it, and what has to be done before anything changes. */
+  readonly byHand?: { readonly id: string; readonly begin: () => Promise<void> };
 }
 
 /**
  * Lets the next start be that of the other release, and holds updates: what was taken back should not come again by itself.
  * Needs no network. Throws UPDATE_REFUSED when there is no release to go back to.
  */
-export async function rollBack({ paths, tell, now }: RollbackOptions): Promise<{ from: string; to: string }> {
+export async function rollBack({ paths, tell, now, byHand }: RollbackOptions): Promise<{ from: string; to: string }> {
   const { version: from } = await runningRelease(paths);
   const { boot } = await openBoot(paths, from);
   const state = await readState(paths.stateDir, tell);
@@ -35,6 +37,7 @@ export async function rollBack({ paths, tell, now }: RollbackOptions): Promise<{
   // One that is marked as bad may have been set aside for an older one, by a person; it ran well then.
   const wasRunning = entries.find(({ version }) => version === state.previous && version !== from);
   const to = (otherEntry(entries, from) ?? wasRunning)?.version;
+  if (to !== undefined) await byHand?.begin();
   if (to === undefined || !(await bootInstead(boot, from, to)))
     throw new PaddockError("UPDATE_REFUSED", `There is no release to go back to from ${from}.`, {
       remedy: "Install one: paddock gateway update apply --file FILE --allow-downgrade.",
@@ -42,9 +45,14 @@ export async function rollBack({ paths, tell, now }: RollbackOptions): Promise<{
   const at = now();
   const reason = `taken back by a person for ${to}`;
   const { pending } = state;
-  const id = pending?.version === from ? pending.id : null;
-  const result = { id, kind: "release", version: from, outcome: "reverted", reason, at } as const;
-  const hold = { since: at, until: null, reason: `${from} was taken back` };
-  await writeState(paths.stateDir, withResult({ ...state, pending: null, previous: from, hold }, result));
+  const asked = pending?.version === from ? pending.id : null;
+  // Whoever asked for the release hears of it, and so does whoever looks for what the stick did.
+  const ids = byHand === undefined ? [asked] : asked === null ? [byHand.id] : [asked, byHand.id];
+  const after = ids.reduce<UpdateState>(
+    (before, id) => withResult(before, { id, kind: "release", version: from, outcome: "reverted", reason, at }),
+    { ...state, pending: null, previous: from },
+  );
+  const hold = { since: at, until: null, reason: `${from} was taken back`, takenBack: from };
+  await writeState(paths.stateDir, { ...after, hold });
   return { from, to };
 }

@@ -21,6 +21,10 @@ test("a release that just fits is taken", () => {
   expect(objectionTo(manifest, FACTS, { allowDowngrade: false })).toBeUndefined();
 });
 
+function held(takenBack?: string): DeviceFacts {
+  return { ...FACTS, hold: { since: 0, until: null, reason: null, ...(takenBack !== undefined && { takenBack }) } };
+}
+
 describe("a release is refused", () => {
   test.each<[string, Partial<DeviceFacts>, string, RegExp]>([
     ["for another architecture", { arch: "arm64" }, "UPDATE_INVALID", /for x86-64, and this machine is arm64/],
@@ -53,6 +57,14 @@ describe("a release is refused", () => {
     const hold = { since: 0, until: FACTS.nowMs, reason: null };
     expect(objectionTo(manifest, { ...FACTS, hold }, { allowDowngrade: false })).toBeUndefined();
     expect(objectionTo(manifest, { ...FACTS, running: "2.0.0" }, { allowDowngrade: true })).toBeUndefined();
+  });
+
+  test("by hand, not while another one that was taken back is held", () => {
+    const byHand = { allowDowngrade: false, byHand: true };
+    expect(objectionTo(manifest, held("1.0.9"), byHand)).toBeUndefined();
+    expect(objectionTo(manifest, held("1.0.9"), { allowDowngrade: false })?.message).toMatch(/held/);
+    expect(objectionTo(manifest, held("1.1.0"), byHand)?.message).toMatch(/held/);
+    expect(objectionTo(manifest, held(), byHand)?.message).toMatch(/held/);
   });
 
   test("whatever the clock says: none of it ends by itself", () => {

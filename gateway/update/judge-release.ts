@@ -25,13 +25,14 @@ export interface DeviceFacts {
 export function objectionTo(
   { version, arch, board, root, uki }: ReleaseManifest,
   facts: DeviceFacts,
-  { allowDowngrade }: { readonly allowDowngrade: boolean },
+  { allowDowngrade, byHand = false }: { readonly allowDowngrade: boolean; readonly byHand?: boolean },
 ): PaddockError | undefined {
   if (arch !== facts.arch)
     return invalid(`Release ${version} is for ${arch}, and this machine is ${facts.arch}.`, "Take the one for it.");
   if (board !== facts.board)
     return invalid(`Release ${version} is for the board ${board}, and this is ${facts.board}.`, "Take the one for it.");
-  const held = facts.hold === null ? undefined : heldUntil(facts.hold, facts.nowMs);
+  const held =
+    facts.hold === null || endsHold(facts.hold, version, byHand) ? undefined : heldUntil(facts.hold, facts.nowMs);
   if (held !== undefined)
     return refused(`Updates are held ${held}.`, "Release the hold: paddock gateway update hold --release.");
   if (facts.onTrial)
@@ -57,6 +58,11 @@ export function objectionTo(
       { remedy: "Remove files from the boot partition (/efi) that no release put there. Nothing was changed." },
     );
   return undefined;
+}
+
+/** Whether installing a release by hand ends a hold: one that keeps another release from coming back by itself. */
+export function endsHold({ takenBack }: Hold, version: string, byHand: boolean): boolean {
+  return byHand && takenBack !== undefined && takenBack !== version;
 }
 
 function invalid(message: string, remedy: string): PaddockError {

@@ -15,13 +15,22 @@ const FILE_BYTES_MAX = 256 * 1024;
 const RESULTS_MAX = 32;
 const TEXT_MAX = 1000;
 
+/** How ids of what sticks asked for begin; 32 hex digits follow. */
+export const STICK_ID = "stick-";
+
 const text = v.pipe(v.string(), v.maxLength(TEXT_MAX));
 const unixMs = v.pipe(v.number(), v.safeInteger());
 
-const holdSchema = v.object({ since: unixMs, until: v.nullable(unixMs), reason: v.nullable(text) });
+const holdSchema = v.object({
+  since: unixMs,
+  until: v.nullable(unixMs),
+  reason: v.nullable(text),
+  /** The release whose taking back began it; whoever stands before the machine may install another one. */
+  takenBack: v.optional(text),
+});
 
 const resultSchema = v.object({
-  /** Of the request, or null when a person asked on this machine. */
+  /** Of the request or of what a stick asked for; null when a person asked in a shell. */
   id: v.nullable(text),
   kind: v.picklist(["release", "config"]),
   version: v.optional(text),
