@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { EMULATORS } from "./emulators.ts";
+import { releaseKeyFile } from "./release-key.ts";
 
 const IMAGE_MAIN = fileURLToPath(new URL("../../nix/image/main.ts", import.meta.url));
 
@@ -18,15 +19,15 @@ const lockVariable = (architecture: Architecture): string =>
   `PADDOCK_BOOT_LOCK_${architecture.replace("-", "_").toUpperCase()}`;
 
 /**
- * Builds the image of a version into a directory, compressed in little time: it is not for anybody to download. When the
- * mirrors have dropped a package of the lock, this run takes what they have instead: a boot is to fail when the image is
- * wrong, and not when Debian has mended something.
+ * Builds the image of a version and its update into a directory, compressed in little time: they are not for anybody to
+ * download. When the mirrors have dropped a package of the lock, this run takes what they have instead: a boot is to fail
+ * when the image is wrong, and not when Debian has mended something.
  */
 export function buildImage(version: string, directory: string, architecture: Architecture = "x86-64"): void {
   mkdirSync(directory, { recursive: true });
   const build = (...more: string[]): void => {
     const args = [IMAGE_MAIN, "--version", version, "--out", directory, "--raw", "--compression", "zstd,level=1"];
-    args.push("--arch", architecture);
+    args.push("--arch", architecture, "--key", releaseKeyFile());
     execFileSync("nice", ["-n", "10", process.execPath, ...args, ...more], { stdio: "inherit" });
   };
   const lock = process.env[lockVariable(architecture)];

@@ -36,6 +36,11 @@ export class Disk {
     this.path = path;
   }
 
+  /** An image, or the disk of a machine that is off, as it is. */
+  static of(path: string): Disk {
+    return new Disk(path);
+  }
+
   /** As a flasher leaves it: the image, and nothing behind it. */
   static async flash(image: string, path: string, sizeMiB = 1024): Promise<Disk> {
     await exec("cp", ["--sparse=always", image, path]);
