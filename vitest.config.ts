@@ -50,6 +50,6 @@ export default defineConfig({
     // Limits end what hangs. A machine that is ten times slower than usual must not reach them.
     testTimeout: 180_000,
     hookTimeout: 180_000,
-    expect: { poll: { timeout: 60_000, interval: 10 } },
+    expect: { poll: { timeout: 60_000, interval: 25 } },
   },
 });
