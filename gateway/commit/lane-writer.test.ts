@@ -111,8 +111,21 @@ function world({ lingerMs = 100, duties = [] }: { lingerMs?: number; duties?: re
     await turn();
   };
   return {
-    ...{ clock, writes, deferred, logged, sealed, fatal, given, taken, room, sealer, quality, writer },
-    ...{ answers, post, runDeferred },
+    clock,
+    writes,
+    deferred,
+    logged,
+    sealed,
+    fatal,
+    given,
+    taken,
+    room,
+    sealer,
+    quality,
+    writer,
+    answers,
+    post,
+    runDeferred,
   };
 }
 

@@ -59,8 +59,17 @@ function world(parts: World = {}) {
   for (const [name, patch] of [["fibre", fibre] as const, ["lte", lte] as const])
     if (patch !== undefined) sessions.set(name, { ...sessions.get(name)!, ...patch });
   const known: ChainState = {
-    ...{ ...CHAIN, marks: [], resume: "done", asked: undefined, blockedUntilMs: 0, retry: RESTED },
-    ...{ unreadable: [], unreadableUntilMs: 0, stoppedWhy: undefined, stallLevel: 0, progressMs: 2 },
+    ...CHAIN,
+    marks: [],
+    resume: "done",
+    asked: undefined,
+    blockedUntilMs: 0,
+    retry: RESTED,
+    unreadable: [],
+    unreadableUntilMs: 0,
+    stoppedWhy: undefined,
+    stallLevel: 0,
+    progressMs: 2,
     ...chain,
   };
   state = {
@@ -77,7 +86,7 @@ function world(parts: World = {}) {
   };
   return {
     state,
-    at(event: ForwardEvent, nowMs = NOW) {
+    at: (event: ForwardEvent, nowMs = NOW) => {
       const step = advanceForward(state, event, input(nowMs));
       state = step.state;
       return {
@@ -96,8 +105,17 @@ function world(parts: World = {}) {
 
 function flightOf(id: number, flight: Partial<Flight>): Flight {
   return {
-    ...{ id, path: "fibre", ...CHAIN, kind: "live", first: 10 * id, last: 10 * id + 1, stage: "sent" },
-    ...{ bytes: KIB, records: 1, sentMs: NOW - 10, copy: false },
+    id,
+    path: "fibre",
+    ...CHAIN,
+    kind: "live",
+    first: 10 * id,
+    last: 10 * id + 1,
+    stage: "sent",
+    bytes: KIB,
+    records: 1,
+    sentMs: NOW - 10,
+    copy: false,
     ...flight,
   };
 }
@@ -105,18 +123,64 @@ function flightOf(id: number, flight: Partial<Flight>): Flight {
 const flapsOf = (state: ForwardState, path: string) =>
   state.paths.paths.find(({ config }) => config.name === path)!.flaps.penalty;
 
+const sealed = (seq: number): ForwardEvent => ({ kind: "sealed", ...CHAIN, seq });
+
+const liveness = (path: string, is: "up" | "down"): ForwardEvent => ({
+  kind: "liveness",
+  path,
+  liveness: is,
+  why: "bfd",
+});
+
+const openFailed = (failure: LinkFailure): ForwardEvent => ({
+  kind: "open-failed",
+  path: "fibre",
+  failure,
+  detail: "why",
+});
+
+const unreadable = (flight: number): ForwardEvent => ({ kind: "unreadable", flight, detail: "damaged" });
+
+const failed = (failure: LinkFailure): ForwardEvent => ({ kind: "failed", flight: 1, failure, detail: "why" });
+
+const query = (failure: LinkFailure, more = {}): ForwardEvent => ({
+  kind: "query-failed",
+  path: "fibre",
+  ...CHAIN,
+  failure,
+  detail: "why",
+  ...more,
+});
+
 describe("a session that is open", () => {
   const before: Partial<SessionState> = {
-    ...{ status: "opening", sendAfterMs: NOW + 1, sendRetry: { attempts: 3, delayMs: 9 }, answers: 7 },
-    ...{ silence: { ms: 5, atMs: 1 }, trial: { path: "lte", atMs: NOW }, rttMs: 500, baseMs: 1, lengthMs: 1 },
+    status: "opening",
+    sendAfterMs: NOW + 1,
+    sendRetry: { attempts: 3, delayMs: 9 },
+    answers: 7,
+    silence: { ms: 5, atMs: 1 },
+    trial: { path: "lte", atMs: NOW },
+    rttMs: 500,
+    baseMs: 1,
+    lengthMs: 1,
     succession: { step: "opening", sinceMs: NOW - 1 },
   };
 
   test("starts with what its handshake took, and forgets what was before", () => {
     const { fibre, reports } = world({ fibre: before }).at({ kind: "opened", path: "fibre", handshakeMs: 30 });
     expect(fibre).toMatchObject({
-      ...{ status: "open", openedAtMs: NOW, sendAfterMs: 0, sendRetry: RESTED, baseMs: 30, lengthMs: 15 },
-      ...{ usualMs: 15, rttMs: 15, answers: 0, answeredMs: NOW, silence: { ms: 0, atMs: NOW }, trial: undefined },
+      status: "open",
+      openedAtMs: NOW,
+      sendAfterMs: 0,
+      sendRetry: RESTED,
+      baseMs: 30,
+      lengthMs: 15,
+      usualMs: 15,
+      rttMs: 15,
+      answers: 0,
+      answeredMs: NOW,
+      silence: { ms: 0, atMs: NOW },
+      trial: undefined,
       succession: undefined,
     });
     expect(reports).toEqual([{ event: "session-open", path: "fibre", handshakeMs: 30 }]);
@@ -143,8 +207,6 @@ describe("a session that is open", () => {
 });
 
 describe("seals", () => {
-  const sealed = (seq: number): ForwardEvent => ({ kind: "sealed", ...CHAIN, seq });
-
   test("are marked every 100 ms, and forgotten when they are no longer live", () => {
     const { at } = world();
     expect(at(sealed(0), 50_000).chain!.marks).toEqual([{ seq: 0, atMs: 50_000 }]);
@@ -157,13 +219,6 @@ describe("seals", () => {
 });
 
 describe("the word of a path's watcher", () => {
-  const liveness = (path: string, is: "up" | "down"): ForwardEvent => ({
-    kind: "liveness",
-    path,
-    liveness: is,
-    why: "bfd",
-  });
-
   test("closes the session of a path that carries nothing, and leaves the only one", () => {
     const { lte, actions } = world().at(liveness("lte", "down"));
     expect(lte).toMatchObject({ status: "closed", retryAtMs: NOW + 188, retry: { attempts: 1, delayMs: 188 } });
@@ -246,21 +301,18 @@ describe("a session that says it ends", () => {
 });
 
 describe("a session that does not open, or falls", () => {
-  const failed = (failure: LinkFailure): ForwardEvent => ({
-    kind: "open-failed",
-    path: "fibre",
-    failure,
-    detail: "why",
-  });
   const closed: ForwardEvent = { kind: "closed", path: "fibre", detail: "reset" };
 
   test.each([
     ["unreachable", 188],
     ["identity", 7500],
   ] as const)("is tried again later: %s", (failure, retryInMs) => {
-    const { fibre, reports } = world({ fibre: { status: "opening" } }).at(failed(failure));
+    const { fibre, reports } = world({ fibre: { status: "opening" } }).at(openFailed(failure));
     expect(fibre).toMatchObject({
-      ...{ status: "closed", lastError: "why", succession: undefined, retryAtMs: NOW + retryInMs },
+      status: "closed",
+      lastError: "why",
+      succession: undefined,
+      retryAtMs: NOW + retryInMs,
       trouble: { of: "session", sinceMs: NOW, detail: "why" },
     });
     expect(reports[0]).toEqual({ event: "session-failed", path: "fibre", failure, detail: "why", retryInMs });
@@ -271,7 +323,7 @@ describe("a session that does not open, or falls", () => {
       [{ step: "opening", sinceMs: NOW } as const, false] as const,
       [undefined, true] as const,
     ]) {
-      const { state } = world({ fibre: { succession } }).at(failed("unreachable"));
+      const { state } = world({ fibre: { succession } }).at(openFailed("unreachable"));
       expect(flapsOf(state, "fibre") > 0).toBe(penalised);
     }
   });
@@ -334,7 +386,6 @@ describe("a request whose batches were read", () => {
 });
 
 describe("batches that cannot be read", () => {
-  const unreadable = (flight: number): ForwardEvent => ({ kind: "unreadable", flight, detail: "damaged" });
   const parts = {
     pending: [[10, 31]] as Ranges,
     flights: [{}, {}, {}],
@@ -389,18 +440,30 @@ describe("a receipt", () => {
       trouble,
     };
     const { at } = world({
-      ...{ fibre: { ...fibre, unproven: true }, flights: [{}] },
+      fibre: { ...fibre, unproven: true },
+      flights: [{}],
       chain: { resume: "asking", stallLevel: 2, retry: tired, stoppedWhy: "fork", progressMs: 5 },
       collector: { busyRetry: tired, enrolRetry: tired },
     });
     const step = at(delivered);
     expect(step.flight!.stage).toBe("delivered");
     expect(step.chain).toMatchObject({
-      ...{ resume: "done", stallLevel: 0, progressMs: NOW, retry: RESTED, stoppedWhy: undefined },
+      resume: "done",
+      stallLevel: 0,
+      progressMs: NOW,
+      retry: RESTED,
+      stoppedWhy: undefined,
     });
     expect(step.fibre).toMatchObject({
-      ...{ retry: RESTED, ended: RESTED, sendRetry: RESTED, sendAfterMs: 0, unproven: false },
-      ...{ lastError: undefined, trouble: undefined, answeredMs: NOW, answers: 1 },
+      retry: RESTED,
+      ended: RESTED,
+      sendRetry: RESTED,
+      sendAfterMs: 0,
+      unproven: false,
+      lastError: undefined,
+      trouble: undefined,
+      answeredMs: NOW,
+      answers: 1,
     });
     expect(step.state.collector).toMatchObject({ busyRetry: RESTED, enrolRetry: RESTED });
     expect(step.reports).toEqual([{ event: "chain-resumed", lane: 1, epoch: 0 }]);
@@ -466,8 +529,6 @@ describe("a receipt", () => {
 });
 
 describe("a request that failed", () => {
-  const failed = (failure: LinkFailure): ForwardEvent => ({ kind: "failed", flight: 1, failure, detail: "why" });
-
   test.each<[LinkFailure, answered: boolean]>([
     ["unreachable", false],
     ["not-processed", false],
@@ -501,11 +562,6 @@ describe("a request that failed", () => {
 
 describe("a question for a receipt", () => {
   const asked = { path: "fibre", atMs: NOW - 50 };
-  const query = (failure: LinkFailure, more = {}): ForwardEvent => ({
-    ...{ kind: "query-failed", path: "fibre", ...CHAIN, failure, detail: "why" },
-    ...more,
-  });
-
   test("that is answered lets the backlog go", () => {
     const step = world({ chain: { resume: "asking", asked } }).at({ kind: "answered", path: "fibre", ...CHAIN });
     expect(step.chain!.resume).toBe("done");
@@ -571,11 +627,10 @@ describe("when to look again", () => {
     [
       "the same while something waits that no path takes",
       {
-        ...{ paths: [FIBRE], fibre: { status: "closed", retryAtMs: NOW + 70, hurryAtMs: NOW + 30 } },
-        ...{
-          pending: [[0, 0]],
-          state: { paths: initialForward([FIBRE], { settings: FORWARD_SETTINGS, enrols: false }).paths },
-        },
+        paths: [FIBRE],
+        fibre: { status: "closed", retryAtMs: NOW + 70, hurryAtMs: NOW + 30 },
+        pending: [[0, 0]],
+        state: { paths: initialForward([FIBRE], { settings: FORWARD_SETTINGS, enrols: false }).paths },
       },
       NOW + 30,
     ],
