@@ -48,6 +48,10 @@ test("a forced write is safe alone, and a flush says nothing of the write that c
   expect(await afterCut([...write(0, "a"), ...write(1, "b", 1n)], () => false)).toBe("a...");
 });
 
+test("what came later stays where both are safe, whichever became it first", async () => {
+  expect(await afterCut([...write(0, "a"), ...write(0, "b", 2n), FLUSH], () => false)).toBe("b...");
+});
+
 test("a discard leaves zeros; an entry that the kill cut off is none", async () => {
   expect(await afterCut([sector(3n, 1n, 4n, 0n), FLUSH], () => false)).toBe("...0");
   expect(await afterCut([...write(0, "a"), FLUSH, sector(1n, 1n, 0n, 0n), Buffer.alloc(10)], () => true)).toBe("a...");
