@@ -4,17 +4,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { systemClock } from "@paddock/base/clock.ts";
-import { expectAccepted } from "@paddock/base/outcome.ts";
 import { seededRandom } from "@paddock/base/random.ts";
 import { scaled } from "@paddock/base/testing/fuzz.ts";
 import { until } from "@paddock/base/testing/until.ts";
-import { ChainStore } from "@paddock/store/chain-store.ts";
 import { CODE_CHANGED } from "@paddock/wire/coap-codes.ts";
 import { LANES } from "@paddock/wire/lanes.ts";
-import { decodeRecords } from "@paddock/wire/record.ts";
-import { readIdentity, defaultKeyFile } from "@paddock/wire/identity-file.ts";
 import { CoapSender, senmlFrame } from "./testing/coap-sender.ts";
+import { openStore, storedFrames } from "./testing/stored-frames.ts";
 
 const KILLS = 1 + scaled(15);
 const SENDERS = 16;
@@ -44,11 +40,6 @@ async function start(configFile: string): Promise<number> {
     return addresses[0]!.port;
   }
   throw new Error(`the gateway did not start: ${log}`);
-}
-
-function openStore(dataDir: string): Promise<ChainStore> {
-  const limits = { maxBytes: 1 << 30, minFreeBytes: 0, ballastBytes: 0 };
-  return ChainStore.open({ directory: join(dataDir, "store"), ...limits, arrivalLog: false, clock: systemClock });
 }
 
 test("kill -9 under load, again and again: every frame that was answered 2.04 is in the chain exactly once", async () => {
@@ -90,18 +81,9 @@ test("kill -9 under load, again and again: every frame that was answered 2.04 is
     await killed;
   }
 
-  const identity = await readIdentity(defaultKeyFile(dataDir));
-  const store = await openStore(dataDir);
-  const stored: number[] = [];
-  for (const { id, head } of store.chains()) {
-    expect(await store.verify(id, { publicKey: identity!.publicKey })).toMatchObject({ broken: 0 });
-    for (let seq = 0; seq <= head!.seq; seq++) {
-      const batch = await store.readOne(id, seq);
-      for (const { frame } of expectAccepted(decodeRecords(batch!.payload!))) stored.push(valueOf(frame));
-    }
-  }
-  expect(store.recovery).toEqual([]);
-  await store.close();
+  const { frames, broken, recovered } = await storedFrames(dataDir);
+  expect({ broken, recovered }).toEqual({ broken: 0, recovered: 0 });
+  const stored = frames.map(valueOf);
   const times = new Map<number, number>();
   for (const value of stored) times.set(value, (times.get(value) ?? 0) + 1);
   expect(answered.size).toBeGreaterThan(KILLS * 50);
