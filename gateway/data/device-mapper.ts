@@ -9,6 +9,8 @@ const CRYPT_SECTORS = CRYPT_BYTES / SECTOR_BYTES;
 const HEAD_SECTORS = HEAD_BYTES / SECTOR_BYTES;
 /** What the data partition is called once it is open: /dev/mapper/data. */
 export const MAPPING = "data";
+/** For root alone, said outright: the group that dmsetup would give it is one that this program may not give anything to. */
+const CREATE = ["create", "--noudevsync", "--verifyudev", "--uid", "0", "--gid", "0", "--mode", "0600"];
 
 /**
  * The device-mapper table of a partition of so many bytes behind its key slots: AES-256 in XTS mode, numbered by 512 bytes as
@@ -25,7 +27,7 @@ export function tableOf(device: string, bytes: number, key: Uint8Array | undefin
 
 /** Makes /dev/mapper/data. The table goes through a pipe: arguments can be seen by everybody. Rejects with what dmsetup said. */
 export async function mapData(table: string): Promise<void> {
-  const running = promisify(execFile)("dmsetup", ["create", "--noudevsync", "--verifyudev", MAPPING]);
+  const running = promisify(execFile)("dmsetup", [...CREATE, MAPPING]);
   running.child.stdin!.end(`${table}\n`);
   await running;
 }

@@ -24,7 +24,7 @@ async function tableByScript(head: Uint8Array): Promise<string | undefined> {
     // Of /sys/class/block/vdz7/size.
     cat: `[ "$1" = /sys/class/block/vdz7/size ] && echo ${SECTORS}`,
     ln: "",
-    dmsetup: `[ "$*" = "create --noudevsync --verifyudev data" ] && sed -n p >${folder}/table`,
+    dmsetup: `[ "$*" = "create --noudevsync --verifyudev --uid 0 --gid 0 --mode 0600 data" ] && sed -n p >${folder}/table`,
   };
   for (const [name, text] of Object.entries(stubs))
     await writeFile(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });

@@ -153,6 +153,8 @@ echo "/dev/$disk" >/run/paddock-boot/disk
 for name in esp CONFIG data; do link $name; done
 aliases=$(machine)
 for place in dev proc sys run; do mount -o move /$place /root/$place; done
-# In one go, before udev asks for one after the other.
-PATH=/usr/bin:/usr/sbin chroot /root modprobe -abq $(chroot /root cat /usr/lib/paddock/early-modules) $aliases 2>/root/dev/null
+# In one go, before udev asks for one after the other. By its path: of a bare name busybox would run its own, in the root too,
+# which has no use for the root's indexes. What it ends with tells nothing, as not every device has a driver.
+chroot /root /usr/sbin/modprobe -abq $(chroot /root cat /usr/lib/paddock/early-modules) $aliases 2>/root/dev/null
+[ -d /root/sys/module/ext4 ] || echo "<4>paddock: the drivers of the root were not loaded at once; this start takes longer" >/root/dev/kmsg
 exec switch_root /root /usr/lib/systemd/systemd

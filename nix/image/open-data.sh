@@ -16,7 +16,7 @@ key "*)
     sectors=$(((($(cat "/sys/class/block/${device##*/}/size") - 2048) / 8) * 8))
     if [ "$(printf %s "$text" | sha256sum)" = "$sum  -" ] &&
       echo "0 $sectors crypt aes-xts-plain64 $key 0 $part 2048 1 sector_size:4096" |
-      dmsetup create --noudevsync --verifyudev data; then
+      dmsetup create --noudevsync --verifyudev --uid 0 --gid 0 --mode 0600 data; then
       is_open=yes
       echo "data partition: encrypted; its key lies beside it on this disk, since the machine has no TPM that keeps it"
     fi

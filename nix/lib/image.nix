@@ -47,6 +47,8 @@ let
       lines = [ "ReadWritePaths=/run/paddock-boot" ];
       capabilities = "CAP_SYS_ADMIN CAP_MKNOD";
       capabilitiesWhy = "The device mapper, and /dev/mapper/data.";
+      systemCallsToo = "@chown";
+      systemCallsWhy = "dmsetup says of the device that it makes whose it is: root's.";
       families = "AF_UNIX";
       devices = [ "block-* rwm" "/dev/mapper/control rw" "char-tpm rw" ];
       offline = true;
