@@ -198,6 +198,84 @@ describe("CborReader", () => {
   });
 });
 
+const read = <Value>(hex: string, take: (reader: CborReader) => Value) => {
+  const reader = new CborReader(Buffer.from(hex, "hex"));
+  const value = take(reader);
+  return [value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value, reader.offset, reader.problem];
+};
+
+describe("a reader at its bounds", () => {
+  test.each<[string, string, (reader: CborReader) => unknown, value: unknown, offset: number]>([
+    ["the greatest", "182a", (reader) => reader.uint("n", 42), 42, 2],
+    ["the least", "00", (reader) => reader.uint("n", 0), 0, 1],
+    ["23 in a head", "17", (reader) => reader.uint("n"), 23, 1],
+    ["24 behind it", "1818", (reader) => reader.uint("n"), 24, 2],
+    ["256", "190100", (reader) => reader.uint("n"), 256, 3],
+    ["65536", "1a00010000", (reader) => reader.uint("n"), 65_536, 5],
+    ["2^32", "1b0000000100000000", (reader) => reader.uint("n"), 2 ** 32, 9],
+    ["2^53-1", "1b001fffffffffffff", (reader) => reader.uint("n"), Number.MAX_SAFE_INTEGER, 9],
+    ["-1", "20", (reader) => reader.int("n"), -1, 1],
+    ["bytes as few as may be", "4101", (reader) => reader.bytes("b", 1, 2), "01", 2],
+    ["bytes as many", "420102", (reader) => reader.bytes("b", 1, 2), "0102", 3],
+    ["bytes so many and no others", "420102", (reader) => reader.bytes("b", 2), "0102", 3],
+    ["a text as short", "6161", (reader) => reader.text("t", 2, 1), "a", 2],
+    ["a text as long", "626161", (reader) => reader.text("t", 2, 1), "aa", 3],
+    ["a text with a mark at its start", "63efbbbf", (reader) => reader.text("t", 3), "\u{feff}", 4],
+    ["an array as short", "81", (reader) => reader.array("a", 1, 2), 1, 1],
+    ["an array as long", "82", (reader) => reader.array("a", 1, 2), 2, 1],
+    ["an array so long and no other", "82", (reader) => reader.array("a", 2), 2, 1],
+    ["a map as small", "a1", (reader) => reader.map("m", 1, 2), 1, 1],
+    ["a map as large", "a2", (reader) => reader.map("m", 1, 2), 2, 1],
+    ["a tag", "d1", (reader) => reader.tag("t", 17), undefined, 1],
+    ["a null", "f6", (reader) => reader.takeNull(), true, 1],
+    ["no null", "f5", (reader) => reader.takeNull(), false, 0],
+    ["nothing as no null", "", (reader) => reader.takeNull(), false, 0],
+    ["a text that comes next", "6161", (reader) => [reader.nextIsText, reader.nextIsTag], [true, false], 0],
+    ["a tag that comes next", "d1", (reader) => [reader.nextIsText, reader.nextIsTag], [false, true], 0],
+    ["nothing that comes next", "", (reader) => [reader.nextIsText, reader.nextIsTag], [false, false], 0],
+    ["an item passed over", "820102", (reader) => reader.skip("x"), undefined, 3],
+    ["the end", "", (reader) => [reader.atEnd, reader.end("x")], [true, undefined], 0],
+    ["before the end", "00", (reader) => reader.atEnd, false, 0],
+  ])("takes %s", (_, hex, take, value, offset) => {
+    expect(read(hex, take)).toEqual([value, offset, undefined]);
+  });
+
+  test.each<[string, string, (reader: CborReader) => unknown, value: unknown, problem: string]>([
+    ["one more", "182a", (reader) => reader.uint("n", 41), 0, "n is 42, above 41"],
+    ["2^53", "1b0020000000000000", (reader) => reader.uint("n"), 0, "n is above 2^53-1"],
+    ["23 behind a head", "1817", (reader) => reader.uint("n"), 0, "shortest"],
+    ["255 in two bytes", "1900ff", (reader) => reader.uint("n"), 0, "shortest"],
+    ["a head without its bytes", "1a000100", (reader) => reader.uint("n"), 0, "n is cut short"],
+    ["-(2^53)", "3b001fffffffffffff", (reader) => reader.int("n"), 0, "below"],
+    ["another kind", "40", (reader) => reader.uint("n"), 0, "n has CBOR major type 2, not 0"],
+    ["too few bytes", "4101", (reader) => reader.bytes("b", 2, 3), "", "b has 1 bytes, not 2 to 3"],
+    ["too many bytes", "44", (reader) => reader.bytes("b", 2, 3), "", "b has 4 bytes, not 2 to 3"],
+    ["other than so many", "4101", (reader) => reader.bytes("b", 2), "", "b has 1 bytes, not 2"],
+    ["bytes that are not all there", "4201", (reader) => reader.bytes("b", 2), "", "b is cut short"],
+    ["too short an array", "80", (reader) => reader.array("a", 1, 2), 0, "a has 0 items, not 1 to 2"],
+    ["too long an array", "83", (reader) => reader.array("a", 1, 2), 0, "a has 3 items, not 1 to 2"],
+    ["other than so many items", "83", (reader) => reader.array("a", 2), 0, "a has 3 items, not 2"],
+    ["too small a map", "a0", (reader) => reader.map("m", 1, 2), 0, "m has 0 items"],
+    ["another tag", "d2", (reader) => reader.tag("t", 17), undefined, "t has tag 18, not 17"],
+    ["what is no item", "82", (reader) => reader.skip("x"), undefined, "x is not well-formed"],
+    ["bytes behind the end", "00", (reader) => reader.end("x"), undefined, "bytes behind the end of x"],
+  ])("refuses %s, and says why and where", (_, hex, take, value, problem) => {
+    const [taken, , found] = read(hex, take);
+    expect(taken).toEqual(value);
+    expect(found).toContain(problem);
+    expect(found).toMatch(/ at byte \d+$/u);
+  });
+
+  test("the place of a problem is that of its item", () => {
+    const reader = new CborReader(Buffer.from("00010203", "hex"), 1);
+    expect([reader.offset, reader.uint("a"), reader.uint("b")]).toEqual([1, 1, 2]);
+    expect(reader.bytes("c", 1)).toHaveLength(0);
+    expect(reader.problem).toBe("c has CBOR major type 0, not 2 at byte 3");
+    reader.skip("d");
+    expect([reader.offset, reader.takeNull(), reader.int("e")]).toEqual([3, false, 0]);
+  });
+});
+
 describe("skipItem", () => {
   test.each([
     ["9f01ff", 3],
