@@ -22,14 +22,19 @@ socket.bind(0);
 await once(socket, "listening");
 // Nobody is there yet, or the link is down: both pass.
 socket.on("error", () => {});
-let answered: ((code: number) => void) | undefined;
+/** Code of the answer to the message that is under way, however late it comes. */
+let answer: number | undefined;
+let woken: (() => void) | undefined;
 let messageId = Math.floor(Math.random() * 0x10000);
 socket.on("message", (bytes) => {
   const message = readMessage(bytes);
-  if (message.ok && message.value.messageId === messageId) answered?.(message.value.code);
+  if (!message.ok || message.value.messageId !== messageId) return;
+  answer = message.value.code;
+  woken?.();
 });
 
-function post(value: number): Promise<number | undefined> {
+/** Sends a value, and resolves when there is an answer, or after a while without one. */
+function post(value: number): Promise<void> {
   const options = [
     { number: OPTION_URI_PATH, value: Buffer.from("i") },
     { number: OPTION_CONTENT_FORMAT, value: Uint8Array.of(112) },
@@ -38,10 +43,10 @@ function post(value: number): Promise<number | undefined> {
   const payload = senmlFrame(name, value);
   const bytes = encodeMessage({ type: TYPE_CON, code: CODE_POST, messageId, token, options, payload });
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(undefined), AGAIN_MS);
-    answered = (code) => {
+    const timer = setTimeout(resolve, AGAIN_MS);
+    woken = () => {
       clearTimeout(timer);
-      resolve(code);
+      resolve();
     };
     socket.send(bytes, 5683, to, () => {});
   });
@@ -49,7 +54,12 @@ function post(value: number): Promise<number | undefined> {
 
 for (let value = 0; value !== count; value++) {
   messageId = (messageId + 1) & 0xffff;
-  while ((await post(value)) !== CODE_CHANGED) await new Promise((done) => setTimeout(done, AGAIN_MS));
+  answer = undefined;
+  for (;;) {
+    await post(value);
+    if (answer !== CODE_CHANGED) await new Promise((done) => setTimeout(done, AGAIN_MS));
+    if (answer === CODE_CHANGED) break;
+  }
   process.stdout.write(`${JSON.stringify({ value, atMs: Date.now() })}\n`);
   await new Promise((done) => setTimeout(done, PACE_MS));
 }
