@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 
 export type Answering = (request: IncomingMessage, response: ServerResponse, content: Buffer | undefined) => void;
 
-/** A server of releases on ::1 that answers range requests, or answers as a test says. */
+/** A server of releases, on ::1 unless told otherwise, that answers range requests, or answers as a test says. */
 export class ReleaseServer {
   /** Bytes of bodies that were sent by range. */
   sentBytes = 0;
@@ -14,7 +14,11 @@ export class ReleaseServer {
     this.#server = server;
   }
 
-  static async start(files: Readonly<Record<string, Buffer>>, answer: Answering = byRange): Promise<ReleaseServer> {
+  static async start(
+    files: Readonly<Record<string, Buffer>>,
+    answer: Answering = byRange,
+    where: { readonly host: string; readonly port: number } = { host: "::1", port: 0 },
+  ): Promise<ReleaseServer> {
     const server = createServer();
     const self = new ReleaseServer(server);
     server.on("request", (request: IncomingMessage, response: ServerResponse) => {
@@ -23,7 +27,7 @@ export class ReleaseServer {
       answer(request, response, content);
       response.on("finish", () => (self.sentBytes += Number(response.getHeader("content-length") ?? 0)));
     });
-    await new Promise<void>((done) => server.listen(0, "::1", done));
+    await new Promise<void>((done) => server.listen(where, done));
     return self;
   }
 
