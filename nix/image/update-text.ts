@@ -49,7 +49,8 @@ After=paddock-gateway.service
 Type=oneshot
 RemainAfterExit=yes
 ExecStop=/bin/sh -c '[ ! -e ${STATE}/pending ] || exec ${UPDATE} gate --leaving'
-TimeoutStopSec=20
+# An emulated machine that is busy took 34 s to start the command alone; what it notes saves a good release.
+TimeoutStopSec=3min
 ${ON_CONSOLE}`,
   "etc/systemd/system/paddock-update.service": `[Unit]
 Description=Paddock: installs the release that the gateway asks for
