@@ -165,13 +165,17 @@ export class Site {
     }
   }
 
-  /** Starts a sensor on the first link that posts `count` frames (default: without end) until each is acknowledged. */
-  startSensor(name: string, count?: number): Sensor {
+  /**
+   * Starts a sensor on the first link that posts `count` frames (default: without end) until each is acknowledged. With
+   * `key`, hex, they are authenticated frames of the sensor of that name.
+   */
+  startSensor(name: string, count?: number, key?: string): Sensor {
     const { tap, eui } = UPLINKS[0];
     const sensor = new Sensor(this.namespace, {
       name,
       to: `fe80${eui}%${tap}`,
       ...(count === undefined ? {} : { count }),
+      ...(key === undefined ? {} : { key }),
     });
     this.#sensors.push(sensor);
     return sensor;
@@ -191,6 +195,13 @@ export class Site {
 
 const COLLECTOR_PROGRAM = fileURLToPath(import.meta.resolve("@paddock/collector/main.ts"));
 
+interface SensorOptions {
+  readonly name: string;
+  readonly to: string;
+  readonly count?: number;
+  readonly key?: string;
+}
+
 /** A sensor that counts: each value is sent until the gateway acknowledges it, then comes the next one. */
 export class Sensor {
   readonly name: string;
@@ -199,7 +210,7 @@ export class Sensor {
   readonly #child;
   readonly #ended;
 
-  constructor(namespace: Namespace, options: { readonly name: string; readonly to: string; readonly count?: number }) {
+  constructor(namespace: Namespace, options: SensorOptions) {
     this.name = options.name;
     this.#child = namespace.spawn(process.execPath, [SENSOR, JSON.stringify(options)], {
       stdio: ["ignore", "pipe", "inherit"],

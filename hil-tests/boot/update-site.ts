@@ -17,6 +17,9 @@ const COLLECTOR_PROGRAM = fileURLToPath(import.meta.resolve("@paddock/collector/
 const ADDRESS = "2001:db8:c::1";
 const PORT = 8099;
 
+/** The one sensor that the gateway of an update site has a key of. */
+const KEYED = { name: "keyed", key: "5e".repeat(32) };
+
 /** What `paddock gateway update status --json` says, as far as tests look at it. */
 export interface StatusSeen {
   readonly running: string;
@@ -59,6 +62,9 @@ export class UpdateSite {
     const config = { ...site.gatewayDocument(collectorKey), directives: { everyS: 5 } };
     await writeFile(document, JSON.stringify(config));
     await disk.put("CONFIG", "gateway.json", document);
+    const sensors = join(site.directory, "sensors.json");
+    await writeFile(sensors, JSON.stringify({ sensors: { [KEYED.name]: { key: KEYED.key } } }));
+    await disk.put("CONFIG", "sensors.json", sensors);
     return new UpdateSite(site, disk);
   }
 
@@ -84,6 +90,11 @@ export class UpdateSite {
   async acknowledges(sensor: Sensor, more = 1): Promise<void> {
     const wanted = sensor.acknowledged.length + more;
     await eventually(`${more} acknowledged frames`, () => sensor.acknowledged.length >= wanted, START_LIMIT_MS);
+  }
+
+  /** The sensor whose frames are known again whatever happens in between, as they have a number and a tag. */
+  startKeyedSensor(): Sensor {
+    return this.site.startSensor(KEYED.name, undefined, KEYED.key);
   }
 
   async serve(): Promise<UpdateServer> {
