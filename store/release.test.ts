@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { ChainStore } from "./chain-store.ts";
-import { CHAIN_KEY_BYTES } from "./keyspace.ts";
+import { emptyChain, RUNS_MAX } from "./chain-state.ts";
+import { CHAIN_KEY_BYTES, chainBytes } from "./keyspace.ts";
+import { acknowledgeIn } from "./release.ts";
 import { BATCH_OVERHEAD_BYTES } from "./space-guard.ts";
 import { placeInMemory } from "./testing/places.ts";
 import { Sealer, type SealedBatch } from "./testing/sealer.ts";
@@ -240,4 +242,21 @@ test("a receipt and an upload that brings nothing new do not wait for the disk, 
   expect(await syncsOf(append({ batches: sealer.sealMany(1) }))).toBe(1);
   expect(await syncsOf(append({ evict: [{ chain: sealer.chain, seqs: [[3, 3]] }] }))).toBe(1);
   expect(await syncsOf(() => store.trim())).toBe(1);
+});
+
+test("a receipt that would leave more runs than can be read again is let be, as one that was taken", async () => {
+  const { chain } = new Sealer();
+  const most = 4 * RUNS_MAX;
+  const acknowledgeAfter = async (runs: number) => {
+    const acknowledged = Array.from({ length: runs }, (_, run): [number, number] => [2 * run, 2 * run]);
+    const working = { ...emptyChain(chain, chainBytes(chain)), held: [[0, 4 * most]] as const, acknowledged };
+    const written: string[] = [];
+    const core = { touch: () => written.push("state"), facts: { async *range() {} } };
+    const group = { put: () => written.push("receipt") };
+    const last = 2 * runs;
+    const args = [core as never, group as never, { working } as never, [[last, last]] as const, RECEIPT] as const;
+    return [await acknowledgeIn(...args), written];
+  };
+  expect(await acknowledgeAfter(most - 1)).toEqual([true, ["receipt", "state"]]);
+  expect(await acknowledgeAfter(most)).toEqual([true, []]);
 });

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { fc } from "./testing/fast-check.ts";
+import { SLOT_UPDATE_TIME, SLOTS } from "./senml-fields.ts";
 import { numberAt } from "./senml-number.ts";
+import { forgetBaseNumbers, slotBeyondDoubles } from "./senml-sums.ts";
 
 /** The number that starts behind a byte of something else. */
 function numberOf(hex: string): number {
@@ -56,4 +58,13 @@ describe("a number of SenML", () => {
       }),
     );
   });
+});
+
+test("an update time that a record does not have is not looked for where an earlier one had its own", () => {
+  const infinite = Buffer.from("fb7ff0000000000000", "hex");
+  const places = new Int32Array(SLOTS).fill(-1);
+  places[SLOT_UPDATE_TIME] = 0;
+  forgetBaseNumbers();
+  expect(slotBeyondDoubles(infinite, places, 0)).toBeUndefined();
+  expect(slotBeyondDoubles(infinite, places, 1 << SLOT_UPDATE_TIME)).toBe(SLOT_UPDATE_TIME);
 });

@@ -148,6 +148,12 @@ describe("copies after a restart", () => {
     }
   });
 
+  test("a segment begins with boot, time and length, however large they are", () => {
+    expect(encodeExchanges(0x8000_0001, 0x9000_0002, [-1, 7]).toString("hex")).toBe(
+      ["80000001", "90000002", "00000008", "ffffffff", "00000007"].join(""),
+    );
+  });
+
   test("what is left of one run outlives the next ones, as long as an exchange lasts", () => {
     let states = new Map<string, Uint8Array>([["exchange:bulk", encodeExchanges(1, 500, [5, 6])]]);
     const begin = (nowS: number) => {
