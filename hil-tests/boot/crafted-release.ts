@@ -18,6 +18,8 @@ export interface ReleaseWishes {
   readonly folder: string;
   /** Noise behind the root file system, which nobody reads: what a device has to fetch. Bytes, whole blocks. */
   readonly tailBytes?: number;
+  /** A word for the kernel, in place of the last one that the image has; no longer than that. */
+  readonly kernelWord?: string;
   /** Default: the one whose releases the image takes. */
   readonly signer?: SigningIdentity;
 }
@@ -39,7 +41,7 @@ export interface CraftedRelease {
  * program for the boot loader is, too, but for what its texts say of the release. Versions have equal lengths.
  */
 export async function craftRelease(image: string, ours: string, wishes: ReleaseWishes): Promise<CraftedRelease> {
-  const { version, folder, tailBytes = 0, signer = await releaseSigner() } = wishes;
+  const { version, folder, tailBytes = 0, kernelWord, signer = await releaseSigner() } = wishes;
   const disk = Disk.of(image);
   const header = await readPart(disk, `paddock_${ours}_verity`, VERITY_BLOCK_BYTES);
   const rootBytes = dataBlocksOf(header)! * VERITY_BLOCK_BYTES;
@@ -57,7 +59,7 @@ export async function craftRelease(image: string, ours: string, wishes: ReleaseW
   };
   const [program] = await disk.list("esp", "EFI/Linux");
   const argument = releaseArgument(version, facts);
-  const uki = renamed(await disk.read("esp", `EFI/Linux/${program}`), ours, version, argument);
+  const uki = renamed(await disk.read("esp", `EFI/Linux/${program}`), ours, version, argument, kernelWord);
   const manifest: ReleaseManifest = {
     version,
     arch: ARCHITECTURE,
@@ -109,7 +111,7 @@ async function chunksIn(bytes: Buffer): Promise<Chunk[]> {
 }
 
 /** The program with the texts of another release, each of the length that it had. */
-function renamed(program: Buffer, ours: string, version: string, argument: string): Buffer {
+function renamed(program: Buffer, ours: string, version: string, argument: string, kernelWord?: string): Buffer {
   if (version.length !== ours.length) throw new Error(`${version} is not as long as ${ours}`);
   const text = program
     .toString("latin1")
@@ -118,6 +120,7 @@ function renamed(program: Buffer, ours: string, version: string, argument: strin
   const at = text.indexOf(`paddock.release=${ours}:`);
   const old = text.slice(at, text.indexOf("\0", at));
   const [, ...words] = old.split(" ");
+  if (kernelWord !== undefined) words.splice(-1, 1, kernelWord);
   const line = [argument, ...words].join(" ");
   if (at < 0 || line.length > old.length) throw new Error(`${line} has no room in place of ${old}`);
   return Buffer.from(

@@ -83,6 +83,11 @@ export class Shell {
     return { code: Number(match[1]), text: text.trim() };
   }
 
+  /** Starts a command that nobody waits for the end of; the machine may not be there any more then. */
+  async start(command: string): Promise<void> {
+    await this.run(`(${command}) >/run/boot-test-started 2>&1 &`);
+  }
+
   /** The object that `paddock gateway WORDS --json` printed. Throws with what it said instead. */
   async json<Value>(words: string): Promise<Value> {
     const { text } = await this.run(`paddock gateway ${words} --json`);

@@ -97,8 +97,9 @@ export class UpdateSite {
     return this.site.startSensor(KEYED.name, undefined, KEYED.key);
   }
 
-  async serve(): Promise<UpdateServer> {
-    return UpdateServer.start(this.site, { folder: this.releases, address: ADDRESS, port: PORT });
+  /** Starts a server of what is in `releases` now; with `stallAfter` it answers no more after so many bytes. */
+  async serve(stallAfter?: number): Promise<UpdateServer> {
+    return UpdateServer.start(this.site, { folder: this.releases, address: ADDRESS, port: PORT, stallAfter });
   }
 
   /** What a command of the collector prints. */
@@ -120,6 +121,12 @@ export class UpdateSite {
     return (await this.site.ledger()).filter((reading) => seen.size === seen.add(reading).size);
   }
 
+  /** The machine has no power any more. */
+  async cutPower(): Promise<void> {
+    this.#shell?.close();
+    await this.machine.cutPower();
+  }
+
   async end(): Promise<void> {
     this.#shell?.close();
     await this.#machine?.cutPower();
@@ -132,6 +139,8 @@ export class UpdateServer {
   readonly url = `http://[${ADDRESS}]:${PORT}/`;
   readonly #child;
   readonly #ended;
+  /** Whether it left a request without an answer. */
+  hasStalled = false;
 
   private constructor(site: Site, options: object) {
     this.#child = site.namespace.spawn(process.execPath, [SERVER, JSON.stringify(options)], {
@@ -145,6 +154,7 @@ export class UpdateServer {
     let isReady = false;
     createInterface({ input: server.#child.stdout! }).on("line", (line) => {
       isReady ||= line.includes("ready");
+      server.hasStalled ||= line.includes("stalled");
     });
     await eventually("the server of releases", () => isReady);
     return server;
