@@ -227,6 +227,11 @@ test("of much that is owed as much is said as one batch can, at least one", asyn
   book.said(plan, 0, 501);
   const rest = await planOf(book);
   expect(rest.losses).toEqual([lossAt(0, [[302, 302]], "quarantined")]);
+  book.said(rest, 0, 502);
+  void book.quarantine(lostOf(0, apart(LOSS_RANGES_MAX + 1)));
+  void book.quarantine(lostOf(0, [[400, 400]]));
+  const alone = await planOf(book);
+  expect(alone.losses).toEqual([lossAt(0, apart(LOSS_RANGES_MAX + 1), "quarantined")]);
 });
 
 test("what a receipt has named of what was said is cleared away with the next statement, so much at a time", async () => {

@@ -302,6 +302,7 @@ describe("a message counts", () => {
     expect(sender.frames).toBe(1);
     expect(counts(world.ingest.counters)).not.toHaveProperty("refused pressure");
     expect(world.answers.map(({ code, maxAge }) => [code, maxAge])).toEqual("answers" in told ? [["5.03", 30]] : []);
+    for (const { text } of world.answers) expect(text).not.toBe("");
     world.sink.slow = false;
     world.send({ ...sending, messageId: 5 });
     expect(world.sink.frames).toHaveLength(1);
