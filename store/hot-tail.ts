@@ -4,6 +4,9 @@ import { rangeAround } from "./chain-state.ts";
 import type { ReadLimits } from "./store-reads.ts";
 import type { StoredBatch } from "./types.ts";
 
+/** Small, as one batch keeps all of it. */
+const SLAB_BYTES = 128 * 1024;
+
 interface Kept {
   readonly header: Uint8Array;
   readonly payload: Uint8Array;
@@ -20,6 +23,9 @@ export class HotTail {
   #order: { readonly entry: ChainEntry; readonly seq: number }[] = [];
   #first = 0;
   #bytes = 0;
+  /** What copies are cut from: an allocation of its own for each would keep the garbage collector busy. */
+  #slab: Uint8Array = new Uint8Array(0);
+  #slabUsed = 0;
 
   /** `maxBytes` of headers and payloads are kept at most; 0: none. */
   constructor(maxBytes: number) {
@@ -37,7 +43,7 @@ export class HotTail {
     let batches = this.#chains.get(entry);
     if (batches === undefined) this.#chains.set(entry, (batches = new Map()));
     if (batches.has(seq)) return;
-    batches.set(seq, { header: new Uint8Array(header), payload: new Uint8Array(payload) });
+    batches.set(seq, { header: this.#copy(header), payload: this.#copy(payload) });
     this.#order.push({ entry, seq });
     this.#bytes += bytes;
     while (this.#bytes > this.#maxBytes) this.#forgetOldest();
@@ -65,6 +71,19 @@ export class HotTail {
       if (bytes >= limits.maxBytes) break;
     }
     return result;
+  }
+
+  /** Of a slab, which goes when nobody has anything of it any more; never written again, as who read it may still send it. */
+  #copy(bytes: Uint8Array): Uint8Array {
+    if (bytes.length > SLAB_BYTES / 4) return new Uint8Array(bytes);
+    if (this.#slabUsed + bytes.length > this.#slab.length) {
+      this.#slab = new Uint8Array(SLAB_BYTES);
+      this.#slabUsed = 0;
+    }
+    const start = this.#slabUsed;
+    this.#slabUsed += bytes.length;
+    this.#slab.set(bytes, start);
+    return this.#slab.subarray(start, this.#slabUsed);
   }
 
   #forgetOldest(): void {

@@ -73,6 +73,7 @@ export function chainOf(draft: Draft, { lane, epoch }: ChainName): ChainState {
       unreadableUntilMs: 0,
       stoppedWhy: undefined,
       stallLevel: 0,
+      gatherUntilMs: { live: 0, backlog: 0 },
       progressMs: draft.input.nowMs,
     }
   );

@@ -6,6 +6,7 @@ import { chainOf, patchChain, patchSession, type Draft } from "./forward-draft.t
 import { chainNumber, type ChainState, type Flight, type ForwardSettings, type SessionState } from "./forward-state.ts";
 import {
   chooseNext,
+  gatherMs,
   knowsLive,
   nextPaceMs,
   type ChainView,
@@ -135,6 +136,7 @@ interface Claim {
   readonly ranges: Range[];
   readonly inFlight: Record<SendKind, number>;
   readonly sentMs: Record<SendKind, number>;
+  readonly gatherUntilMs: Record<SendKind, number>;
 }
 
 const NONE = { live: 0, backlog: 0 };
@@ -149,13 +151,16 @@ function chainViews(draft: Draft, path: string, backlog: readonly ChainBacklog[]
     const key = chainNumber(flight);
     let claim = claims.get(key);
     if (claim === undefined) {
-      claim = { ranges: [], inFlight: { live: 0, backlog: 0 }, sentMs: { live: 0, backlog: 0 } };
+      const { gatherUntilMs } = chainOf(draft, flight);
+      claim = { ranges: [], inFlight: { ...NONE }, sentMs: { ...NONE }, gatherUntilMs: { ...gatherUntilMs } };
       claims.set(key, claim);
     }
     claim.ranges.push([flight.first, flight.last]);
     if (flight.stage === "delivered" || (flight.copy && !each)) continue;
     claim.inFlight[flight.kind]++;
     claim.sentMs[flight.kind] = Math.max(claim.sentMs[flight.kind], flight.sentMs);
+    const gathersMs = flight.sentMs + gatherMs(flight.bytes);
+    claim.gatherUntilMs[flight.kind] = Math.max(claim.gatherUntilMs[flight.kind], gathersMs);
   }
   const views: ChainView[] = [];
   for (const chain of backlog) {
@@ -172,6 +177,7 @@ function chainViews(draft: Draft, path: string, backlog: readonly ChainBacklog[]
       bytesPerBatch: meanBytes(chain),
       inFlight: claim?.inFlight ?? NONE,
       sentMs: claim?.sentMs ?? NONE,
+      gatherUntilMs: claim?.gatherUntilMs ?? state.gatherUntilMs,
       backlogHeld: state.resume !== "done",
     });
   }

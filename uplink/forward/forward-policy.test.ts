@@ -19,6 +19,19 @@ function sendsOf(simulation: PolicySimulation) {
   return simulation.actions.filter((action) => action.kind === "send");
 }
 
+/** Requests of a second in which a small batch is sealed every millisecond, over a short path. */
+function sendsIn(lane: 0 | 1): number {
+  const simulation = new PolicySimulation([FIBRE]);
+  simulation.paths.get("fibre")!.delayMs = 1;
+  simulation.start().pass(1000);
+  const before = sendsOf(simulation).length;
+  for (let ms = 0; ms < 1000; ms++) simulation.seal(lane).pass(1);
+  const sends = sendsOf(simulation).length - before;
+  simulation.pass(100);
+  expect(simulation.pending()).toBe(0);
+  return sends;
+}
+
 describe("sending", () => {
   test("an idle path sends at once; what is sealed meanwhile goes out together", () => {
     const simulation = new PolicySimulation([FIBRE]).start().pass(100);
@@ -79,6 +92,12 @@ describe("sending", () => {
       most = Math.max(most, [...simulation.state.flights.values()].filter((flight) => flight.stage === "sent").length);
     }
     expect(most).toBe(1);
+  });
+
+  test("at full load over a short path requests leave at a steady pace, but for alarms", () => {
+    // One every 20 ms, and sooner only with half of what a request may carry.
+    expect(sendsIn(1)).toBeLessThanOrEqual(60);
+    expect(sendsIn(0)).toBeGreaterThan(200);
   });
 
   test("live batches do not wait for the answer, nor behind the backlog", () => {

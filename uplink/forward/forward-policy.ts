@@ -24,7 +24,7 @@ import {
 } from "./forward-draft.ts";
 import { mayUpload, openAtMs, openSessions, plan } from "./forward-plan.ts";
 import type { Flight, ForwardAction, ForwardEvent, ForwardInput, ForwardState } from "./forward-state.ts";
-import { creditAfter } from "./lane-scheduler.ts";
+import { creditAfter, gatherMs } from "./lane-scheduler.ts";
 import type { ChainName, LinkFailure } from "./ports.ts";
 import { watchdogWakeAtMs, watchProgress } from "./progress-watchdog.ts";
 import { afterFailure, RESTED } from "./retry-schedule.ts";
@@ -280,8 +280,9 @@ function applyDelivered(draft: Draft, flight: Flight): void {
   const { nowMs, settings } = draft.input;
   draft.flights.set(flight.id, { ...flight, stage: "delivered" });
   // What was on its way when the chain stopped proves nothing about the batch that stopped it.
-  const stoppedWhy = isBlocked(draft, flight) ? chainOf(draft, flight).stoppedWhy : undefined;
-  if (chainOf(draft, flight).stoppedWhy !== stoppedWhy) {
+  const { stoppedWhy: stoppedBefore, gatherUntilMs } = chainOf(draft, flight);
+  const stoppedWhy = isBlocked(draft, flight) ? stoppedBefore : undefined;
+  if (stoppedBefore !== stoppedWhy) {
     report(draft, { event: "chain-resumed", lane: flight.lane, epoch: flight.epoch });
   }
   patchChain(draft, flight, {
@@ -289,6 +290,7 @@ function applyDelivered(draft: Draft, flight: Flight): void {
     stoppedWhy,
     stallLevel: 0,
     progressMs: nowMs,
+    gatherUntilMs: { ...gatherUntilMs, [flight.kind]: flight.sentMs + gatherMs(flight.bytes) },
     ...(stoppedWhy === undefined ? { retry: RESTED } : {}),
   });
   const session = draft.sessions.get(flight.path)!;

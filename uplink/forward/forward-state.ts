@@ -112,8 +112,9 @@ export interface ChainState extends ChainName {
   readonly resume: "due" | "asking" | "done";
   /** While asking: where, and since when. */
   readonly asked: { readonly path: string; readonly atMs: number } | undefined;
-  /** Nothing of this chain is sent before. */
+  /** Monotonic ms: nothing of this chain is sent before; and no small request that others could still go with. */
   readonly blockedUntilMs: number;
+  readonly gatherUntilMs: Readonly<Record<SendKind, number>>;
   readonly retry: RetryState;
   /** Seqs that could not be read; passed over until `unreadableUntilMs`, while the rest of the chain goes on. */
   readonly unreadable: Ranges;
@@ -371,11 +372,7 @@ export function freshSession(settings: ForwardSettings): SessionState {
 /** `enrols` when the gateway can ask for enrolment; without, uploads go out and the collector decides. */
 export function initialForward(
   configs: readonly PathConfig[],
-  options: {
-    settings: ForwardSettings;
-    enrols: boolean;
-    usage?: Readonly<Record<string, PathUsage>>;
-  },
+  options: { settings: ForwardSettings; enrols: boolean; usage?: Readonly<Record<string, PathUsage>> },
 ): ForwardState {
   return {
     paths: initialPaths(configs, options.usage),

@@ -2,7 +2,7 @@ import { contains, type Ranges } from "@paddock/base/ranges.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { chooseNext, creditAfter, nextPaceMs, type ChainView, type Room } from "./lane-scheduler.ts";
+import { chooseNext, creditAfter, gatherMs, nextPaceMs, type ChainView, type Room } from "./lane-scheduler.ts";
 
 const ROOM: Room = {
   requests: 4,
@@ -26,6 +26,7 @@ function view(lane: Lane, sendable: Ranges, more: Partial<ChainView> = {}): Chai
     bytesPerBatch: 1000,
     inFlight: { live: 0, backlog: 0 },
     sentMs: { live: 0, backlog: 0 },
+    gatherUntilMs: { live: 0, backlog: 0 },
     backlogHeld: false,
     ...more,
   };
@@ -163,6 +164,35 @@ describe("coalescing", () => {
     expect(nextPaceMs([after(4), after(1)], at(1000))).toBe(1020);
   });
 
+  test("also with nothing on its way a small request keeps its distance from one that carried much", () => {
+    const small = view(1, [[10, 10]], { liveFrom: 0, bytesPerBatch: 10, gatherUntilMs: { live: 1008, backlog: 0 } });
+    const at = (nowMs: number) => ({ ...ROOM, nowMs });
+    expect(chooseNext([small], at(1007), "live-first")).toBeUndefined();
+    expect(nextPaceMs([small], at(1007))).toBe(1008);
+    expect(chooseNext([small], at(1008), "live-first")).toMatchObject({ first: 10 });
+    expect(nextPaceMs([small], at(1008))).toBeUndefined();
+    // Neither what is large by now, nor a gap, nor an alarm.
+    expect(chooseNext([{ ...small, bytesPerBatch: 500 }], at(1000), "live-first")).toMatchObject({ first: 10 });
+    const gap = { ...small, sendable: [[3, 3] as const, [10, 10] as const] };
+    expect(chooseNext([gap], at(1000), "live-first")).toMatchObject({ first: 3, last: 3 });
+    expect(chooseNext([{ ...small, lane: 0 }], at(1000), "live-first")).toMatchObject({ lane: 0, first: 10 });
+    expect(nextPaceMs([{ ...small, lane: 0 }], at(1000))).toBeUndefined();
+    // Of both distances the longer one.
+    const deep = { ...ROOM, pipelineDepth: 5, rttMs: 500 };
+    const pace = (live: number) => nextPaceMs([{ ...after(1), gatherUntilMs: { live, backlog: 1 } }], deep);
+    expect([pace(1015), pace(1025)]).toEqual([1020, 1025]);
+  });
+
+  test.each([
+    [0, 0],
+    [1024, 1.25],
+    [8 * 1024, 10],
+    [16 * 1024, 20],
+    [1024 * 1024, 20],
+  ])("after %i bytes that is %f ms", (bytes, ms) => {
+    expect(gatherMs(bytes)).toBe(ms);
+  });
+
   test("backlog that waits for the collector's receipt holds back neither live batches nor other chains", () => {
     const held = view(1, [[0, 99]], { liveFrom: 99, backlogHeld: true });
     expect(chooseNext([held], ROOM, "live-first")).toMatchObject({ first: 99, kind: "live" });
@@ -185,6 +215,7 @@ test("a choice is always one run of sendable seqs of an admitted lane", () => {
     bytesPerBatch: fc.integer({ min: 1, max: 5000 }),
     inFlight: fc.record({ live: fc.nat(4), backlog: fc.nat(4) }),
     sentMs: fc.record({ live: fc.nat(1100), backlog: fc.nat(1100) }),
+    gatherUntilMs: fc.record({ live: fc.nat(1100), backlog: fc.nat(1100) }),
     backlogHeld: fc.boolean(),
   });
   const room = fc.record({

@@ -23,6 +23,8 @@ export interface ChainView extends ChainName {
   readonly inFlight: Readonly<Record<SendKind, number>>;
   /** Monotonic ms at which the newest of them left; 0 without any. */
   readonly sentMs: Readonly<Record<SendKind, number>>;
+  /** Monotonic ms before which no small request of a kind follows the newest one that has not failed, so that more goes with it. */
+  readonly gatherUntilMs: Readonly<Record<SendKind, number>>;
   /** Whether the backlog has to wait for the collector's receipt, so that nothing is sent that it has. */
   readonly backlogHeld: boolean;
 }
@@ -48,6 +50,10 @@ export interface Room {
   /** Bytes that the backlog may take before live ones, by its guaranteed share. */
   readonly backlogCredit: number;
 }
+
+/** A small request that carries this much or more is followed by the next after GATHER_MS_MAX. */
+const GATHER_BYTES = 16 * 1024;
+const GATHER_MS_MAX = 20;
 
 export interface Choice extends ChainName {
   readonly kind: SendKind;
@@ -118,13 +124,24 @@ function offer(chain: ChainView, room: Room, kind: SendKind, [first, last]: Rang
 /**
  * When the next small request of a chain may follow: the more are on their way, the longer after the newest. In the long
  * run that is a round trip divided by as many as may be, so that they leave evenly instead of all at once and then none
- * for a round trip; and the first few after a pause hardly wait. Infinity: not before one of them is answered.
+ * for a round trip; and the first few after a pause hardly wait. Nor does it leave before more had the time to go with
+ * it, but an alarm. Infinity: not before one of them is answered.
  */
 function pacedUntilMs(chain: ChainView, room: Room, kind: SendKind): number {
   const inFlight = chain.inFlight[kind];
   const depth = chain.lane === 0 ? room.alarmDepth : room.pipelineDepth;
   if (inFlight >= depth) return Number.POSITIVE_INFINITY;
-  return inFlight === 0 ? 0 : chain.sentMs[kind] + (inFlight * room.rttMs) / (depth * depth);
+  const evenly = inFlight === 0 ? 0 : chain.sentMs[kind] + (inFlight * room.rttMs) / (depth * depth);
+  return chain.lane === 0 ? evenly : Math.max(evenly, chain.gatherUntilMs[kind]);
+}
+
+/**
+ * How long after a request that carried so many bytes the next small one leaves at the soonest, in ms. Where little comes,
+ * hardly at all; at full load requests leave at a steady pace, whatever the answers do, and each carries enough to be worth
+ * what a request costs at both ends.
+ */
+export function gatherMs(bytes: number): number {
+  return GATHER_MS_MAX * Math.min(1, bytes / GATHER_BYTES);
 }
 
 /** When time alone lets a small request leave that is held back now; undefined when it does not. Pure. */
