@@ -69,6 +69,7 @@ function world(parts: World = {}) {
     unreadableUntilMs: 0,
     stoppedWhy: undefined,
     stallLevel: 0,
+    gatherUntilMs: { live: 0, backlog: 0 },
     progressMs: 2,
     ...chain,
   };
