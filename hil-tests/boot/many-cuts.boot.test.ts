@@ -15,7 +15,7 @@ import { imageUnderTest, onDemand, SEED_VARIABLE, START_LIMIT_MS } from "./varia
 import { readLogEntries } from "./write-log.ts";
 
 /** Cuts of one start's writes, each on its own. */
-const CUTS = 200;
+const CUTS = 100;
 const SEED = Number(process.env[SEED_VARIABLE] ?? systemRandom.below(1_000_000));
 const SENSORS = ["north", "south", "east"];
 const FRAMES = 300;
