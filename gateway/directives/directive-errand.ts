@@ -140,7 +140,8 @@ export class DirectiveErrand {
   async #lookForSticks(): Promise<void> {
     const { directives } = this.#options;
     for (const [id, { version, outcome, reason }] of await stickEnds(directives.updateDir)) {
-      const subject = `release ${version ?? "unknown"}`;
+      // What is not signed says nothing that could be believed of its version.
+      const subject = version === undefined ? "release on a stick" : `release ${version}`;
       await directives.apply({ kind: "stick-ended", id, subject, outcome, reason: `by a stick: ${reason ?? ""}` });
     }
     this.#tell();

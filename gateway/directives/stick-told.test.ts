@@ -78,7 +78,9 @@ async function looks(times = 1): Promise<void> {
   });
 }
 
-async function results(...all: Pick<UpdateResult, "id" | "outcome" | "reason">[]): Promise<void> {
+async function results(
+  ...all: (Pick<UpdateResult, "id" | "outcome" | "reason"> & { version?: undefined })[]
+): Promise<void> {
   const state = all.reduce(
     (before, one) => withResult(before, { kind: "release", version: "1.1.0", at: 0, ...one }),
     NO_STATE,
@@ -117,6 +119,13 @@ test("what a stick did is said in the chain, once for each end, with nobody to h
   await start();
   await looks(2);
   expect(records).toHaveLength(2);
+});
+
+test("of what is not signed no version is said", async () => {
+  await results({ id: STICK_ID + ID, outcome: "refused", reason: "not trusted", version: undefined });
+  await looks();
+  await looks();
+  expect(records).toMatchObject([{ subject: "release on a stick" }]);
 });
 
 test("what others asked for is theirs to be told, and what is no id is none", async () => {
