@@ -202,7 +202,8 @@ describe("a request", () => {
   test("that is small and may follow soon has a time for that", () => {
     const small = [{ pending: [[0, 9]] as const, bytes: 1000 }];
     const long = { lengthMs: 60, rttMs: 120 };
-    const flights = [{ first: 0, last: 4, sentMs: NOW - 0.5 }];
+    const newest = { first: 0, last: 4, sentMs: NOW - 0.5 };
+    const flights = [{ ...newest, bytes: 1 }];
     const { draft, sends } = planned({ backlog: small, fibre: long, flights });
     expect(sends).toEqual([]);
     // Eleven may be on their way together: 120 ms / 11^2 after the newest.
@@ -210,9 +211,12 @@ describe("a request", () => {
     const older = planned({
       backlog: small,
       fibre: long,
-      flights: [...flights, { first: 5, last: 5, sentMs: NOW - 9 }],
+      flights: [...flights, { first: 5, last: 5, sentMs: NOW - 9, bytes: 1 }],
     });
     expect(older.draft.paceAtMs).toBeCloseTo(NOW - 0.5 + 240 / 121, 9);
+    // And so that more goes with it: 20 ms after 16 KiB, and as much less after fewer.
+    const gathers = planned({ backlog: small, fibre: long, flights: [newest] });
+    expect(gathers.draft.paceAtMs).toBeCloseTo(NOW - 0.5 + 20 / 16, 9);
   });
 });
 
