@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { PAYLOAD_BYTES_MAX, RECORDS_MAX } from "@paddock/wire/limits.ts";
 import { recordSize } from "@paddock/wire/record.ts";
 import type { IncomingFrame } from "./frame-sink.ts";
-import { LOSS_RECORDS_MAX } from "./losses.ts";
+import { LOSS_RANGES_MAX, LOSS_RECORDS_MAX } from "./losses.ts";
 import { OpenBatch } from "./open-batch.ts";
 
 const frameOf = (bytes: number, more: Partial<IncomingFrame> = {}): IncomingFrame => ({
@@ -57,6 +57,28 @@ describe("an open batch", () => {
     const rest = largest((bytes) => sizeOf(1000) + sizeOf(bytes) <= room);
     expect([large.add(frameOf(1000), undefined), large.add(frameOf(rest + 1), undefined)]).toEqual([true, false]);
     expect(large.add(frameOf(rest), undefined)).toBe(true);
+  });
+
+  test("leaves room for the longest records of its own, and hardly more", () => {
+    const batch = new OpenBatch();
+    batch.add(frameOf(largest((bytes) => new OpenBatch().add(frameOf(bytes), undefined))), undefined);
+    const most = Number.MAX_SAFE_INTEGER;
+    const ranges = Array.from({ length: LOSS_RANGES_MAX }, (_, index) => [most - 2 * index, most - 2 * index] as const);
+    const each = ranges.length / LOSS_RECORDS_MAX;
+    batch.addOwn({ kind: "clock-step", before: most, after: most });
+    batch.setLoss(
+      Array.from({ length: LOSS_RECORDS_MAX }, (_, index) => ({
+        kind: "loss",
+        reason: "quarantined",
+        epoch: 0xffff_ffff,
+        ranges: ranges.slice(index * each, (index + 1) * each).toReversed(),
+        records: most,
+        bytes: most,
+      })),
+    );
+    const left = PAYLOAD_BYTES_MAX - batch.payload.length;
+    expect(left).toBeGreaterThanOrEqual(0);
+    expect(left).toBeLessThan(200);
   });
 
   test("loss records stand in the place of those before them", () => {

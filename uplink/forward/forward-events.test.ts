@@ -226,6 +226,7 @@ describe("the word of a path's watcher", () => {
     expect(actions).toEqual([{ kind: "close", path: "lte" }]);
     const alone = world({ paths: [FIBRE] }).at(liveness("fibre", "down"));
     expect([alone.fibre.status, alone.actions]).toEqual(["open", []]);
+    expect(alone.state.paths.active).toBe("fibre");
     const moved = world().at(liveness("fibre", "down"));
     expect([moved.fibre.status, moved.state.paths.active]).toEqual(["closed", "lte"]);
   });
@@ -245,6 +246,13 @@ describe("the word of a path's watcher", () => {
     const first = world({ lte: { retry, retryAtMs: NOW + 9999 } }).at(liveness("lte", "up"));
     expect(first.actions).toEqual([]);
     expect(first.lte).toMatchObject({ status: "open", retry: RESTED, retryAtMs: NOW });
+  });
+
+  test("leaves the session of a path that carries traffic open as it comes up again", () => {
+    const { at } = world({ paths: [FIBRE] });
+    at(liveness("fibre", "down"), NOW - 5);
+    const up = at(liveness("fibre", "up"));
+    expect([up.fibre.status, up.actions]).toEqual(["open", []]);
   });
 
   test("of a path that nobody knows changes nothing", () => {

@@ -74,8 +74,7 @@ function workingBeside(draft: Draft, active: string): string[] {
   const worth = (name: string) => (name === standby ? -1 : STANDINGS.indexOf(standings.get(name)!));
   return paths
     .map(({ config }) => config.name)
-    .filter((name) => name !== active && worth(name) <= STANDINGS.indexOf("suppressed"))
-    .filter((name) => STANDINGS.indexOf(standings.get(name)!) <= STANDINGS.indexOf("suppressed"))
+    .filter((name) => name !== active && STANDINGS.indexOf(standings.get(name)!) <= STANDINGS.indexOf("suppressed"))
     .toSorted((a, b) => worth(a) - worth(b));
 }
 

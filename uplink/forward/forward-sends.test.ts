@@ -247,6 +247,24 @@ describe("paths", () => {
     ]);
   });
 
+  test("the standby takes the rest before others of its standing, or of a better one", () => {
+    const paths = [{ ...FIBRE, metered: METERED }, LTE, RADIO];
+    const restOver = (more: Partial<Draft["paths"]>) => {
+      const draft = world({ paths, backlog: [{ lane: 2 }] });
+      draft.paths = { ...draft.paths, ...more };
+      plan(draft);
+      return draft.actions.flatMap((action) => (action.kind === "send" ? [action.path] : []));
+    };
+    const standings = new Map(world({ paths }).paths.standings);
+    expect(restOver({ standby: "lte" })).toEqual(["lte"]);
+    expect(restOver({ standby: "radio" })).toEqual(["radio"]);
+    standings.set("radio", "suppressed");
+    expect(restOver({ standby: "radio", standings })).toEqual(["radio"]);
+    expect(restOver({ standby: undefined, standings })).toEqual(["lte"]);
+    standings.set("radio", "unusable");
+    expect(restOver({ standby: "radio", standings })).toEqual(["lte"]);
+  });
+
   test("an alarm goes over a second one too, as a copy that keeps nothing else back", () => {
     const settings = { paths: { ...FORWARD_SETTINGS.paths, alarmTwice: true } };
     const { flights } = planned({ backlog: all, settings });

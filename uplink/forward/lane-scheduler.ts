@@ -131,7 +131,7 @@ function pacedUntilMs(chain: ChainView, room: Room, kind: SendKind): number {
   const inFlight = chain.inFlight[kind];
   const depth = chain.lane === 0 ? room.alarmDepth : room.pipelineDepth;
   if (inFlight >= depth) return Number.POSITIVE_INFINITY;
-  const evenly = inFlight === 0 ? 0 : chain.sentMs[kind] + (inFlight * room.rttMs) / (depth * depth);
+  const evenly = chain.sentMs[kind] + (inFlight * room.rttMs) / (depth * depth);
   return chain.lane === 0 ? evenly : Math.max(evenly, chain.gatherUntilMs[kind]);
 }
 
