@@ -20,8 +20,11 @@ let sealer: Sealer;
 let told: Damage[];
 /** Keys, in hex, that lie in damaged blocks. */
 let bad: Set<string>;
+/** Done once, when headers were read and are not yet looked at. */
+let meanwhile: (() => Promise<unknown>) | undefined;
 beforeEach(async () => {
   bad = new Set();
+  meanwhile = undefined;
   database = strict(memoryDatabase());
   clock = new VirtualClock({ wallMs: 1000 });
   sealer = new Sealer();
@@ -67,6 +70,11 @@ function strict(inner: KeyValueDatabase): KeyValueDatabase {
         entries.push(entry);
       }
       check(...entries.map(([key]) => key));
+      if (meanwhile !== undefined && entries[0]?.[0][0] === KEY_SPACES.header) {
+        const act = meanwhile;
+        meanwhile = undefined;
+        await act();
+      }
       return entries;
     },
   };
@@ -124,6 +132,24 @@ describe("a read of batches", () => {
     expect([await headers(2, 9), await headers(4, 4), await headers(5, 6)]).toEqual([[2, 3], [], [5, 6]]);
   });
 
+  test("ends before what is trimmed while it is read, whole or damaged, and does not call that damage", async () => {
+    for (const damaged of [false, true]) {
+      sealer = new Sealer(damaged ? { lane: 2 } : {});
+      const all = sealer.sealMany(5);
+      await append(all);
+      const key = seqKey(KEY_SPACES.payload, chainBytes(sealer.chain), 2);
+      if (damaged) await database.batch([{ type: "put", key, value: Buffer.of(1) }], { sync: true });
+      await open();
+      meanwhile = async () => {
+        await store.acknowledge(sealer.chain, [[2, 3]], Buffer.of(1));
+        await store.trim();
+      };
+      expect(await read(0, { maxBytes: WIDE })).toEqual([0, 1]);
+      expect(store.chain(sealer.chain)).toMatchObject({ trimmed: [[2, 3]] });
+      expect(told).toEqual([]);
+    }
+  });
+
   test("goes on over pages, through payloads that were given up", async () => {
     const all = sealer.sealMany(600);
     await append(all);
@@ -135,6 +161,9 @@ describe("a read of batches", () => {
       expect(payload === null).toBe(seq >= 100 && seq <= 400);
       if (payload !== null) expect(Buffer.compare(payload, all[seq]!.payload)).toBe(0);
     }
+    // Without its payload a batch counts with its header.
+    const two = all[100]!.header.length + all[101]!.header.length;
+    expect(await read(100, { maxBytes: two })).toEqual([100, 101]);
     const headers = await store.readHeaders(sealer.chain, 3, 590);
     expect(headers.map(({ seq }) => seq)).toEqual(all.slice(3, 591).map(({ seq }) => seq));
     expect(headers.every(({ seq, header }) => Buffer.compare(header, all[seq]!.header) === 0)).toBe(true);

@@ -21,7 +21,7 @@ const PAGE_BATCHES = 256;
 
 /**
  * Stored batches from `first` on, without a gap, each held against its hashes. Ends before a header that is missing or
- * damaged, so it is empty when `first` is one.
+ * damaged, and before what is trimmed while it is read, so it is empty when `first` is one.
  */
 export async function readBatches(
   core: StoreCore,
@@ -43,14 +43,13 @@ export async function readBatches(
     const headers = await checkedHeaders(core, entry, start, seen);
     for (; seq <= seen; seq++) {
       const header = headers[seq - start];
-      if (header === undefined) return batches;
+      // What was trimmed meanwhile nobody wants any more, whole or not: it is no damage either.
+      if (header === undefined || contains(entry.working.trimmed, seq)) return batches;
       const stored = payloads.values.get(seq);
       const size = header.header.length + (stored?.length ?? 0);
       if (bytes + size > limits.maxBytes && batches.length > 0) return batches;
-      const batch = checkPayload(core, entry, header, stored);
-      if (batch.damaged === true && contains(entry.working.trimmed, seq)) return batches;
       bytes += size;
-      batches.push(batch);
+      batches.push(checkPayload(core, entry, header, stored));
     }
     if (bytes >= limits.maxBytes) return batches;
   }

@@ -243,6 +243,10 @@ describe("the word of a path's watcher", () => {
       { kind: "open", path: "lte", hurry: false },
     ]);
     expect(at(liveness("lte", "up"), NOW + 1).actions).toEqual([]);
+    // What failed since is not hurried by hearing the same again.
+    at({ kind: "open-failed", path: "lte", failure: "unreachable", detail: "why" }, NOW + 1);
+    const again = at(liveness("lte", "up"), NOW + 2);
+    expect(again.lte).toMatchObject({ status: "closed", retry: { attempts: 1 }, retryAtMs: NOW + 189 });
     const first = world({ lte: { retry, retryAtMs: NOW + 9999 } }).at(liveness("lte", "up"));
     expect(first.actions).toEqual([]);
     expect(first.lte).toMatchObject({ status: "open", retry: RESTED, retryAtMs: NOW });

@@ -61,20 +61,23 @@ export function plan(draft: Draft): void {
   if (alarmAlso !== undefined) sendOver(draft, alarmAlso, [0], true);
   // What a metered path does not take may use the next one.
   let others = ALL_LANES.filter((lane) => !admitted.includes(lane));
-  for (const path of others.length === 0 ? [] : workingBeside(draft, active)) {
+  for (const path of others.length === 0 ? [] : workingPaths(draft)) {
     const taken = roomOn(draft, path).lanes.filter((lane) => others.includes(lane));
     if (taken.length > 0) sendOver(draft, path, taken);
     others = others.filter((lane) => !taken.includes(lane));
   }
 }
 
-/** The other paths that work, the best first. One that is held back for its past is among them: lanes would wait. */
-function workingBeside(draft: Draft, active: string): string[] {
+/**
+ * The paths that work, the best first: the standby goes before all others, and the active one takes nothing of what it
+ * does not admit. One that is held back for its past is among them: lanes would wait.
+ */
+function workingPaths(draft: Draft): string[] {
   const { paths, standby, standings } = draft.paths;
   const worth = (name: string) => (name === standby ? -1 : STANDINGS.indexOf(standings.get(name)!));
   return paths
     .map(({ config }) => config.name)
-    .filter((name) => name !== active && STANDINGS.indexOf(standings.get(name)!) <= STANDINGS.indexOf("suppressed"))
+    .filter((name) => STANDINGS.indexOf(standings.get(name)!) <= STANDINGS.indexOf("suppressed"))
     .toSorted((a, b) => worth(a) - worth(b));
 }
 

@@ -60,6 +60,10 @@ describe("order of lanes", () => {
 
   test("oldest-first knows no live batches", () => {
     expect(chooseNext([telemetry], ROOM, "oldest-first")).toMatchObject({ kind: "backlog", first: 0, last: 99 });
+    const fresh = { sendable: [[92, 99] as const], liveFrom: 90 };
+    const all = { kind: "backlog", first: 92, last: 99 };
+    expect(chooseNext([{ ...telemetry, ...fresh }], ROOM, "oldest-first")).toMatchObject(all);
+    expect(chooseNext([{ ...bulk, ...fresh }], ROOM, "live-first")).toMatchObject(all);
   });
 
   test("an older epoch goes before a newer one", () => {
@@ -79,7 +83,11 @@ describe("shares", () => {
   const both = view(1, [[0, 99]], { liveFrom: 90 });
 
   test("the backlog goes first when its credit covers a request", () => {
-    expect(chooseNext([both], { ...ROOM, backlogCredit: 1000 }, "live-first")).toMatchObject({ kind: "backlog" });
+    const credit = { ...ROOM, backlogCredit: 1000 };
+    // Up to the first live one, and not when there is nothing before that.
+    expect(chooseNext([both], credit, "live-first")).toMatchObject({ kind: "backlog", first: 0, last: 89 });
+    const fresh = view(1, [[90, 99]], { liveFrom: 90 });
+    expect(chooseNext([fresh], credit, "live-first")).toMatchObject({ kind: "live", first: 90, last: 99 });
     expect(chooseNext([both], { ...ROOM, backlogCredit: 999 }, "live-first")).toMatchObject({ kind: "live" });
   });
 
@@ -129,6 +137,8 @@ describe("coalescing", () => {
     const busy = { live: 1, backlog: 0 };
     const small = view(1, [[10, 10]], { liveFrom: 0, bytesPerBatch: 10, inFlight: busy });
     expect(chooseNext([small], ROOM, "live-first")).toBeUndefined();
+    // How small it is says its length, not where it stands.
+    expect(chooseNext([{ ...small, sendable: [[1000, 1000]] }], ROOM, "live-first")).toBeUndefined();
     expect(chooseNext([small], { ...ROOM, pipelineDepth: 2 }, "live-first")).toMatchObject({ first: 10 });
     const gap = view(
       1,
@@ -156,6 +166,8 @@ describe("coalescing", () => {
     // Only an answer helps then.
     expect(nextPaceMs([after(5)], at(1000))).toBeUndefined();
     expect(chooseNext([after(5)], at(9999), "live-first")).toBeUndefined();
+    expect(nextPaceMs([after(1)], { ...at(1000), requests: 0 })).toBeUndefined();
+    expect(nextPaceMs([{ ...after(1), sendable: [] }], at(1000))).toBeUndefined();
     expect(nextPaceMs([after(1)], { ...at(1000), otherRequests: 0 })).toBeUndefined();
     expect(nextPaceMs([after(1, 0)], { ...at(1000), otherRequests: 0, alarmDepth: 2 })).toBe(1125);
     expect(nextPaceMs([after(1)], { ...at(1000), lanes: [0] })).toBeUndefined();

@@ -67,7 +67,7 @@ export interface Choice extends ChainName {
  */
 export function chooseNext(chains: readonly ChainView[], room: Room, order: ForwardOrder): Choice | undefined {
   if (room.requests <= 0) return undefined;
-  const admitted = chains.filter((chain) => room.lanes.includes(chain.lane) && chain.sendable.length > 0);
+  const admitted = chains.filter((chain) => room.lanes.includes(chain.lane));
   admitted.sort((a, b) => a.lane - b.lane || a.epoch - b.epoch);
   const alarms = admitted.filter((chain) => chain.lane === 0);
   const others = room.otherRequests > 0 ? admitted.filter((chain) => chain.lane !== 0) : [];
@@ -152,7 +152,7 @@ export function nextPaceMs(chains: readonly ChainView[], room: Room): number | u
     if (!hasRoom || chain.sendable.length === 0 || !room.lanes.includes(chain.lane)) continue;
     for (const kind of ["live", "backlog"] as const) {
       const atMs = pacedUntilMs(chain, room, kind);
-      if (atMs > room.nowMs && atMs < soonestMs) soonestMs = atMs;
+      if (atMs > room.nowMs) soonestMs = Math.min(soonestMs, atMs);
     }
   }
   return Number.isFinite(soonestMs) ? soonestMs : undefined;
