@@ -73,6 +73,11 @@ describe("order of lanes", () => {
   });
 });
 
+test("a chain with nothing to send leaves the turn to the next", () => {
+  expect(chooseNext([view(0, [])], ROOM, "live-first")).toBeUndefined();
+  expect(chooseNext([view(0, []), view(2, [[0, 9]])], ROOM, "live-first")).toMatchObject({ lane: 2 });
+});
+
 test("where other lanes have to wait, alarms do not", () => {
   const full = { ...ROOM, otherRequests: 0, backlogCredit: 10_000 };
   expect(chooseNext([view(1, [[0, 99]], { liveFrom: 90 }), view(2, [[0, 9]])], full, "live-first")).toBeUndefined();
