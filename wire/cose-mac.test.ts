@@ -438,4 +438,10 @@ describe("refused", () => {
   ] as const)("encoding %o is a programmer error", (header) => {
     expect(() => encodeMac0(key, header, Buffer.alloc(0))).toThrow(RangeError);
   });
+
+  test("the longest id of a sensor can be sent and read", () => {
+    const sensor = "x".repeat(64);
+    const encoded = encodeMac0(key, { algorithm: 4, sensor, sequence: 1 }, Buffer.alloc(0));
+    expect(expectAccepted(decodeMac0(encoded)).sensor).toBe(sensor);
+  });
 });
