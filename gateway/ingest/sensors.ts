@@ -119,8 +119,7 @@ export class Sensors {
       this.#configure(sensor, entry);
       current.set(id, sensor);
       for (const text of entry.addresses) {
-        const prefix = parsePrefix(text);
-        if (prefix === undefined) continue;
+        const prefix = parsePrefix(text)!;
         const sensors = byPrefix.get(prefix.bits) ?? new Map<string, Sensor>();
         byPrefix.set(prefix.bits, sensors.set(prefixKey(prefix.address, prefix.bits), sensor));
       }
