@@ -40,7 +40,10 @@ export async function rollBack({ paths, tell, now, byHand }: RollbackOptions): P
   if (to !== undefined) await byHand?.begin();
   if (to === undefined || !(await bootInstead(boot, from, to)))
     throw new PaddockError("UPDATE_REFUSED", `There is no release to go back to from ${from}.`, {
-      remedy: "Install one: paddock gateway update apply --file FILE --allow-downgrade.",
+      remedy:
+        byHand === undefined
+          ? "Install one: paddock gateway update apply --file FILE --allow-downgrade."
+          : "Flash the image of the release that you want; --keep-data keeps what is buffered.",
     });
   const at = now();
   const reason = `taken back by a person for ${to}`;

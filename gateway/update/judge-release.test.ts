@@ -53,6 +53,17 @@ describe("a release is refused", () => {
     expect(objection.message).toMatch(words);
   });
 
+  test.each<[string, Partial<DeviceFacts>]>([
+    ["on trial", { onTrial: true }],
+    ["older", { running: "2.0.0" }],
+    ["held", { hold: { since: 0, until: null, reason: null } }],
+  ])("%s: who has a stick and no shell is told what can be done without one", (_what, change) => {
+    const remedyOf = (byHand: boolean) =>
+      objectionTo(manifest, { ...FACTS, ...change }, { allowDowngrade: false, byHand })!.remedy;
+    expect(remedyOf(false)).toMatch(/paddock gateway|--allow-downgrade/);
+    expect(remedyOf(true)).not.toMatch(/paddock gateway|--allow-downgrade/);
+  });
+
   test("not after a hold has ended, and an older one not when a person says so", () => {
     const hold = { since: 0, until: FACTS.nowMs, reason: null };
     expect(objectionTo(manifest, { ...FACTS, hold }, { allowDowngrade: false })).toBeUndefined();

@@ -34,16 +34,25 @@ export function objectionTo(
   const held =
     facts.hold === null || endsHold(facts.hold, version, byHand) ? undefined : heldUntil(facts.hold, facts.nowMs);
   if (held !== undefined)
-    return refused(`Updates are held ${held}.`, "Release the hold: paddock gateway update hold --release.");
+    return refused(
+      `Updates are held ${held}.`,
+      byHand
+        ? "A stick ends no hold but that of another release that was taken back: wait until it is over, or flash the image; --keep-data keeps what is buffered."
+        : "Release the hold: paddock gateway update hold --release.",
+    );
   if (facts.onTrial)
     return refused(
       `Release ${facts.running} has not proven itself yet, and the other slot holds the one to go back to.`,
-      "Wait until paddock gateway update status says that it is confirmed.",
+      byHand
+        ? "Wait ten minutes, and plug the stick in again."
+        : "Wait until paddock gateway update status says that it is confirmed.",
     );
   if (compareVersions(version, facts.running) < 0 && !allowDowngrade)
     return refused(
       `Release ${version} is older than ${facts.running}, which runs.`,
-      "An older release may have holes that are known: say --allow-downgrade, as root on this machine, if you want it.",
+      byHand
+        ? "An older release may have holes that are known, so a stick brings newer ones alone; a file named rollback goes back to the one before."
+        : "An older release may have holes that are known: say --allow-downgrade, as root on this machine, if you want it.",
     );
   const blocks = root.bytes / VERITY_BLOCK_BYTES;
   if (root.bytes > facts.rootBytes || verityBytes(blocks) > facts.verityBytes)
