@@ -18,6 +18,7 @@ import {
   wakeAtUs,
 } from "./session-state.ts";
 import { type SessionEvent, type SessionOutput, step } from "./session.ts";
+import { afterLeaving } from "./session-timing.ts";
 
 /** What every kind of session tells about itself; times in microseconds. */
 export interface MachineView {
@@ -39,6 +40,8 @@ export interface MachineView {
 /** Holds the state of one pure machine, so that the speaker treats all kinds alike. */
 export interface Machine {
   step(event: SessionEvent, nowUs: number): readonly SessionOutput[];
+  /** Says that what the step of `steppedUs` had to send was given to the kernel by `leftUs`. */
+  sent(steppedUs: number, leftUs: number): void;
   wakeAtUs(): number | undefined;
   /** When silence becomes a failure, if nothing comes before. */
   detectAtUs(): number | undefined;
@@ -53,6 +56,7 @@ export function sessionMachine(options: SessionOptions, nowUs: number, random: R
       state = next.state;
       return next.outputs;
     },
+    sent: (steppedUs, leftUs) => (state = afterLeaving(state, steppedUs, leftUs)),
     wakeAtUs: () => wakeAtUs(state),
     detectAtUs: () => state.detectAtUs,
     view: () => ({
@@ -79,6 +83,7 @@ export function probeMachine(options: ProbeOptions, nowUs: number, random: Rando
       state = next.state;
       return next.outputs;
     },
+    sent: (steppedUs, leftUs) => (state = afterLeaving(state, steppedUs, leftUs)),
     wakeAtUs: () => probeWakeAtUs(state),
     detectAtUs: () => state.detectAtUs,
     view: () => ({

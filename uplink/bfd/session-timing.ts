@@ -65,3 +65,14 @@ export function maySend(draft: SessionDraft): boolean {
   const quietByDemand = draft.remote.demand && draft.state === "up" && draft.remote.state === "up";
   return !quietByDemand || draft.poll !== "idle";
 }
+
+/**
+ * The next transmission after a packet of `steppedUs` that left at `leftUs` only: a process that was stopped between its
+ * clock and its socket must not send two packets closer than the interval allows (RFC 5880 §6.8.7).
+ */
+export function afterLeaving<
+  State extends { readonly lastSentUs: number | undefined; readonly transmitAtUs: number | undefined },
+>(state: State, steppedUs: number, leftUs: number): State {
+  if (state.lastSentUs !== steppedUs || state.transmitAtUs === undefined) return state;
+  return { ...state, lastSentUs: leftUs, transmitAtUs: state.transmitAtUs + (leftUs - steppedUs) };
+}

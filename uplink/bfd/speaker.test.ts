@@ -20,8 +20,53 @@ import {
   setUp,
   states,
 } from "./speaker-fixture.ts";
+import { Speaker } from "./speaker.ts";
 
 beforeEach(setUp);
+
+describe("a machine that stops between its clock and its socket", () => {
+  test.each([["single-hop"], ["seamless"]] as const)(
+    "%s: packets are never closer than 75 % of the interval",
+    (kind) => {
+      let lostUs = 0;
+      const sends: { from: number; to: number }[] = [];
+      const now = () => clock.monotonicUs() + lostUs;
+      const slow = new Speaker({
+        clock: { wallMs: () => clock.wallMs(), monotonicUs: now, after: (ms, callback) => clock.after(ms, callback) },
+        random: seededRandom(3),
+        transport: {
+          listen: (...args) => network.listen(...args),
+          sender: (...args) => network.sender(...args),
+          connect: (...args) => {
+            const channel = network.connect(...args);
+            return {
+              ...channel,
+              send: (packet) => {
+                const from = now();
+                if (sends.length % 3 === 0) lostUs += 30_000;
+                channel.send(packet);
+                sends.push({ from, to: now() });
+              },
+            };
+          },
+        },
+        afterReading: (callback) => clock.after(0.05, callback),
+      });
+      const served = { discriminators: new Set([900]), requiredMinRxUs: 10_000, disabled: false };
+      network.answer = (datagram) => (reflect(datagram, served) === undefined ? datagram : undefined);
+      const far = kind === "seamless" ? { kind, remoteDiscriminator: 900 } : {};
+      slow.add({ ...SESSION, ...far, profile: "fast", adaptive: false });
+      if (kind === "single-hop") right.add({ ...MIRROR, profile: "fast", adaptive: false });
+      clock.advance(5000);
+      expect(reportOf(slow).state).toBe("up");
+      sends.length = 0;
+      clock.advance(10_000);
+      const gapsUs = sends.slice(1).map(({ from }, index) => from - sends[index]!.to);
+      expect(gapsUs.length).toBeGreaterThan(150);
+      expect(Math.min(...gapsUs)).toBeGreaterThanOrEqual(37_500);
+    },
+  );
+});
 
 describe("sessions", () => {
   test.each([

@@ -313,8 +313,10 @@ export class Speaker {
     const nowUs = this.#clock.monotonicUs();
     const before = session.machine.view();
     for (const output of session.machine.step(event, nowUs)) {
-      if (output.kind === "send") session.send(output.packet, nowUs);
-      else if (output.kind === "drain") this.#waker.drain(session);
+      if (output.kind === "send") {
+        session.send(output.packet, nowUs);
+        session.machine.sent(nowUs, this.#clock.monotonicUs());
+      } else if (output.kind === "drain") this.#waker.drain(session);
       else this.#changed(session, before, output, nowUs);
     }
     const after = session.machine.view();
