@@ -1,0 +1,42 @@
+import type { LogPlace } from "../log/log-place.ts";
+import type { DeadLetter, Dating, Row } from "./row.ts";
+
+/** Records of the log that hold no rows because they are gone or cannot be read: whose loss, the log itself says. */
+export interface MissingRecords {
+  readonly offset: number;
+  readonly count: number;
+  readonly why: string;
+}
+
+/** What a sink keeps at once, with the place behind it: all or nothing. */
+export interface RowChunk {
+  /** The log offset at which it begins; it covers every offset up to `place.offset`. */
+  readonly from: number;
+  /** In the order of the log. */
+  readonly rows: readonly Row[];
+  readonly deadLetters: readonly DeadLetter[];
+  readonly missing: readonly MissingRecords[];
+  readonly datings: readonly Dating[];
+  /** Where the sink stands once the chunk is kept. */
+  readonly place: LogPlace;
+  /** Name of the site of each gateway that has rows here: its configured site, else its label, else its id. */
+  readonly sites: ReadonlyMap<string, string>;
+}
+
+/**
+ * Where rows go. It keeps its place in the log with its rows, in one act, so that no crash doubles or skips one: the
+ * runner asks for the place and goes on there. One method runs at a time. What can pass by itself (a full disk, a
+ * server that is away) is thrown as PaddockError; the runner waits longer each time and gives the same chunk again,
+ * which the sink must take as if it had never seen it.
+ */
+export interface Sink {
+  /** Makes it ready after a start or a failure, repairs what a crash left, and says its place; undefined: it is empty. */
+  open(): Promise<LogPlace | undefined>;
+  /** Keeps a chunk and its place. When this resolves both are durable. */
+  write(chunk: RowChunk): Promise<void>;
+  /** Forgets all rows from log offset `offset` on, and stands there. */
+  rewind(offset: number, place: LogPlace): Promise<void>;
+  /** What an operator wants to know of it, in its own words: bytes, files, the server's version. */
+  report(): Readonly<Record<string, string | number | null>>;
+  close(): Promise<void>;
+}
