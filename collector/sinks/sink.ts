@@ -16,11 +16,20 @@ export interface RowChunk {
   readonly rows: readonly Row[];
   readonly deadLetters: readonly DeadLetter[];
   readonly missing: readonly MissingRecords[];
+  /** Learned in this chunk. Rows kept before with `timeBy` `collector` of such a boot can be dated by them. */
   readonly datings: readonly Dating[];
   /** Where the sink stands once the chunk is kept. */
   readonly place: LogPlace;
   /** Name of the site of each gateway that has rows here: its configured site, else its label, else its id. */
   readonly sites: ReadonlyMap<string, string>;
+}
+
+/** What a sink knows when it is opened. */
+export interface SinkState {
+  /** Undefined: it is empty, and begins at the start of the log. */
+  readonly place: LogPlace | undefined;
+  /** The datings of all chunks that it kept, so that rows of these boots that arrive late are dated at once. */
+  readonly datings: readonly Dating[];
 }
 
 /**
@@ -30,8 +39,8 @@ export interface RowChunk {
  * which the sink must take as if it had never seen it.
  */
 export interface Sink {
-  /** Makes it ready after a start or a failure, repairs what a crash left, and says its place; undefined: it is empty. */
-  open(): Promise<LogPlace | undefined>;
+  /** Makes it ready after a start or a failure, and repairs what a crash left. */
+  open(): Promise<SinkState>;
   /** Keeps a chunk and its place. When this resolves both are durable. */
   write(chunk: RowChunk): Promise<void>;
   /** Forgets all rows from log offset `offset` on, and stands there. */
