@@ -162,8 +162,9 @@ async function rollBack(core: StoreCore, entry: ChainEntry, lost: Range): Promis
   const newest = held.at(-1)?.[1];
   draft.head = newest === undefined ? undefined : await headAt(core, entry, newest);
   if (draft.linked > lost[0]) {
-    draft.linked = newest === undefined ? 0 : Math.min(draft.linked, newest + 1);
-    draft.linkedHead = draft.linked === 0 ? undefined : (await headAt(core, entry, draft.linked - 1))?.hash;
+    // All before it is linked, so that its predecessor is the newest that is held.
+    draft.linked = newest === undefined ? 0 : lost[0];
+    draft.linkedHead = draft.head?.hash;
   }
   core.space.account(chargedBytes(draft.bytes, countOf(draft.held)) - chargedBytes(state.bytes, countOf(state.held)));
   await core.writeRepair(async (group) => {

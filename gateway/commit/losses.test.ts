@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
 import { contains, subtract, union, type Ranges } from "@paddock/base/ranges.ts";
+import { chainBytes, KEY_SPACES, seqKey } from "@paddock/store/keyspace.ts";
 import type { ChainId } from "@paddock/store/types.ts";
 import { generateIdentity } from "@paddock/wire/identity.ts";
 import { encodeSource } from "@paddock/wire/record.ts";
@@ -160,6 +161,20 @@ test("what a receipt names between plan and write is not told as lost", async ()
   for (let index = 0; index < 60; index++) expect(await post(1000)).toBe("stored");
   expect(raced.length).toBeGreaterThan(0);
   expect(subtract(raced, await told(store, []))).toEqual(raced);
+});
+
+test("a payload that a start found damaged is told of before that start is over, without a frame", async () => {
+  const clock = new VirtualClock();
+  const disk = testDisk(clock);
+  const before = await start(disk, clock);
+  for (let index = 0; index < 3; index++) expect(await before.post(10)).toBe("stored");
+  await settled(clock, before.loop.stop());
+  const payload = seqKey(KEY_SPACES.payload, chainBytes(CHAIN), 2);
+  await disk.batch([{ type: "del", key: payload }], { sync: true });
+  const { store } = await start(disk, clock);
+  expect(await lossesIn(store)).toEqual([expect.objectContaining({ ranges: [[2, 2]], records: 1 })]);
+  expect(store.chains.duties()).toEqual([]);
+  expect(store.chains.chain(CHAIN)).toMatchObject({ evicted: [[2, 2]], head: { seq: 3 } });
 });
 
 test("a batch whose losses fit beside no others stays, and what is behind it goes", async () => {

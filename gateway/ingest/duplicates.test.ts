@@ -154,6 +154,15 @@ describe("copies after a restart", () => {
     );
   });
 
+  test("a boot whose number has its highest bit set knows its own segments, and no other's", () => {
+    const of = (boot: number) => new Map([["exchange:bulk", encodeExchanges(boot, 500, [5, 6])]]);
+    const boots = [0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
+    for (const written of boots) {
+      const kept = boots.map((boot) => earlierExchanges(of(written), boot, 500).value !== null);
+      expect(kept).toEqual(boots.map((boot) => boot === written));
+    }
+  });
+
   test("what is left of one run outlives the next ones, as long as an exchange lasts", () => {
     let states = new Map<string, Uint8Array>([["exchange:bulk", encodeExchanges(1, 500, [5, 6])]]);
     const begin = (nowS: number) => {

@@ -102,6 +102,16 @@ test("a path without a budget is counted, and has no usage to be kept", async ()
   expect(forwarder.usage()).toEqual({});
 });
 
+test("whoever asks for a status hears of every byte until then", async () => {
+  const metered = { ...FIBRE, metered: { bytesPerMonth: 1_000_000, billingDay: 1, lanes: [0, 1, 2] as const } };
+  const forwarder = await start({ paths: [metered] });
+  const link = newest("fibre");
+  link.bytes = 5000;
+  expect(forwarder.status().paths[0]).toMatchObject({ metered: { usedBytes: 5000 }, delivered: { bytes: 5000 } });
+  link.bytes = 6000;
+  expect(forwarder.status().paths[0]!.delivered.bytes).toBe(6000);
+});
+
 test("a stop waits for what is under way no longer than it is told, then ends it", async () => {
   const forwarder = await start();
   source.seal(1, [FRAME]);
