@@ -22,6 +22,8 @@ const state = {
   extensions: 0,
   /** Some number of the pack is so large that a sum with it may leave the doubles. */
   wide: false,
+  /** For a reader to whom a value beyond the doubles is still a reading: its record is no problem then. */
+  anyValue: false,
   /** Number of the record in hand, from 0, and where it starts. */
   record: 0,
   recordAt: 0,

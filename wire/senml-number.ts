@@ -9,17 +9,42 @@ let cursor = 0;
 /** The nearest double; infinite when the number lies outside of theirs. */
 export function numberAt(bytes: Uint8Array, at: number): number {
   const initial = bytes[at]!;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (initial === 0xf9) return view.getFloat16(at + 1);
-  if (initial === 0xfa) return view.getFloat32(at + 1);
-  if (initial === 0xfb) return view.getFloat64(at + 1);
+  // Most sensors send small integers and doubles.
+  if (initial < 0x18) return initial;
+  if (initial >= 0xf9) return floatAt(bytes, at + 1, 1 << (initial - 0xf8));
+  if (initial >> 5 !== 6) {
+    cursor = at;
+    return Number(takeInteger(bytes));
+  }
+  const { mantissa, exponent } = decimalAt(bytes, at);
+  // Through text, so that 2315 * 10^-2 is the double nearest to 23.15.
+  return Number(`${mantissa}e${exponent}`);
+}
+
+const FLOAT_BYTES = new Uint8Array(8);
+const FLOAT = new DataView(FLOAT_BYTES.buffer);
+
+/** A half, single or double, which a view of all of `bytes` would take longer to make than to read. */
+function floatAt(bytes: Uint8Array, at: number, length: number): number {
+  for (let index = 0; index < length; index++) FLOAT_BYTES[index] = bytes[at + index]!;
+  if (length === 8) return FLOAT.getFloat64(0);
+  return length === 4 ? FLOAT.getFloat32(0) : FLOAT.getFloat16(0);
+}
+
+/** A number that is no float: mantissa * 10^exponent. */
+export interface Decimal {
+  readonly mantissa: bigint;
+  readonly exponent: bigint;
+}
+
+/** Reads an integer or a decimal fraction without loss. */
+export function decimalAt(bytes: Uint8Array, at: number): Decimal {
   cursor = at;
-  if (initial >> 5 !== 6) return Number(takeInteger(bytes));
+  if (bytes[at]! >> 5 !== 6) return { mantissa: takeInteger(bytes), exponent: 0n };
   takeArgument(bytes);
   takeArgument(bytes);
   const exponent = takeInteger(bytes);
-  // Through text, so that 2315 * 10^-2 is the double nearest to 23.15.
-  return Number(`${takeInteger(bytes)}e${exponent}`);
+  return { mantissa: takeInteger(bytes), exponent };
 }
 
 /** An integer or a bignum (tag 2 or 3 around a byte string). */

@@ -11,11 +11,12 @@ import type { SenmlProblem, SenmlRules } from "./senml.ts";
  */
 
 // In local names, which a hot path reads faster (senml-cursor.ts).
-const { BASE_FIELDS, KINDS, LABEL_OFFSET, LABELS, LINK, SUM, VALUES, VERSION_DEFAULT } = fields;
+const { BASE_FIELDS, KINDS, LABEL_OFFSET, LABELS, LINK, SLOT_VALUE, SUM, VALUES, VERSION_DEFAULT } = fields;
 const { fieldFault, places, state, takeHead } = cursor;
 const { takeExtension } = labels;
 const { checkField, startsName } = fieldValues;
 
+const VALUE = 1 << SLOT_VALUE;
 const SLASH = 0x2f;
 const BREAK = 0xff;
 
@@ -38,6 +39,20 @@ export function scanPack(
   visit?: (problem: SenmlProblem | undefined) => void,
 ): SenmlProblem | undefined {
   return walkPack(bytes, rules, true, visit);
+}
+
+/** As scanPack with `visit`, but a value (v) that is not finite as a double is no problem of its record. */
+export function scanAnyValue(
+  bytes: Uint8Array,
+  rules: SenmlRules,
+  visit: (problem: SenmlProblem | undefined) => void,
+): SenmlProblem | undefined {
+  state.anyValue = true;
+  try {
+    return walkPack(bytes, rules, true, visit);
+  } finally {
+    state.anyValue = false;
+  }
 }
 
 /** `keeps`: whether the findings are kept, which the gateway's hot path does without. */
@@ -129,7 +144,7 @@ function checkRecord(bytes: Uint8Array, lwm2m: SenmlRules["lwm2m"], keeps: boole
       seen |= labelBit;
       if (keeps) places[slot] = state.at;
       const problem = checkField(bytes, KINDS[slot]!, slot);
-      if (problem !== undefined) return fieldFault(problem, slot);
+      if (problem !== undefined && !isAnyValue(problem, slot)) return fieldFault(problem, slot);
       continue;
     }
     const taken = takeExtension(bytes, major, label, labelAt, seen, lwm2m);
@@ -143,6 +158,10 @@ function checkRecord(bytes: Uint8Array, lwm2m: SenmlRules["lwm2m"], keeps: boole
   return checkContent(bytes, seen, lwm2m, keeps);
 }
 
+function isAnyValue(problem: SenmlProblem, slot: number): boolean {
+  return state.anyValue && problem === "number" && slot === SLOT_VALUE;
+}
+
 /** Judges a record whose fields are all read. */
 function checkContent(
   bytes: Uint8Array,
@@ -154,7 +173,7 @@ function checkContent(
   if (state.version < 0) state.version = VERSION_DEFAULT;
   if (state.misspelt >= 0) return fieldFault("text-label", state.misspelt);
   if (keeps) {
-    const slot = slotBeyondDoubles(bytes, places, seen);
+    const slot = slotBeyondDoubles(bytes, places, state.anyValue ? seen & ~VALUE : seen);
     if (slot !== undefined) return fieldFault("number", slot);
   }
   let values = seen & VALUES;

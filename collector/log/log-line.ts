@@ -22,9 +22,9 @@ export const LOG_CONTENT_TYPES: Readonly<Record<LogFormat, string>> = {
   cbor: "application/cbor-seq",
 };
 
-const CLOCK_NAMES: Readonly<Record<ClockQuality, string>> = { 0: "unset", 1: "holdover", 2: "synchronised" };
+const CLOCK_NAMES = { 0: "unset", 1: "holdover", 2: "synchronised" } as const;
 
-export function clockName(clock: ClockQuality): string {
+export function clockName(clock: ClockQuality): (typeof CLOCK_NAMES)[ClockQuality] {
   return CLOCK_NAMES[clock];
 }
 
