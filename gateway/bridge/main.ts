@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { runMain } from "@paddock/base/cli.ts";
+import { bridgeCommand } from "./bridge-command.ts";
+
+runMain(bridgeCommand);
