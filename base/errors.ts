@@ -86,6 +86,16 @@ export const ERROR_TABLE = {
     meaning: "The collector does not do what a command asked of it.",
     remedy: "The message says why.",
   },
+  SINK_UNAVAILABLE: {
+    disposition: "retry",
+    meaning: "What a sink of the collector writes to is away, full or busy.",
+    remedy: "Bring it back; the sink goes on by itself where it was, and nothing is lost meanwhile.",
+  },
+  SINK_REFUSED: {
+    disposition: "degrade",
+    meaning: "What a sink of the collector writes to does not take it, or holds what is not this sink's.",
+    remedy: "Change what the message names; the sink tries again by itself.",
+  },
   SCENARIO_INVALID: {
     disposition: "usage",
     meaning: "The scenario file does not fit its schema.",
