@@ -17,9 +17,13 @@ export interface LoggedBatch extends LogEntry {
 
 export type LogFormat = "ndjson" | "cbor";
 
-export const LOG_CONTENT_TYPES: Readonly<Record<LogFormat, string>> = {
+/** How the log is given: its records as lines, or its batches as they are (log-items.ts). */
+export type LogRepresentation = LogFormat | "batches";
+
+export const LOG_CONTENT_TYPES: Readonly<Record<LogRepresentation, string>> = {
   ndjson: "application/x-ndjson",
   cbor: "application/cbor-seq",
+  batches: "application/vnd.paddock.batches+cbor-seq",
 };
 
 const CLOCK_NAMES = { 0: "unset", 1: "holdover", 2: "synchronised" } as const;

@@ -12,6 +12,10 @@ export interface LogMark {
   readonly behind: string | null;
 }
 
+type MarkedItem =
+  | { readonly lost: string }
+  | { readonly lost?: undefined; readonly offset: number; readonly received: number; readonly header: Uint8Array };
+
 /** A place in the log with what was known when it was noted. */
 export interface LogPlace extends Partial<LogMark> {
   readonly offset: number;
@@ -46,8 +50,12 @@ async function markBehind(ledger: PlaceLedger, offset: number): Promise<string |
   if (offset === 0) return null;
   const read = await ledger.readLog(offset - 1, { maxBatches: 1, maxBytes: 1 });
   const item = read.ok ? read.value[0] : undefined;
-  // Of what damage took nobody can say that it is something else.
-  if (item === undefined || item.lost !== undefined) return null;
+  return item === undefined ? null : markOf(item);
+}
+
+/** What is remembered of the item before a place; null of what damage took: nobody can say that it is something else. */
+export function markOf(item: MarkedItem): string | null {
+  if (item.lost !== undefined) return null;
   const hash = createHash("sha256").update(`${item.offset} ${item.received} `).update(item.header);
   return hash.digest("hex").slice(0, 32);
 }

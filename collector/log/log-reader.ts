@@ -1,16 +1,17 @@
 import { expectAccepted } from "@paddock/base/outcome.ts";
 import { decodeHeader } from "@paddock/wire/batch-header.ts";
 import type { Ledger } from "../ledger.ts";
-import { renderBatch, renderLoss, type LogFormat } from "./log-line.ts";
+import { encodeItems } from "./log-items.ts";
+import { renderBatch, renderLoss, type LogRepresentation } from "./log-line.ts";
 
 export interface LogRequest {
   /** Log offset of the first record wanted. */
   readonly from: number;
-  /** Lines at most; undefined for all. */
+  /** Lines at most, or batches and losses; undefined for all. */
   readonly limit: number | undefined;
   /** Whether to wait for more at the end of the log. */
   readonly follow: boolean;
-  readonly format: LogFormat;
+  readonly format: LogRepresentation;
 }
 
 /** Batches fetched at once: with the largest payloads that is what one reader holds in memory, twice. */
@@ -18,22 +19,34 @@ const PAGE_BATCHES = 16;
 const PAGE_BYTES = 512 * 1024;
 
 /**
- * The log in arrival order, one piece per batch; what is damaged or lost is a line that says so, so that the lines take
- * every offset. The reader pulls: nothing is read ahead of it, so that a slow one costs a page and a stopped one costs
+ * The log in arrival order, one piece per batch, or per page of whole batches; what is damaged or lost is a line that says
+ * so, so that the lines take every offset. The reader pulls: nothing is read ahead of it, so that a slow one costs a page and a stopped one costs
  * nothing more. Ends at the end of the log, at the limit, or when `signal` aborts. Throws RangeError beyond the log's end.
  */
 export async function* readLogLines(ledger: Ledger, request: LogRequest, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const { format } = request;
   let next = request.from;
   let left = request.limit ?? Number.POSITIVE_INFINITY;
   while (left > 0 && !signal.aborted) {
-    const read = await ledger.readLog(next, { maxBatches: PAGE_BATCHES, maxBytes: PAGE_BYTES });
+    const maxBatches = format === "batches" ? Math.min(left, PAGE_BATCHES) : PAGE_BATCHES;
+    const read = await ledger.readLog(next, { maxBatches, maxBytes: PAGE_BYTES });
     // Whoever asks looks first; a log does not get shorter. To end here would pass for the end of the log.
     if (!read.ok) throw new RangeError(read.detail);
+    if (format === "batches") {
+      const last = read.value.at(-1);
+      const begin = next;
+      if (last !== undefined) yield encodeItems(read.value, (loss) => renderLoss(loss, begin, "cbor").bytes);
+      if (last !== undefined) next = last.offset + last.count;
+      left -= read.value.length;
+      if (read.value.length === 0 && !request.follow) return;
+      if (read.value.length === 0) await growth(ledger, next, signal);
+      continue;
+    }
     for (const item of read.value) {
       const rendered =
         item.lost === undefined
-          ? renderBatch({ ...item, decoded: expectAccepted(decodeHeader(item.header)) }, next, left, request.format)
-          : renderLoss(item, next, request.format);
+          ? renderBatch({ ...item, decoded: expectAccepted(decodeHeader(item.header)) }, next, left, format)
+          : renderLoss(item, next, format);
       next = rendered.nextOffset;
       left -= rendered.lines;
       if (rendered.lines > 0) yield rendered.bytes;

@@ -10,6 +10,8 @@ test.each([
   ["*/*, application/x-ndjson;q=0", "cbor"],
   ["application/x-ndjson;q=0.5, application/cbor-seq;q=0.9", "cbor"],
   ["Application/CBOR-seq; q=1", "cbor"],
+  ["application/vnd.paddock.batches+cbor-seq", "batches"],
+  ["*/*;q=0.1, application/vnd.paddock.batches+cbor-seq", "batches"],
   ["*/*;q=0", undefined],
   ["text/html", undefined],
   ["", undefined],

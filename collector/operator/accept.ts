@@ -1,12 +1,12 @@
-import { LOG_CONTENT_TYPES, type LogFormat } from "../log/log-line.ts";
+import { LOG_CONTENT_TYPES, type LogRepresentation } from "../log/log-line.ts";
 
 /** In the order in which they are given when a client likes them equally. */
-const FORMATS: readonly LogFormat[] = ["ndjson", "cbor"];
+const FORMATS: readonly LogRepresentation[] = ["ndjson", "cbor", "batches"];
 
 /** The format of the log that an Accept header likes best (RFC 9110 §12.5.1), or undefined when it takes none. */
-export function acceptedFormat(header: string): LogFormat | undefined {
+export function acceptedFormat(header: string): LogRepresentation | undefined {
   const ranges = header.split(",").map(readRange);
-  let best: { format: LogFormat; weight: number } | undefined;
+  let best: { format: LogRepresentation; weight: number } | undefined;
   for (const format of FORMATS) {
     const weight = weightOf(LOG_CONTENT_TYPES[format], ranges);
     if (weight > (best?.weight ?? 0)) best = { format, weight };

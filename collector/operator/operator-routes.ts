@@ -72,6 +72,11 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
           gateways: fleetReport(context, context.clock.wallMs()),
           ledger: ledgerReport(context.ledger, context.scrub.progress),
         });
+      case "GET /v1/gateways":
+        return jsonAnswer(
+          200,
+          context.registry.all().map(({ id, label, state }) => ({ id, label, state })),
+        );
       case "GET /v1/gaps":
         return answerGaps(context, url.searchParams.get("gateway"));
       case "GET /v1/ledger/verify":
@@ -135,14 +140,15 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
 
 /** Where a reader of the log begins, or why it cannot. */
 async function beginning({ ledger, consumers, clock }: OperatorContext, query: LogQuery): Promise<number | Answer> {
-  const { since, consumer, log } = query;
+  const { since, consumer, log, behind, updated } = query;
   const from = since === undefined ? query.from : await ledger.logOffsetAt(since);
   const kept = consumer === undefined ? undefined : consumers.get(consumer);
   if (consumer !== undefined && kept === undefined) return noConsumer(consumer);
   const asked = await driftOf(ledger, {
     offset: kept?.offset ?? from,
-    updated: clock.wallMs(),
+    updated: updated ?? clock.wallMs(),
     ...(log === undefined ? {} : { log }),
+    ...(behind === undefined ? {} : { behind }),
   });
   const drift = (kept && (await driftOf(ledger, kept))) ?? asked;
   return drift === undefined ? (kept?.offset ?? from) : driftAnswer(drift, kept);

@@ -8,10 +8,13 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Sealer, testIdentity, testPayload } from "@paddock/store/testing/sealer.ts";
 import { encodeGatewayRecord } from "@paddock/wire/gateway-record.ts";
 import { encodeSource, FORMAT_GATEWAY, recordSize, writeRecord } from "@paddock/wire/record.ts";
+import { expectAccepted } from "@paddock/base/outcome.ts";
 import { hexOf } from "../chain-name.ts";
 import type { GatewayReport } from "../fleet/fleet-report.ts";
 import type { Gap } from "../fleet/missing.ts";
 import type { Consumer } from "../log/consumers.ts";
+import { ItemSplitter } from "../log/log-items.ts";
+import { markOf } from "../log/log-place.ts";
 import type { LogLine } from "../log/senml-lines.ts";
 import type { GatewayClient } from "../testing/gateway-client.ts";
 import { CLAIM, TestCollector } from "../testing/test-collector.ts";
@@ -125,6 +128,30 @@ describe("the log", () => {
       Object.assign(map, { frame: Buffer.from(map.frame).toString("base64url"), gateway: hexOf(map.gateway) }),
     );
     expect(plain).toEqual(await logLines(""));
+  });
+
+  test("as whole batches holds the bytes that were sealed", async () => {
+    const batches = sealer.sealMany(20);
+    await client.upload(sealer.chain, batches);
+    const accept = "application/vnd.paddock.batches+cbor-seq";
+    const read = async (query: string) =>
+      expectAccepted(new ItemSplitter().take(await ask(collector.socket, { path: `/v1/log?${query}`, accept })));
+    const found = await read("");
+    expect(found.map((item) => item.lost === undefined && [item.offset, item.seq, item.payload, item.header])).toEqual(
+      batches.map(({ seq, payload, header }) => [seq, seq, payload, header]),
+    );
+    expect((await read("from=3&limit=2")).map(({ offset }) => offset)).toEqual([3, 4]);
+    expect(await read("from=20")).toEqual([]);
+  });
+
+  test("knows a place by what stands behind it", async () => {
+    await client.upload(sealer.chain, sealer.sealMany(3));
+    const accept = "application/vnd.paddock.batches+cbor-seq";
+    const bytes = await ask(collector.socket, { path: "/v1/log?limit=2", accept });
+    const behind = markOf(expectAccepted(new ItemSplitter().take(bytes)).at(-1)!);
+    expect(await logLines(`from=2&behind=${behind}`)).toHaveLength(1);
+    expect(await refusal({ path: `/v1/log?from=1&behind=${behind}&updated=0` })).toMatch(/416.*begins at offset 0/u);
+    expect(await refusal({ path: "/v1/log?behind=x" })).toMatch(/400.*behind/u);
   });
 
   test("followed, goes on with what arrives, and ends when the collector does", async () => {
@@ -249,6 +276,10 @@ const decide = (part: string, what: string) =>
   json<{ state: string }>({ method: "POST", path: `/v1/gateways/${part}/${what}` });
 
 describe("approval", () => {
+  test("the gateways are listed by id, label and state", async () => {
+    expect(await json("/v1/gateways")).toEqual([{ id: gatewayId(), label: "claimed", state: "approved" }]);
+  });
+
   test("lets a gateway in or out, by id or a part of it", async () => {
     const waiting = new Sealer({ identity: testIdentity(5) });
     await collector.enrol(waiting.identity);

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import * as v from "valibot";
 import { messageOf } from "@paddock/base/errors.ts";
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
-import type { LogFormat } from "../log/log-line.ts";
+import { LOG_CONTENT_TYPES, type LogRepresentation } from "../log/log-line.ts";
 import { acceptedFormat } from "./accept.ts";
 
 export interface LogQuery {
@@ -13,12 +13,16 @@ export interface LogQuery {
   readonly consumer: string | undefined;
   /** The name of the log that the reader means, 32 hex digits. */
   readonly log: string | undefined;
+  /** What is remembered of the batch before `from`, 32 hex digits, and Unix ms at which that was. */
+  readonly behind: string | undefined;
+  readonly updated: number | undefined;
   readonly limit: number | undefined;
   readonly follow: boolean;
-  readonly format: LogFormat;
+  readonly format: LogRepresentation;
 }
 
-const LOG_KEYS = ["from", "since", "consumer", "log", "limit", "follow"];
+const LOG_KEYS = ["from", "since", "consumer", "log", "behind", "updated", "limit", "follow"];
+/** Of a log's name, and of what stands behind a place. */
 const LOG_NAME = /^[0-9a-f]{32}$/u;
 const PLACE_KEYS = ["from", "since", "consumer"];
 
@@ -38,11 +42,15 @@ export function readLogQuery(search: URLSearchParams, acceptHeader: string | und
   const follow = search.get("follow") ?? "0";
   if (follow !== "0" && follow !== "1") return refuse("query", `follow is ${follow}; it is 0 or 1.`);
   const format = acceptedFormat(acceptHeader ?? "*/*");
-  if (format === undefined) return refuse("query", "Accept application/x-ndjson or application/cbor-seq.");
+  if (format === undefined) return refuse("query", `Accept ${Object.values(LOG_CONTENT_TYPES).join(" or ")}.`);
   const consumer = search.get("consumer") ?? undefined;
   const log = search.get("log") ?? undefined;
   if (log !== undefined && !LOG_NAME.test(log)) return refuse("query", "log is the name of a log, 32 hex digits.");
-  const begin = { from: from.value, since: since.value, consumer, log };
+  const behind = search.get("behind") ?? undefined;
+  if (behind !== undefined && !LOG_NAME.test(behind)) return refuse("query", "behind is 32 hex digits.");
+  const updated = search.has("updated") ? readOffset(search, "updated") : accept(undefined);
+  if (!updated.ok) return updated;
+  const begin = { from: from.value, since: since.value, consumer, log, behind, updated: updated.value };
   return accept({ ...begin, limit: limit.value, follow: follow === "1", format });
 }
 
