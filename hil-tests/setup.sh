@@ -39,8 +39,9 @@ xz-utils:xz
 sbsigntool:sbsign
 swtpm:swtpm
 bmap-tools:bmaptool
-nix-bin:nix-instantiate'
-SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd'
+nix-bin:nix-instantiate
+redis-server:redis-server'
+SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd redis-server'
 POLICY=/usr/sbin/policy-rc.d
 LOG=$(mktemp)
 PATH=$PATH:/usr/sbin:/sbin

@@ -1,0 +1,186 @@
+/* The cache of last values in a real Redis, read by redis-cli. */
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { seededRandom } from "@paddock/base/random.ts";
+import { RedisSink, type RedisSinkOptions } from "@paddock/collector/sinks/redis/redis-sink.ts";
+import type { Row } from "@paddock/collector/sinks/row.ts";
+import type { RowChunk } from "@paddock/collector/sinks/sink.ts";
+import { testRow } from "@paddock/collector/sinks/testing/row.ts";
+
+let directory: string;
+let server: ChildProcess | undefined;
+let options: RedisSinkOptions;
+let sink: RedisSink;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "paddock-redis-"));
+  const socketPath = join(directory, "redis.sock");
+  options = { socketPath, host: "", port: 0, username: null, password: null, db: 0, prefix: "pad[dock]:" };
+  sink = new RedisSink(options);
+  await startServer();
+});
+afterEach(async () => {
+  await sink.close();
+  await endServer();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function startServer(...more: string[]): Promise<void> {
+  const { socketPath } = options;
+  await rm(socketPath!, { force: true });
+  const args = ["--port", "0", "--unixsocket", socketPath!, "--dir", directory, "--save", "", "--appendonly", "yes"];
+  server = spawn("redis-server", [...args, ...more], { stdio: "ignore" });
+  await expect.poll(() => existsSync(socketPath!) && cli("PING"), { timeout: 30_000 }).toBe("PONG");
+}
+
+async function endServer(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+  if (server === undefined) return;
+  const ended = once(server, "exit");
+  server.kill(signal);
+  await ended;
+  server = undefined;
+}
+
+function cli(...args: string[]): string {
+  try {
+    return execFileSync("redis-cli", ["-s", options.socketPath!, ...args], { encoding: "utf8" }).trimEnd();
+  } catch (error) {
+    // While it starts.
+    return String(error);
+  }
+}
+
+function valueOf(name: string): string {
+  return cli("HGET", `pad[dock]:last:${"07".repeat(32)}:barn:${name}`, "value");
+}
+
+function chunkOf(from: number, rows: readonly Row[], end = from + rows.length): RowChunk {
+  const place = { offset: end, updated: 1, log: "aa", behind: null };
+  return { from, rows, deadLetters: [], missing: [], datings: [], place, sites: new Map() };
+}
+
+test("the newest reading wins, whatever arrives when, and its place is kept with it", async () => {
+  expect(await sink.open()).toEqual({ place: undefined, datings: [] });
+  expect(sink.report()["server"]).toMatch(/^\d+\./u);
+  await sink.write(chunkOf(0, [testRow({ offset: 0, timeUs: 50, number: 1, name: "t" })]));
+  await sink.write(chunkOf(1, [testRow({ offset: 1, timeUs: 40, number: 2, name: "t" })]));
+  expect(valueOf("t")).toBe("1");
+  // Offsets that are one double: 2^53 and 2^53 - 1.
+  const offset = Number.MAX_SAFE_INTEGER - 1;
+  await sink.write(chunkOf(2, [testRow({ offset, timeUs: 50, number: 3, name: "t" })], offset + 1));
+  await sink.write(
+    chunkOf(offset + 1, [testRow({ offset: offset + 1, timeUs: 50, number: 4, name: "t" })], offset + 1),
+  );
+  expect(valueOf("t")).toBe("4");
+  expect(cli("HGET", `pad[dock]:last:${"07".repeat(32)}:barn:t`, "unit")).toBe("Cel");
+  expect(await new RedisSink(options).open()).toMatchObject({ place: { offset: offset + 1, log: "aa", behind: null } });
+});
+
+test("a chunk that had been written is written again without harm; a chunk of another place is not taken", async () => {
+  await sink.open();
+  const chunk = chunkOf(0, [testRow({ number: 7, name: "t" })]);
+  await sink.write(chunk);
+  const again = new RedisSink(options);
+  await again.open();
+  const next = chunkOf(1, [testRow({ offset: 1, number: 8, name: "t" })]);
+  await sink.write(next);
+  // As when the answer to it was lost.
+  await again.write(next);
+  await expect(sink.write(chunkOf(2, []))).resolves.toBeUndefined();
+  await sink.write(chunkOf(2, [], 3));
+  await expect(again.write(chunkOf(2, [], 4))).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
+  await again.close();
+  expect(valueOf("t")).toBe("8");
+});
+
+test("a flush is noticed, and all is there again after a replay; a rebuild forgets what came from there on", async () => {
+  await sink.open();
+  const rows = Array.from({ length: 1000 }, (_, offset) =>
+    testRow({ offset, timeUs: offset, number: offset, name: `n${offset % 500}` }),
+  );
+  await sink.write(chunkOf(0, rows));
+  expect(cli("DBSIZE")).toBe("501");
+  cli("FLUSHALL");
+  await expect(sink.write(chunkOf(1000, []))).rejects.toThrow("holds nothing, not what was left there");
+  expect(await sink.open()).toMatchObject({ place: undefined });
+  await sink.write(chunkOf(0, rows));
+  expect(valueOf("n499")).toBe("999");
+  await sink.rewind(990, { offset: 990, updated: 2 });
+  expect(cli("DBSIZE")).toBe("491");
+  expect(await sink.open()).toMatchObject({ place: { offset: 990 } });
+  await sink.write(chunkOf(990, rows.slice(990)));
+  expect([cli("DBSIZE"), valueOf("n499")]).toEqual(["501", "999"]);
+});
+
+describe("what goes wrong is told", () => {
+  test("a server that is away, a password, a place that is none, no room", async () => {
+    cli("CONFIG", "SET", "requirepass", "secret");
+    for (const password of ["wrong", null]) {
+      await expect(new RedisSink({ ...options, password }).open()).rejects.toMatchObject({ code: "SINK_REFUSED" });
+    }
+    const right = new RedisSink({ ...options, password: "secret" });
+    await right.open();
+    await right.close();
+    cli("-a", "secret", "CONFIG", "SET", "requirepass", "");
+    const away = new RedisSink({ ...options, socketPath: join(directory, "nothing") });
+    await expect(away.open()).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
+    await expect(away.write(chunkOf(0, []))).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
+    cli("SET", "pad[dock]:place", "mine");
+    await expect(sink.open()).rejects.toMatchObject({ code: "SINK_REFUSED", message: /is "mine"/u });
+    cli("DEL", "pad[dock]:place");
+    await sink.open();
+    cli("CONFIG", "SET", "maxmemory", "1");
+    await expect(sink.write(chunkOf(0, [testRow({ name: "t" })]))).rejects.toThrow(/maxmemory/u);
+    cli("CONFIG", "SET", "maxmemory", "0");
+    await sink.open();
+    await sink.write(chunkOf(0, [testRow({ name: "t" })]));
+    expect(valueOf("t")).toBe("21.5");
+  });
+});
+
+/** How often a server is killed; PADDOCK_REDIS_KILLS for more. */
+const KILLS = Number(process.env["PADDOCK_REDIS_KILLS"] ?? 12);
+
+test(`after ${KILLS} kills of the server under load every channel has its newest reading`, async () => {
+  const random = seededRandom(11);
+  const rows = Array.from({ length: KILLS * 1000 }, (_, offset) =>
+    testRow({ offset, timeUs: random.below(1_000_000), number: offset, name: `n${random.below(300)}` }),
+  );
+  const expected = new Map<string, Row>();
+  for (const row of rows) {
+    const known = expected.get(row.name);
+    if (known === undefined || row.timeUs >= known.timeUs) expected.set(row.name, row);
+  }
+  let { place } = await sink.open();
+  let kills = 0;
+  let failures = 0;
+  while ((place?.offset ?? 0) < rows.length) {
+    const from = place?.offset ?? 0;
+    const size = 1 + random.below(300);
+    const write = sink.write(chunkOf(from, rows.slice(from, from + size)));
+    const isKill = kills < KILLS && random.below(2) === 0;
+    if (isKill) {
+      kills++;
+      // Somewhere in the midst of it: the event loop gives the write a few turns.
+      for (let turn = random.below(6); turn > 0; turn--) await new Promise((done) => setImmediate(done));
+      await Promise.all([endServer(), write.catch(() => failures++)]);
+      await startServer("--appendfsync", "always");
+      ({ place } = await sink.open());
+    } else {
+      await write;
+      place = { offset: Math.min(rows.length, from + size), updated: 1 };
+    }
+  }
+  expect(kills).toBe(KILLS);
+  expect(failures).toBeGreaterThan(0);
+  const names = [...expected.keys()];
+  const commands = names.map((name) => `HGET "pad[dock]:last:${"07".repeat(32)}:barn:${name}" value\n`);
+  const read = execFileSync("redis-cli", ["-s", options.socketPath!], { encoding: "utf8", input: commands.join("") });
+  expect(read.trimEnd().split("\n")).toEqual(names.map((name) => String(expected.get(name)!.number)));
+  expect(cli("DBSIZE")).toBe(String(expected.size + 1));
+});
