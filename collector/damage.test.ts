@@ -13,7 +13,7 @@ import { collectorCommand } from "./commands/collector-command.ts";
 import type { GatewayReport } from "./fleet/fleet-report.ts";
 import type { LedgerReport } from "./fleet/ledger-report.ts";
 import type { Gap } from "./fleet/missing.ts";
-import type { LogLine } from "./log/senml-lines.ts";
+import type { LogLine } from "./log/log-line.ts";
 import { ask, askJson } from "./operator/operator-client.ts";
 import { CLAIM, TestCollector } from "./testing/test-collector.ts";
 

@@ -6,9 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { LOG_CONTENT_TYPES, renderLoss } from "../log/log-line.ts";
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
 const LINE = JSON.stringify({ offset: 4, lost: 2, why: "rolled-back" });
+const LOSS_ITEM = renderLoss({ offset: 4, count: 2, lost: "rolled-back" }, 4, "cbor").bytes;
 
 let directory: string;
 let socket: string;
@@ -26,7 +28,8 @@ beforeEach(async () => {
       asked.on("end", () => answer.end("{}"));
       return;
     }
-    answer.writeHead(200).write(`${LINE}\n`, () => setImmediate(() => answer.destroy()));
+    const whole = asked.headers.accept === LOG_CONTENT_TYPES.batches ? LOSS_ITEM : `${LINE}\n`;
+    answer.writeHead(200).write(whole, () => setImmediate(() => answer.destroy()));
   });
   server.listen(socket);
   await once(server, "listening");
@@ -38,7 +41,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-test.each([["ndjson"], ["senml"], ["cbor"], ["ndjson", "--consumer", "lake"]])(
+test.each([["ndjson"], ["senml"], ["cbor"], ["ndjson", "--consumer", "lake"], ["senml", "--consumer", "lake"]])(
   "a replay as %s that is cut off does not pass for a whole one",
   async (format, ...more) => {
     const argv = [MAIN, "log", "--socket", socket, "--format", format, ...more];

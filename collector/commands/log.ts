@@ -3,8 +3,10 @@ import { createInterface } from "node:readline/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
-import { LOG_CONTENT_TYPES } from "../log/log-line.ts";
-import { senmlLines, type LogLine } from "../log/senml-lines.ts";
+import { LOG_CONTENT_TYPES, type LogLine } from "../log/log-line.ts";
+import { ItemSplitter } from "../log/log-items.ts";
+import { senmlLines, type SenmlLines } from "../log/senml-lines.ts";
+import { DatingBook } from "../sinks/dating.ts";
 import { ask, askStream, refuseErrorStream } from "../operator/operator-client.ts";
 import { CONNECT_OPTIONS, parseCommandLine, socketOf, textOption, wholeOption, type Command } from "./command.ts";
 
@@ -51,17 +53,25 @@ export const log: Command = {
     const name = textOption(parsed, "log");
     if (name !== undefined) query.set("log", name);
     const limit = wholeOption(parsed, "limit");
-    if (limit !== undefined) query.set("limit", String(limit));
+    // Of whole batches the reader knows best where to end.
+    if (limit !== undefined && format !== "senml") query.set("limit", String(limit));
     if (parsed.values["follow"] === true) query.set("follow", "1");
-    const accept = LOG_CONTENT_TYPES[format === "cbor" ? "cbor" : "ndjson"];
+    const accept = LOG_CONTENT_TYPES[format === "senml" ? "batches" : format];
     const socket = await socketOf(parsed);
     const answer = await askStream(socket, { path: `/v1/log?${query.toString()}`, accept });
     await refuseErrorStream(answer);
-    if (consumer !== undefined) await consume(socket, consumer, answer, format);
-    else await writeOut(answer, format);
+    const pieces = format === "senml" ? readings(answer, limit) : linesWithOffsets(answer);
+    if (consumer !== undefined) await consume(socket, consumer, answer, pieces);
+    else await writeOut(format === "senml" ? textsOf(pieces) : whole(answer));
     return 0;
   },
 };
+
+/** What is written out at once, and the log offset behind it. */
+interface Piece {
+  readonly text: string;
+  readonly nextOffset: number;
+}
 
 /** The answer as it comes. Throws STATUS_UNREACHABLE when the collector goes before its end. */
 async function* whole(answer: IncomingMessage): AsyncGenerator<Buffer> {
@@ -75,15 +85,24 @@ async function* whole(answer: IncomingMessage): AsyncGenerator<Buffer> {
   }
 }
 
-function linesOf(answer: IncomingMessage): AsyncIterable<string> {
-  return createInterface({ input: Readable.from(whole(answer)), crlfDelay: Number.POSITIVE_INFINITY });
+async function* linesWithOffsets(answer: IncomingMessage): AsyncGenerator<Piece> {
+  for await (const text of createInterface({ input: Readable.from(whole(answer)), crlfDelay: Infinity })) {
+    const line = JSON.parse(text) as LogLine;
+    const count = line.lost ?? line.evicted ?? line.undecodable ?? line.damaged ?? 1;
+    yield { text: `${text}\n`, nextOffset: line.offset + count };
+  }
 }
 
 /** Moves the consumer at most this often while lines keep coming. */
 const ADVANCE_MS = 1000;
 
 /** Writes lines out and moves the consumer behind them: whoever is cut off reads the last second again, and misses nothing. */
-async function consume(socket: string, consumer: string, answer: IncomingMessage, format: Format): Promise<void> {
+async function consume(
+  socket: string,
+  consumer: string,
+  answer: IncomingMessage,
+  pieces: AsyncIterable<Piece>,
+): Promise<void> {
   let written: number | undefined;
   const advance = async (): Promise<void> => {
     if (written === undefined) return;
@@ -94,11 +113,9 @@ async function consume(socket: string, consumer: string, answer: IncomingMessage
   let failure: unknown;
   const timer = setInterval(() => void advance().catch((error: unknown) => (failure ??= error)), ADVANCE_MS);
   try {
-    for await (const text of linesOf(answer)) {
-      const line = JSON.parse(text) as LogLine;
-      const out = format === "senml" ? senmlLines(line).text : `${text}\n`;
-      if (out !== "" && !(await wroteOut(out))) break;
-      written = line.offset + (line.lost ?? line.evicted ?? line.undecodable ?? line.damaged ?? 1);
+    for await (const { text, nextOffset } of pieces) {
+      if (text !== "" && !(await wroteOut(text))) break;
+      written = nextOffset;
       if (failure !== undefined) throw failure;
     }
   } finally {
@@ -123,28 +140,43 @@ function wroteOut(text: string): Promise<boolean> {
 }
 
 /** To standard output at the pace of whoever reads it; a reader that has enough and closes is no failure. */
-async function writeOut(answer: IncomingMessage, format: Format): Promise<void> {
+async function writeOut(source: AsyncIterable<string | Buffer>): Promise<void> {
   try {
-    const source = format === "senml" ? Readable.from(readings(answer)) : Readable.from(whole(answer));
-    await pipeline(source, process.stdout, { end: false });
+    await pipeline(Readable.from(source), process.stdout, { end: false });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "EPIPE" && code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
   }
 }
 
-/** The readings as they come; in the end a warning on standard error when some lines held what is no reading. */
-async function* readings(answer: IncomingMessage): AsyncGenerator<string> {
+async function* textsOf(pieces: AsyncIterable<Piece>): AsyncGenerator<string> {
+  for await (const { text } of pieces) if (text !== "") yield text;
+}
+
+/** The readings as they come; in the end a warning on standard error when some frames held what is no reading. */
+async function* readings(answer: IncomingMessage, limit = Infinity): AsyncGenerator<Piece> {
+  const from = Number(answer.headers["paddock-from"] ?? 0);
+  const until = from + limit;
+  const splitter = new ItemSplitter();
+  const book = new DatingBook();
   let problems = 0;
-  let first = "";
-  for await (const raw of linesOf(answer)) {
-    const line = JSON.parse(raw) as LogLine;
-    const { text, problem } = senmlLines(line);
-    if (problem !== undefined && problems++ === 0) first = `offset ${line.offset}: ${problem}`;
-    if (text !== "") yield text;
+  let first: SenmlLines["problems"][number] | undefined;
+  let next = from;
+  for await (const bytes of whole(answer)) {
+    const items = splitter.take(bytes);
+    if (!items.ok) throw new PaddockError("COLLECTOR_REFUSED", `The collector's answer is none: ${items.detail}`);
+    for (const item of items.value) {
+      if (next >= until) break;
+      const lines = senmlLines(item, next, until, book);
+      next = lines.nextOffset;
+      first ??= lines.problems[0];
+      problems += lines.problems.length;
+      yield lines;
+    }
+    if (next >= until) break;
   }
-  if (problems === 0) return;
+  if (first === undefined) return;
   process.stderr.write(
-    `${problems} frame(s) hold what is no reading, as the lines with "problem" say; the first is at ${first}.\n`,
+    `${problems} record(s) are no reading, as the lines with "problem" say; the first is at offset ${first.offset}: ${first.reason}.\n`,
   );
 }

@@ -1,8 +1,7 @@
 import { decode } from "cbor-x";
 import { describe, expect, test } from "vitest";
 import type { BatchHeader } from "@paddock/wire/batch-header.ts";
-import { renderBatch, renderLoss, type LoggedBatch } from "./log-line.ts";
-import { senmlLines, type LogLine } from "./senml-lines.ts";
+import { renderBatch, renderLoss, type LoggedBatch, type LogLine } from "./log-line.ts";
 
 function logged(payload: Uint8Array | null): LoggedBatch {
   const position = { wall: 1000, clock: 1 } as BatchHeader["position"];
@@ -47,7 +46,6 @@ describe("records that are lost", () => {
     const said = { offset: 11, lost: 2, why: lost };
     expect(line).toEqual({ ...said, ...whose, gateway: "07".repeat(32) });
     expect(cbor(renderLoss(loss, 11, "cbor").bytes)).toEqual({ ...said, ...whose, gateway: Buffer.alloc(32, 7) });
-    expect(JSON.parse(senmlLines(line).text)).toEqual(line);
   });
 
   test("of which nothing is known (entry) are one, too", () => {

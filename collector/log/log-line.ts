@@ -32,6 +32,31 @@ export function clockName(clock: ClockQuality): (typeof CLOCK_NAMES)[ClockQualit
   return CLOCK_NAMES[clock];
 }
 
+/** A line of the log as `GET /v1/log` gives it in NDJSON; a batch that is evicted or undecodable has no record in it. */
+export interface LogLine {
+  readonly offset: number;
+  readonly received: number;
+  readonly gateway: string;
+  readonly lane: string;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly index?: number;
+  readonly source?: string;
+  readonly format?: number;
+  readonly at: number;
+  readonly clock: string;
+  readonly frame?: string;
+  /** Records that the gateway gave up for want of room. */
+  readonly evicted?: number;
+  /** Records of a payload that cannot be read. */
+  readonly undecodable?: number;
+  /** Records of a payload that the collector's disk changed. */
+  readonly damaged?: number;
+  /** Records that the collector's disk lost, and what of them is missing; whose they were may not be known. */
+  readonly lost?: number;
+  readonly why?: string;
+}
+
 /** The lines of one batch, and the offset behind the last of them. */
 export interface RenderedLines {
   readonly bytes: Buffer;

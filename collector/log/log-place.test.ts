@@ -5,7 +5,7 @@ import { Sealer, testIdentity } from "@paddock/store/testing/sealer.ts";
 import { ask, askJson, askStream, type OperatorRequest } from "../operator/operator-client.ts";
 import { CLAIM, TestCollector } from "../testing/test-collector.ts";
 import type { Consumer } from "./consumers.ts";
-import type { LogLine } from "./senml-lines.ts";
+import type { LogLine } from "./log-line.ts";
 
 let collector: TestCollector;
 let sealer: Sealer;

@@ -5,7 +5,7 @@ import { ChainStore } from "@paddock/store/chain-store.ts";
 import { memoryDatabase } from "@paddock/store/testing/memory-database.ts";
 import { Sealer } from "@paddock/store/testing/sealer.ts";
 import type { Ledger } from "../ledger.ts";
-import type { LogLine } from "./senml-lines.ts";
+import type { LogLine } from "./log-line.ts";
 import { readLogLines } from "./log-reader.ts";
 
 async function ledgerWith(batches: number): Promise<{ ledger: ChainStore; sealer: Sealer }> {

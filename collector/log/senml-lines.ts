@@ -1,88 +1,68 @@
-import { FORMAT_COSE_MAC0, FORMAT_SENML_CBOR, FORMAT_SENSML_CBOR } from "@paddock/wire/content-formats.ts";
-import { decodeMac0 } from "@paddock/wire/cose-mac.ts";
-import { FORMAT_GATEWAY } from "@paddock/wire/record.ts";
-import { readSenml, type Reading } from "@paddock/wire/senml-read.ts";
+import type { DatingBook } from "../sinks/dating.ts";
+import type { DeadLetter, Row } from "../sinks/row.ts";
+import { rowsOfBatch } from "../sinks/rows.ts";
+import { hexOf } from "../chain-name.ts";
+import type { WholeItem } from "./log-items.ts";
+import { renderBatch, renderLoss } from "./log-line.ts";
 
-/** A line of the log as `GET /v1/log` gives it in NDJSON; a batch that is evicted or undecodable has no record in it. */
-export interface LogLine {
-  readonly offset: number;
-  readonly received: number;
-  readonly gateway: string;
-  readonly lane: string;
-  readonly epoch: number;
-  readonly seq: number;
-  readonly index?: number;
-  readonly source?: string;
-  readonly format?: number;
-  readonly at: number;
-  readonly clock: string;
-  readonly frame?: string;
-  /** Records that the gateway gave up for want of room. */
-  readonly evicted?: number;
-  /** Records of a payload that cannot be read. */
-  readonly undecodable?: number;
-  /** Records of a payload that the collector's disk changed. */
-  readonly damaged?: number;
-  /** Records that the collector's disk lost, and what of them is missing; whose they were may not be known. */
-  readonly lost?: number;
-  readonly why?: string;
-}
-
-/** What a line holds for who wants readings. */
+/** What a piece of the log holds for who wants readings. */
 export interface SenmlLines {
-  /** NDJSON; empty for the gateway's own records and for a pack of base fields alone. */
+  /** NDJSON; empty for the gateway's own records and for packs of base fields alone. */
   readonly text: string;
-  /** The first reason why something of the line is not among its readings. */
-  readonly problem: string | undefined;
+  /** Frames and records of packs that are no reading. */
+  readonly problems: readonly DeadLetter[];
+  /** The offset behind what was read. */
+  readonly nextOffset: number;
 }
 
 /**
- * A line of the log as NDJSON lines: one for each reading, resolved (RFC 8428 §4.6) against the frame's reception, and
- * `{"offset","gateway","source","problem"}` for each record that is none. A line without a frame stays as it is.
+ * An item of the log as NDJSON, of its log offsets `from` to `until - 1`: a line for each reading, as `rowsOfBatch` makes
+ * them for every use of the data, and `{"offset","gateway","source","problem"}` for each record that is none. What has no
+ * records any more is a line that says why.
  */
-export function senmlLines(line: LogLine): SenmlLines {
-  if (line.frame === undefined || line.format === undefined) return { text: jsonLine(line), problem: undefined };
-  if (line.format === FORMAT_GATEWAY) return { text: "", problem: undefined };
-  const { readings, problems } = readFrame(Buffer.from(line.frame, "base64url"), line.format, line.at / 1000);
-  const { offset, gateway, source } = line;
-  const told = problems.map((problem) => jsonLine({ offset, gateway, source, problem }));
+export function senmlLines(item: WholeItem, from: number, until: number, book: DatingBook): SenmlLines {
+  const nextOffset = Math.min(until, item.offset + item.count);
+  if (item.lost !== undefined) return { text: told(renderLoss(item, from, "ndjson").bytes), problems: [], nextOffset };
+  book.note(hexOf(item.chain.gateway), item);
+  const { rows, deadLetters, isReadable } = rowsOfBatch(item, from, book);
+  if (!isReadable) return { text: told(renderBatch(item, from, 1, "ndjson").bytes), problems: [], nextOffset };
+  const lines: { offset: number; line: object }[] = rows.map((row) => ({ offset: row.offset, line: plain(row) }));
+  for (const { reason, ...place } of deadLetters) {
+    lines.push({ offset: place.offset, line: { ...place, problem: reason } });
+  }
+  const text = lines
+    .filter(({ offset }) => offset < until)
+    .toSorted((left, right) => left.offset - right.offset)
+    .map(({ line }) => `${JSON.stringify(line)}\n`)
+    .join("");
+  return { text, problems: deadLetters.filter(({ offset }) => offset < until), nextOffset };
+}
+
+function told(line: Buffer): string {
+  return line.toString("utf8");
+}
+
+/** What is absent is left out. */
+function plain(row: Row): object {
+  const { offset, gateway, source, name, timeBy, clock } = row;
   return {
-    text: readings
-      .map((reading) => jsonLine(plain(line, reading)))
-      .concat(told)
-      .join(""),
-    problem: problems[0],
+    offset,
+    gateway,
+    source,
+    time: row.timeUs / 1e6,
+    timeBy,
+    clock,
+    name,
+    unit: row.unit ?? undefined,
+    value: row.number ?? row.text ?? row.flag ?? (row.data === null ? undefined : textOf(row.data)),
+    exact: row.exact ?? undefined,
+    whyNoNumber: row.whyNoNumber ?? undefined,
+    contentFormat: row.contentFormat ?? undefined,
+    sum: row.sum ?? undefined,
+    updateTime: row.updateS ?? undefined,
   };
 }
 
-interface ReadFrame {
-  readonly readings: readonly Reading[];
-  readonly problems: readonly string[];
-}
-
-/** `now` is the Unix time in seconds of the reception. */
-function readFrame(frame: Uint8Array, format: number, now: number): ReadFrame {
-  switch (format) {
-    case FORMAT_SENML_CBOR:
-    case FORMAT_SENSML_CBOR: {
-      const { readings, faults } = readSenml(frame, { now });
-      return { readings, problems: faults.map(({ detail }) => detail) };
-    }
-    case FORMAT_COSE_MAC0: {
-      const mac = decodeMac0(frame);
-      return mac.ok ? readFrame(mac.value.payload, mac.value.format, now) : { readings: [], problems: [mac.detail] };
-    }
-    default:
-      return { readings: [], problems: [`content format ${format} is no SenML`] };
-  }
-}
-
-function plain({ offset, gateway, source }: LogLine, reading: Reading) {
-  const { time, name, unit, value, contentFormat, sum, updateTime } = reading;
-  const shown = value instanceof Uint8Array ? Buffer.from(value).toString("base64url") : value;
-  return { offset, gateway, source, time, name, unit, value: shown, contentFormat, sum, updateTime };
-}
-
-function jsonLine(line: object): string {
-  return `${JSON.stringify(line)}\n`;
+function textOf(data: Uint8Array): string {
+  return Buffer.from(data).toString("base64url");
 }

@@ -114,6 +114,7 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
       "content-type": LOG_CONTENT_TYPES[format],
       "cache-control": "no-store",
       "paddock-log": logName(context.ledger),
+      "paddock-from": String(from),
     });
     response.flushHeaders();
     await readers.send(response, (signal) => readLogLines(context.ledger, { from, limit, follow, format }, signal));

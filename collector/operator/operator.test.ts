@@ -15,7 +15,7 @@ import type { Gap } from "../fleet/missing.ts";
 import type { Consumer } from "../log/consumers.ts";
 import { ItemSplitter } from "../log/log-items.ts";
 import { markOf } from "../log/log-place.ts";
-import type { LogLine } from "../log/senml-lines.ts";
+import type { LogLine } from "../log/log-line.ts";
 import type { GatewayClient } from "../testing/gateway-client.ts";
 import { CLAIM, TestCollector } from "../testing/test-collector.ts";
 import { ask, askJson, askStream, type OperatorRequest } from "./operator-client.ts";

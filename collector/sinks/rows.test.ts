@@ -1,46 +1,10 @@
 import { describe, expect, test } from "vitest";
-import type { BatchHeader, ClockQuality } from "@paddock/wire/batch-header.ts";
-import { encodeSource, FORMAT_GATEWAY, recordSize, writeRecord } from "@paddock/wire/record.ts";
+import type { ClockQuality } from "@paddock/wire/batch-header.ts";
+import { FORMAT_GATEWAY } from "@paddock/wire/record.ts";
 import type { LoggedBatch } from "../log/log-line.ts";
 import { DatingBook } from "./dating.ts";
 import { rowsOfBatch } from "./rows.ts";
-
-const GATEWAY = "07".repeat(32);
-const ARRIVED_MS = 1_760_000_000_000;
-const WALL_MS = 1_750_000_000_000;
-const MONOTONIC_US = 5_000_000;
-
-interface TestRecord {
-  readonly hex: string;
-  readonly format?: number;
-  /** Microseconds behind the batch's first. */
-  readonly offset?: number;
-}
-
-function batchOf(records: readonly TestRecord[], clock: ClockQuality = 2): LoggedBatch {
-  const source = encodeSource("barn");
-  const frames = records.map(({ hex, format = 112, offset = 0 }) => ({
-    frame: Buffer.from(hex.replaceAll(" ", ""), "hex"),
-    format,
-    offset,
-  }));
-  const sizes = frames.map(({ frame, format, offset }) => recordSize(offset, source, format, frame.length));
-  const payload = Buffer.alloc(sizes.reduce((sum, size) => sum + size, 0));
-  let at = 0;
-  for (const { frame, format, offset } of frames) at = writeRecord(payload, at, offset, source, format, frame);
-  const position = { boot: 3, monotonic: MONOTONIC_US, wall: WALL_MS, clock } as BatchHeader["position"];
-  const chain = { gateway: Buffer.alloc(32, 7), lane: 1, epoch: 2 } as const;
-  const count = records.length;
-  return {
-    chain,
-    seq: 4,
-    offset: 100,
-    count,
-    received: ARRIVED_MS,
-    payload,
-    decoded: { position } as BatchHeader,
-  };
-}
+import { ARRIVED_MS, batchOf, GATEWAY, MONOTONIC_US, type TestRecord, WALL_MS } from "./testing/batch.ts";
 
 function rowsOf(records: readonly TestRecord[], clock?: ClockQuality, book = new DatingBook()) {
   return rowsOfBatch(batchOf(records, clock), 0, book);

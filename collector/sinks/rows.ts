@@ -12,6 +12,8 @@ import type { DeadLetter, Row, RowClock, TimeBy } from "./row.ts";
 export interface BatchRows {
   readonly rows: readonly Row[];
   readonly deadLetters: readonly DeadLetter[];
+  /** False: the batch has no payload, or one that holds no records. */
+  readonly isReadable: boolean;
 }
 
 /** What all rows of one record have in common. */
@@ -40,7 +42,7 @@ export function rowsOfBatch(batch: LoggedBatch, from: number, book: DatingBook):
   const rows: Row[] = [];
   const deadLetters: DeadLetter[] = [];
   const records = batch.payload === null ? undefined : decodeRecords(batch.payload);
-  if (records === undefined || !records.ok) return { rows, deadLetters };
+  if (records === undefined || !records.ok) return { rows, deadLetters, isReadable: false };
   const gateway = hexOf(batch.chain.gateway);
   const lane = laneName(batch.chain.lane);
   const { epoch } = batch.chain;
@@ -69,7 +71,7 @@ export function rowsOfBatch(batch: LoggedBatch, from: number, book: DatingBook):
     };
     rowsOfRecord(record, context, rows, deadLetters);
   }
-  return { rows, deadLetters };
+  return { rows, deadLetters, isReadable: true };
 }
 
 function rowsOfRecord(record: BatchRecord, context: RecordContext, rows: Row[], deadLetters: DeadLetter[]): void {
