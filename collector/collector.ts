@@ -3,7 +3,9 @@ import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { countOf } from "@paddock/base/ranges.ts";
+import { openMetricsListener } from "@paddock/base/metrics-listener.ts";
 import { Shutdown } from "@paddock/base/shutdown.ts";
+import { readTlsFiles, type TlsFiles } from "@paddock/base/tls-files.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
 import { identityToPem, type SigningIdentity } from "@paddock/wire/identity.ts";
 import { startBfdAnswerer, type BfdAnswerer } from "./bfd-answerer.ts";
@@ -24,7 +26,7 @@ import { operatorHandler } from "./operator/operator-routes.ts";
 import { startOperatorServer, type OperatorServer } from "./operator/operator-server.ts";
 import { loadToken } from "./operator/token.ts";
 import { KeptReceipts } from "./proof/kept-receipts.ts";
-import { readTlsFiles, type TlsFiles } from "./named-files.ts";
+import { unreadiness, type Stage } from "./readiness.ts";
 import { GatewayRegistry } from "./registry/gateway-registry.ts";
 import { Rollouts } from "./rollout/rollouts.ts";
 import { Scrub } from "./scrub.ts";
@@ -113,7 +115,9 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
       bfd: () => bfd?.report(),
     });
     const failure = Promise.withResolvers<never>();
-    failure.promise.catch(() => {});
+    let stage: Stage = "starting";
+    failure.promise.catch(() => (stage = "failed"));
+    const unready = () => unreadiness(stage, ledger.shortage());
     const shared = {
       identity,
       ledger,
@@ -133,7 +137,7 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
       onFatal: failure.reject,
     };
 
-    const operator = operatorHandler(shared);
+    const operator = operatorHandler({ ...shared, unready });
     follow.count = () => operator.followers();
     const { listen } = config.operator;
     const operatorServer = await startOperatorServer(
@@ -142,6 +146,14 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
       listen === null ? null : { ...listen, token: await loadToken(dataDir, log) },
     );
     closing.add(() => operatorServer.close());
+    const metricsListener = await openMetricsListener(config.metrics, {
+      contentType: metrics.contentType,
+      metrics: () => metrics.render(),
+      unready,
+      clock,
+      log,
+    });
+    if (metricsListener !== undefined) closing.add(() => metricsListener.close());
 
     const ingest = ingestHandler(shared);
     server = await startIngestServer({
@@ -154,7 +166,9 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
       handle: ingest.handle,
     });
     const { addresses, close: closeServer } = server;
+    stage = "serving";
     closing.add(async () => {
+      stage = "stopping";
       bfd?.leave();
       operator.stopFollowers();
       await ingest.drain(limits.drainMs);
@@ -193,7 +207,9 @@ function noFollowers(): number {
 const CLOSE_CONNECTIONS_MS = 1000;
 
 async function tlsFiles({ tls }: CollectorConfig, identity: SigningIdentity): Promise<TlsFiles> {
-  return tls === null ? { cert: selfSignedCertificate(identity), key: identityToPem(identity) } : readTlsFiles(tls);
+  return tls === null
+    ? { cert: selfSignedCertificate(identity), key: identityToPem(identity) }
+    : readTlsFiles("tls", tls);
 }
 
 function countStates(registry: GatewayRegistry): Record<"approved" | "pending" | "denied", number> {

@@ -13,6 +13,7 @@ describe("the collector's configuration", () => {
       listen: [{ address: "::", port: 8443 }],
       claims: [],
       tls: null,
+      metrics: { listen: null, tls: null, tokenFile: null },
       log: { level: "info" },
     });
     expect(config.limits.maxUploads).toBeGreaterThan(0);
@@ -30,6 +31,13 @@ describe("the collector's configuration", () => {
     expect(() => parse(bad)).toThrow(/dataDir[\s\S]*claims\[0\]\.code|claims\[0\]\.code[\s\S]*dataDir/u);
     expect(() => parse(bad)).toThrow(/lisen: unknown key/u);
     expect(() => parse(bad)).toThrow(/operator\.listen\.address/u);
+  });
+
+  test("sends no token for the metrics in the clear", () => {
+    const metrics = { listen: { address: "::", port: 9464 }, tokenFile: "/etc/paddock/metrics-token" };
+    expect(() => parse({ dataDir: "/d", metrics })).toThrow(/metrics\.tokenFile: .*metrics\.tls/u);
+    const tls = { cert: "/c.pem", key: "/k.pem" };
+    expect(parse({ dataDir: "/d", metrics: { ...metrics, tls } }).metrics).toEqual({ ...metrics, tls });
   });
 
   test("has the JSON Schema that `node collector/config-schema.ts` writes to config.schema.json", async () => {

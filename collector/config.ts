@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import * as v from "valibot";
 import { readConfigFile } from "@paddock/base/config.ts";
+import { metricsProblem } from "@paddock/base/metrics-listener.ts";
 import {
   ALLOWED_PREFIX,
   PASSIVE_INTERVAL_MS,
@@ -27,6 +28,34 @@ const Loopback = v.pipe(
   describe(
     "The operator's API over TCP. It stays on this machine and asks for the token in operator-token of dataDir.",
   ),
+);
+
+const Metrics = v.pipe(
+  v.strictObject({
+    listen: v.pipe(
+      v.optional(v.nullable(Listen), null),
+      describe("HTTP listener for GET /metrics, /healthz and /readyz, and nothing of the operator's API; null: none"),
+    ),
+    tls: v.pipe(
+      v.optional(v.nullable(v.strictObject({ cert: text(1, 4096), key: text(1, 4096) })), null),
+      describe(
+        "PEM files of a certificate chain and its key, read at the start: the listener speaks HTTPS; null: plain HTTP",
+      ),
+    ),
+    tokenFile: v.pipe(
+      v.optional(v.nullable(text(1, 4096)), null),
+      describe(
+        "File with the token that a scrape shows (authorization: Bearer TOKEN), read at the start; null: /metrics asks nobody who they are. Probes show nothing",
+      ),
+    ),
+  }),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const problem = dataset.typed ? metricsProblem(dataset.value) : undefined;
+    if (problem === undefined || !dataset.typed) return;
+    const input = dataset.value;
+    const path = [{ type: "object", origin: "value", input, key: "tokenFile", value: input.tokenFile }] as const;
+    addIssue({ message: problem, path: [...path], input: input.tokenFile });
+  }),
 );
 
 const Claim = v.strictObject({
@@ -171,6 +200,7 @@ export const CollectorConfigSchema = v.strictObject({
     }),
     {},
   ),
+  metrics: v.optional(Metrics, {}),
   bfd: v.pipe(
     v.optional(Bfd, {}),
     describe(

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
-import { bindPatiently } from "@paddock/base/patient-bind.ts";
+import { openMetricsListener } from "@paddock/base/metrics-listener.ts";
 import { Shutdown } from "@paddock/base/shutdown.ts";
 import { ChainStore } from "@paddock/store/chain-store.ts";
 import type { KeyValueDatabase } from "@paddock/store/database.ts";
@@ -27,7 +27,7 @@ import { openIngest } from "./open-ingest.ts";
 import { DirectiveErrand } from "./directives/directive-errand.ts";
 import type { Directives } from "./directives/directives.ts";
 import { UdpListeners } from "./ingest/udp-listener.ts";
-import { serveMetrics } from "./metrics/metrics-server.ts";
+import { OPENMETRICS_CONTENT_TYPE } from "./metrics/openmetrics.ts";
 import { Uplinks } from "./paths/uplinks.ts";
 import { StatusServer } from "./status/status-server.ts";
 import { StatusSource } from "./status/status-source.ts";
@@ -185,13 +185,14 @@ async function assemble(
   closing.add(() => status.stop());
   const statusServer = await StatusServer.listen(socketPath(config), status.answerers());
   closing.add(() => statusServer.close());
-  if (config.metrics.listen !== null) {
-    const where = config.metrics.listen;
-    const serve = () => serveMetrics(where, () => status.metrics());
-    const metrics = await bindPatiently(serve, { address: where.address, clock, log });
-    closing.add(() => metrics.close());
-    log.info("metrics", { address: config.metrics.listen.address, port: metrics.port });
-  }
+  const metrics = await openMetricsListener(config.metrics, {
+    contentType: OPENMETRICS_CONTENT_TYPE,
+    metrics: () => status.metrics(),
+    unready: () => status.unready(),
+    clock,
+    log,
+  });
+  if (metrics !== undefined) closing.add(() => metrics.close());
   const addresses = listeners.addresses();
   const id = Buffer.from(identity.id).toString("hex");
   const links = followLinks(config, id, listeners, { addresses: feed, clock, log });

@@ -43,7 +43,7 @@ describe("gateway configuration", () => {
       paths: [],
       forward: { order: "live-first", backfillShare: 0.25, alarmTwice: false, drainMs: 2000 },
       status: { socket: null },
-      metrics: { listen: null },
+      metrics: { listen: null, tls: null, tokenFile: null },
       discovery: { enabled: true, multicast: true, name: null },
       log: { level: "info" },
       notices: [],
@@ -158,7 +158,18 @@ describe("gateway configuration", () => {
   });
 
   test("null stands for no metrics listener, as for other things that are not there", () => {
-    expect(parseGatewayConfig({ ...minimal, metrics: null }).metrics).toEqual({ listen: null });
+    expect(parseGatewayConfig({ ...minimal, metrics: null }).metrics).toEqual({
+      listen: null,
+      tls: null,
+      tokenFile: null,
+    });
+  });
+
+  test("a token for the metrics is not sent in the clear", () => {
+    const metrics = { listen: { address: "::", port: 9464 }, tokenFile: "/etc/paddock/metrics-token" };
+    expect(faultOf({ ...minimal, metrics })).toMatch(/metrics\.tokenFile: .*metrics\.tls/);
+    const tls = { cert: "/c.pem", key: "/k.pem" };
+    expect(parseGatewayConfig({ ...minimal, metrics: { ...metrics, tls } }).metrics).toEqual({ ...metrics, tls });
   });
 
   test("every fault is reported at once", () => {

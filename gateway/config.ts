@@ -1,5 +1,6 @@
 import { isIPv6 } from "node:net";
 import { parseConfig, readConfigFile } from "@paddock/base/config.ts";
+import { metricsProblem } from "@paddock/base/metrics-listener.ts";
 import * as v from "valibot";
 import { configFields, type ConfigFields } from "./config/fields.ts";
 import { PATH_RULES, RULES } from "./config/rules.ts";
@@ -20,6 +21,8 @@ export const GatewayConfigSchema = v.pipe(
       addIssue({ message, path, input: path.at(-1)!.value });
     };
     for (const { at, holds, message } of RULES) if (!holds(fields)) refuse(at, message);
+    const metrics = metricsProblem(fields.metrics);
+    if (metrics !== undefined) refuse(["metrics", "tokenFile"], metrics);
     for (const [index, uplink] of fields.paths.entries()) {
       for (const { at, holds, message } of PATH_RULES) {
         if (!holds(uplink, fields.paths.slice(0, index))) refuse(["paths", index, at], message);

@@ -43,6 +43,17 @@ async function sendersOf(running: GatewayConfig): Promise<string[]> {
   return senders.map(({ sender }) => sender);
 }
 
+async function onListener(store: object, use: (url: string) => Promise<void>): Promise<void> {
+  const log = { ...silentLog, info: vi.fn<(event: string, fields?: object) => void>() };
+  const gateway = await openGateway({ ...config, store: { ...config.store, ...store } }, { clock: systemClock, log });
+  try {
+    const { port } = log.info.mock.calls.find(([event]) => event === "metrics")![1] as { port: number };
+    await use(`http://[::1]:${port}`);
+  } finally {
+    await gateway.stop();
+  }
+}
+
 describe("a gateway without collector", () => {
   test("answers 2.04 when a frame is durable, shows it, and its chain verifies over a restart", async () => {
     await withGateway(async (_gateway, sender) => {
@@ -108,17 +119,20 @@ describe("a gateway without collector", () => {
     });
   });
 
-  test("serves OpenMetrics over HTTP where that is configured", async () => {
-    const log = { ...silentLog, info: vi.fn<(event: string, fields?: object) => void>() };
-    const gateway = await openGateway(config, { clock: systemClock, log });
-    try {
-      const { port } = log.info.mock.calls.find(([event]) => event === "metrics")![1] as { port: number };
-      const response = await fetch(`http://[::1]:${port}/metrics`);
+  test("serves OpenMetrics and answers probes over HTTP where that is configured", () =>
+    onListener({}, async (url) => {
+      const response = await fetch(`${url}/metrics`);
       expect(response.headers.get("content-type")).toContain("application/openmetrics-text");
       expect(await response.text()).toMatch(/# EOF\n$/);
-      expect((await fetch(`http://[::1]:${port}/`)).status).toBe(404);
-    } finally {
-      await gateway.stop();
-    }
-  });
+      expect((await fetch(`${url}/`)).status).toBe(404);
+      for (const path of ["/healthz", "/readyz"]) expect(await (await fetch(url + path)).text()).toBe("ok\n");
+    }));
+
+  test("is alive and not ready while the disk has no room for frames", () =>
+    onListener({ minFreeBytes: Number.MAX_SAFE_INTEGER }, async (url) => {
+      const response = await fetch(`${url}/readyz`);
+      expect(response.status).toBe(503);
+      expect(await response.text()).toMatch(/^not ready: The disk is full: .*store\.minFreeBytes keeps/);
+      expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    }));
 });

@@ -1,4 +1,5 @@
 import { PaddockError } from "@paddock/base/errors.ts";
+import { readMetricsFiles } from "@paddock/base/metrics-listener.ts";
 import { readInjectedIdentity } from "@paddock/wire/identity-file.ts";
 import { readAuthorities } from "./authorities.ts";
 import type { GatewayConfig } from "./config.ts";
@@ -13,11 +14,13 @@ export async function problemsOfNamedFiles(config: GatewayConfig): Promise<Paddo
     sensors: { file },
     identity: { keyFile },
     collector,
+    metrics,
   } = config;
   const checks: Promise<unknown>[] = [];
   if (file !== null) checks.push(readSensorsFile(file));
   if (keyFile !== null) checks.push(readInjectedIdentity(keyFile));
   if (typeof collector?.ca === "string") checks.push(readAuthorities(collector.ca));
+  checks.push(readMetricsFiles(metrics));
   const problems: PaddockError[] = [];
   for (const outcome of await Promise.allSettled(checks)) {
     if (outcome.status === "fulfilled") continue;

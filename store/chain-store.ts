@@ -21,12 +21,13 @@ import { openPlace, type StorePlace } from "./store-place.ts";
 import { rebuildStates } from "./rebuild-state.ts";
 import { SpaceGuard } from "./space-guard.ts";
 import { StoreCore } from "./store-core.ts";
+import { PAYLOAD_BYTES_MAX } from "@paddock/wire/limits.ts";
 import type { ChainStoreOptions } from "./store-options.ts";
 import { usageOf, type StoreUsage } from "./store-usage.ts";
 import { readBatches, readHeaders, readOne, readSide, type ReadLimits } from "./store-reads.ts";
 import { compareWithWitness } from "./lost-tail.ts";
 import { checkTails, type RecoveryNote } from "./tail-check.ts";
-import type { ChainId, ChainSummary, Duty, StoredBatch, StoreWrite, WriteOutcome } from "./types.ts";
+import type { ChainId, ChainSummary, Duty, Shortage, StoredBatch, StoreWrite, WriteOutcome } from "./types.ts";
 import type { WriteGroup } from "./write-group.ts";
 import { WitnessKeeper } from "./witness-keeper.ts";
 import { verifyStore } from "./verify-store.ts";
@@ -349,6 +350,11 @@ export class ChainStore {
 
   usage(): StoreUsage {
     return usageOf(this.#core, this.#options, this.#ballast, this.chains());
+  }
+
+  /** What the largest batch would have no room in, now; undefined when it would be taken. */
+  shortage(): Shortage | undefined {
+    return this.#core.space.refusal(PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MAX, false)?.shortage;
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 
+import { readiness } from "@paddock/base/metrics-listener.ts";
 import type { BodyProblem } from "./read-body.ts";
 
 /** One handler serves HTTP/2 and HTTP/1.1: these are the two shapes a request has. */
@@ -27,6 +28,12 @@ export function errorAnswer(
   const item = more.item === undefined ? {} : { item: more.item };
   const headers = more.retryAfterS === undefined ? {} : { "retry-after": String(more.retryAfterS) };
   return jsonAnswer(status, { error: code, message, ...item }, headers);
+}
+
+/** Whether it can do its work: 200, or 503 with the reason in words. */
+export function readyAnswer(unready: string | undefined): Answer {
+  const { status, text } = readiness(unready);
+  return { status, headers: { "content-type": "text/plain; charset=utf-8" }, body: text };
 }
 
 export const BUSY_RETRY_S = 1;

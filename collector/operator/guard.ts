@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
+import { showsToken } from "@paddock/base/bearer-token.ts";
 import { errorAnswer, type Answer } from "../ingest/http-answer.ts";
-import { showsToken } from "./token.ts";
 
 /** What browsers say of a request that the user made, or a page of this very origin (Fetch Metadata, Sec-Fetch-Site). */
 const OWN_SITES: ReadonlySet<unknown> = new Set([undefined, "none", "same-origin"]);
@@ -20,9 +20,12 @@ export function refuseForeignPage(request: IncomingMessage): Answer | undefined 
     : errorAnswer(403, "foreign-page", "Ask this listener by its own address.");
 }
 
-/** Whoever comes over TCP may be any user of this machine, and shows the token; whether it is alive everybody may know. */
+/** Whether it is alive and can do its work everybody may know. */
+const PROBES: ReadonlySet<unknown> = new Set(["/healthz", "/readyz"]);
+
+/** Whoever comes over TCP may be any user of this machine, and shows the token, but for a probe. */
 export function refuseWithoutToken(request: IncomingMessage, token: string | undefined): Answer | undefined {
-  if (token === undefined || request.url === "/healthz") return undefined;
+  if (token === undefined || PROBES.has(request.url)) return undefined;
   if (showsToken(request.headers.authorization, token)) return undefined;
   const message = "Show the token in the file operator-token of the data directory: authorization: Bearer TOKEN.";
   const answer = errorAnswer(401, "token", message);

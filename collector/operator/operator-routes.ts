@@ -6,7 +6,7 @@ import { hexOf } from "../chain-name.ts";
 import type { CollectorLimits } from "../config.ts";
 import { fleetReport, gapReport, type FleetSources } from "../fleet/fleet-report.ts";
 import { ledgerReport } from "../fleet/ledger-report.ts";
-import { errorAnswer, jsonAnswer, sendAnswer, type Answer } from "../ingest/http-answer.ts";
+import { errorAnswer, jsonAnswer, readyAnswer, sendAnswer, type Answer } from "../ingest/http-answer.ts";
 import type { Ledger } from "../ledger.ts";
 import type { Consumer, Consumers } from "../log/consumers.ts";
 import type { EvidenceRoom } from "../evidence.ts";
@@ -34,6 +34,8 @@ export interface OperatorContext extends FleetSources, Pick<RolloutContext, "rol
   readonly keptReceipts: KeptReceipts;
   readonly scrub: Pick<Scrub, "progress">;
   readonly metrics: CollectorMetrics;
+  /** Why uploads are not taken, in words; undefined while they are. */
+  readonly unready: () => string | undefined;
   readonly limits: CollectorLimits;
   readonly clock: Clock;
   readonly log: Log;
@@ -60,6 +62,8 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
     switch (key) {
       case "GET /healthz":
         return { status: 200, body: "ok\n" };
+      case "GET /readyz":
+        return readyAnswer(context.unready());
       case "GET /metrics":
         return {
           status: 200,

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { chmod, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile } from "@paddock/base/durable-file.ts";
@@ -31,15 +31,4 @@ export async function loadToken(dataDir: string, log: Log): Promise<string> {
   const token = randomBytes(32).toString("hex");
   await replaceFile(path, `${token}\n`);
   return token;
-}
-
-/** Whether an Authorization header (RFC 6750 §2.1) shows the token. */
-export function showsToken(authorization: string | undefined, token: string): boolean {
-  const shown = /^bearer +([\w.~+/=-]+) *$/iu.exec(authorization ?? "")?.[1];
-  // Hashed, so that both have one length.
-  return shown !== undefined && timingSafeEqual(sha256(shown), sha256(token));
-}
-
-function sha256(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
 }

@@ -177,14 +177,22 @@ export const configFields = v.strictObject({
         v.strictObject({
           listen: described(
             v.optional(v.nullable(v.strictObject({ address: ipAddress, port: portOf("TCP") })), null),
-            "Address of an HTTP listener for OpenMetrics at /metrics; null: none. It asks nobody who they are.",
+            "Address of an HTTP listener for OpenMetrics at /metrics, and for probes at /healthz and /readyz; null: none.",
+          ),
+          tls: described(
+            v.optional(v.nullable(v.strictObject({ cert: filePath, key: filePath })), null),
+            "PEM files of a certificate chain and its key, read at the start: the listener speaks HTTPS; null: plain HTTP.",
+          ),
+          tokenFile: described(
+            v.optional(v.nullable(filePath), null),
+            "File with the token that a scrape shows (authorization: Bearer TOKEN), read at the start; null: /metrics asks nobody who they are. Probes show nothing.",
           ),
         }),
-        { listen: null },
+        { listen: null, tls: null, tokenFile: null },
       ),
       {},
     ),
-    "Metrics over HTTP; null: none.",
+    "Metrics and probes over HTTP; null: none.",
   ),
   discovery: described(
     v.optional(

@@ -22,7 +22,7 @@ import { verifyChains } from "./chain-report.ts";
 import type { Answerers } from "./status-protocol.ts";
 import type { BufferStatus, GatewayStatus, IngestStatus, LaneStatus, UplinksStatus } from "./status.ts";
 import { NO_UPLINKS, uplinksStatus } from "./uplinks-status.ts";
-import { judge } from "./verdict.ts";
+import { judge, unreadiness } from "./verdict.ts";
 
 const SAMPLE_MS = 1000;
 const CLOCK_WORDS = ["unset", "holdover", "synchronised"] as const;
@@ -121,6 +121,11 @@ export class StatusSource {
 
   async metrics(): Promise<string> {
     return formatOpenMetrics(gatewayMetrics(await this.status(), this.#commitSeconds.snapshot()));
+  }
+
+  /** Why no frames are taken, or not all; undefined while they are. */
+  unready(): string | undefined {
+    return unreadiness({ stopping: this.stopping, lanes: this.#lanes(), buffer: this.#buffer() });
   }
 
   /** The functions behind the status socket. */

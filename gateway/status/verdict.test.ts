@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { gatewayStatus, laneStatus } from "../testing/status-fixture.ts";
 import type { PathStatus } from "./status.ts";
-import { judge, type VerdictLevel } from "./verdict.ts";
+import { judge, unreadiness, type VerdictLevel } from "./verdict.ts";
 
 const buffered = { pendingRecords: 41_220, pendingBytes: 12_000_000 };
 const id = "ab".repeat(32);
@@ -211,4 +211,16 @@ describe("a path that is not usable, or not watched as configured", () => {
     expect(judgePath({ trouble: { ...refused, forS: 14.9 } })).toMatchObject({ level: "ok", problems: [] });
     expect(judgePath({ trouble: { ...refused, forS: 15 } }).level).toBe("attention");
   });
+});
+
+test.each([
+  ["it stops", { stopping: true }, /^Stopping: no new frames are taken/],
+  ["a lane is full", { lanes: [laneStatus(0, { full: true }), laneStatus(1)] }, /^Lane alarm refuses new frames/],
+  ["the disk is full", { buffer: { freeDiskBytes: 0 } }, /^The disk is full/],
+])("it does not take every frame while %s", (_, facts, says) => {
+  expect(unreadiness(gatewayStatus(facts))).toMatch(says);
+});
+
+test("a gateway without a path takes every frame", () => {
+  expect(unreadiness(gatewayStatus({ uplinks: { active: null, withoutPathS: 180 } }))).toBeUndefined();
 });

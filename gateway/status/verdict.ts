@@ -35,6 +35,8 @@ const BACKLOG_S = 2;
 /** No receipt for this long while frames wait: the uplink is up and gets nowhere. */
 const NO_PROGRESS_S = 60;
 
+const STOPPING = "Stopping: no new frames are taken.";
+
 /** What the numbers mean. Pure. */
 export function judge(status: GatewayStatus): Verdict {
   const problems = [...broken(status), ...attention(status)].toSorted(
@@ -44,10 +46,17 @@ export function judge(status: GatewayStatus): Verdict {
   return { level, sentence: sentenceOf(status), problems };
 }
 
+/** Why a gateway does not take every frame, for who probes it; undefined while it does. Pure. */
+export function unreadiness(status: Pick<GatewayStatus, "stopping" | "lanes" | "buffer">): string | undefined {
+  if (status.stopping) return STOPPING;
+  const [refusal] = refusing(status);
+  return refusal?.text;
+}
+
 function sentenceOf(status: GatewayStatus): string {
   const { buffer, uplinks, lanes } = status;
   const held = `${plural(buffer.pendingRecords, "frame")}, ${formatBytes(buffer.pendingBytes)} of ${formatBytes(buffer.maxBytes)}`;
-  if (status.stopping) return "Stopping: no new frames are taken.";
+  if (status.stopping) return STOPPING;
   const full = lanes.filter((lane) => lane.full);
   if (diskIsShort(buffer))
     return `Refusing ${laneList(full) || "new"} frames: the disk is full (${roomOf(buffer)}); ${held}.`;
@@ -98,8 +107,8 @@ function stoppedNow({ uplinks, lanes }: GatewayStatus): UplinksStatus["stopped"]
   return uplinks.stopped.filter(({ lane, epoch }) => lanes.find((one) => one.lane === lane)?.epoch === epoch);
 }
 
-function* broken(status: GatewayStatus): Iterable<Problem> {
-  const { uplinks, lanes, buffer } = status;
+/** Of whom frames are refused, for want of room. */
+function* refusing({ lanes, buffer }: Pick<GatewayStatus, "lanes" | "buffer">): Iterable<Problem> {
   if (diskIsShort(buffer)) {
     const text = `The disk is full: ${roomOf(buffer)}. New frames are refused until there is room.`;
     yield { level: "broken", text, next: "paddock gateway buffer" };
@@ -108,6 +117,11 @@ function* broken(status: GatewayStatus): Iterable<Problem> {
     const text = `Lane ${lane.lane} refuses new frames: the store is full and nothing may be given up for them.`;
     yield { level: "broken", text, next: "paddock gateway buffer" };
   }
+}
+
+function* broken(status: GatewayStatus): Iterable<Problem> {
+  const { uplinks } = status;
+  yield* refusing(status);
   if (uplinks.enrolment === "denied") {
     const text = "The collector's operator denied this gateway.";
     yield { level: "broken", text, next: `paddock collector approve ${status.id}` };

@@ -10,6 +10,8 @@ export const ROOT = new URL("../../", import.meta.url);
 const GATEWAY_NOTES: Readonly<Record<string, string>> = {
   "metrics.listen.address": "Address to bind.",
   "metrics.listen.port": "TCP port; 0 lets the kernel choose one.",
+  "metrics.tls.cert": "PEM file of the certificate chain.",
+  "metrics.tls.key": "PEM file of its key.",
   "paths[].bfd.endToEnd.auth.type": "Authentication type of RFC 5880 §4.2 to §4.4.",
   "paths[].bfd.endToEnd.auth.keys": "The first signs, all are accepted.",
   "paths[].bfd.endToEnd.auth.keys[].id": "Key id, the same on both ends.",
@@ -27,6 +29,8 @@ const COLLECTOR_NOTES: Readonly<Record<string, string>> = {
   "operator.socket": "Unix socket of the operator's commands; null: operator.sock in dataDir.",
   "operator.listen": "The operator's API over TCP as well, on this machine only; null: not.",
   "operator.listen.address": "Loopback address to bind.",
+  "metrics.tls.cert": "PEM file of the certificate chain.",
+  "metrics.tls.key": "PEM file of its key.",
   claims: "Claim codes that admit gateways without a further yes. Read at the start.",
   "claims[].label": "Name of the gateway that it admits; empty takes the gateway's own.",
   "log.level": "Least level that is logged.",

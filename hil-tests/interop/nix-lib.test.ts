@@ -21,7 +21,7 @@ const filesOf = async (settings: string): Promise<Record<string, string>> =>
 /** A machine with everything: two providers, one of which advertises itself, and two links with sensors. */
 const SITE = `{
   gateway = { metricsPort = 9464; plainPorts = [ 5685 ]; memoryMaxMiB = 256; };
-  collector = { enable = true; seamlessPort = 7784; };
+  collector = { enable = true; metricsPort = 9465; seamlessPort = 7784; };
   tools.path = "/usr/bin:/usr/sbin";
   network = {
     enable = true;

@@ -19,6 +19,8 @@ let
   letIn = condition: protocol: ports: when (condition && ports != [ ]) [ "\t\t${protocol} dport ${setOf ports} accept" ];
   metrics = when (gateway.enable && gateway.metricsPort != null)
     [ "\t\t${inFrom}tcp dport ${toString gateway.metricsPort} accept" ];
+  collectorMetrics = when (collector.enable && collector.metricsPort != null)
+    [ "\t\ttcp dport ${toString collector.metricsPort} accept" ];
   seamless = when (collector.enable && collector.seamlessPort != null)
     [ "\t\tudp dport ${toString collector.seamlessPort} accept" ];
 in
@@ -78,6 +80,7 @@ text.filesWhen firewall.enable {
       "\t\tudp dport { 3784, 3785, 4784 } accept"
     ])
     (letIn collector.enable "tcp" collector.ports)
+    collectorMetrics
     seamless
     (letIn true "tcp" firewall.tcpPorts)
     (letIn true "udp" firewall.udpPorts)

@@ -114,6 +114,7 @@ section "What a machine with Paddock is made of." {
     command = command "/opt/paddock/paddock collector" "What starts a command of the collector when its name is put behind.";
     config = path "/etc/paddock/collector.json" "Its document.";
     ports = ports [ 8443 ] "TCP ports of `listen`.";
+    metricsPort = intOrNull { min = 1; max = 65535; unit = "port"; about = "TCP port of `metrics.listen`, to let it in; null: it stays shut."; };
     seamlessPort = intOrNull { min = 1; max = 65535; unit = "port"; about = "UDP port that answers seamless BFD, to let it in; null: shut."; };
     memoryMaxMiB = intOrNull { min = 32; max = 1048576; unit = "MiB"; about = "Most memory before it is ended and started anew; null: no limit."; };
   };

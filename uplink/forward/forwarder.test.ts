@@ -9,7 +9,7 @@ import { Forwarder } from "./forwarder.ts";
 import type { PathConfig } from "../paths/path-config.ts";
 import { FakeCollector } from "./testing/fake-collector.ts";
 import { MemorySource } from "./testing/memory-source.ts";
-import { selfSigned } from "./testing/self-signed.ts";
+import { selfSigned } from "@paddock/base/testing/self-signed.ts";
 import { TcpRelay } from "./testing/tcp-relay.ts";
 
 const FRAME = Buffer.alloc(100, 7);

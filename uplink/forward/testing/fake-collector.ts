@@ -16,7 +16,7 @@ import { generateIdentity, type SigningIdentity } from "@paddock/wire/identity.t
 import { laneOf, type Lane } from "@paddock/wire/lanes.ts";
 import { decodeKeyProof } from "@paddock/wire/key-proof.ts";
 import { signReceipt, type Receipt } from "@paddock/wire/receipt.ts";
-import { selfSigned } from "./self-signed.ts";
+import { selfSigned } from "@paddock/base/testing/self-signed.ts";
 
 const unpack = promisify(zstdDecompress);
 
