@@ -65,6 +65,19 @@ describe("encode and decode", () => {
     expect(decodeMessage(withOptions(COAP_OPTIONS_MAX + 1), new CoapView())).toBe("option-count");
   });
 
+  test.each([
+    ["an empty option whose number takes a byte", "40010001d0ff", 268, 0],
+    ["an empty option whose number takes two", "40010001e00001", 270, 0],
+    ["an option of 13 bytes", `400100011d00${"61".repeat(13)}`, 1, 13],
+    ["an option of 269 bytes", `400100011e0000${"61".repeat(269)}`, 1, 269],
+  ])("%s may end a message, which is cut short one byte earlier", (_, hex, number, length) => {
+    const view = new CoapView();
+    const bytes = Buffer.from(hex, "hex");
+    expect(decodeMessage(bytes, view)).toBeUndefined();
+    expect([view.optionCount, view.optionNumbers[0], view.optionLengths[0]]).toEqual([1, number, length]);
+    for (let cut = 5; cut < bytes.length; cut++) expect(decodeMessage(bytes.subarray(0, cut), view)).toBe("too-short");
+  });
+
   test("a datagram of the greatest length is fine, a longer one is not", () => {
     const longest = Buffer.alloc(DATAGRAM_BYTES_MAX, 0x61);
     longest.write("40020001ff", "hex");

@@ -121,7 +121,7 @@ function decodeOptions(bytes: Uint8Array, start: number, view: CoapView): CoapPr
     if (delta === 15) return "option-delta";
     if (length === 15) return "option-length";
     if (delta === 13) {
-      if (at + 1 > end) return "too-short";
+      if (at >= end) return "too-short";
       delta = bytes[at++]! + 13;
     } else if (delta === 14) {
       if (at + 2 > end) return "too-short";
@@ -129,7 +129,7 @@ function decodeOptions(bytes: Uint8Array, start: number, view: CoapView): CoapPr
       at += 2;
     }
     if (length === 13) {
-      if (at + 1 > end) return "too-short";
+      if (at >= end) return "too-short";
       length = bytes[at++]! + 13;
     } else if (length === 14) {
       if (at + 2 > end) return "too-short";
