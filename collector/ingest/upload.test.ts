@@ -193,3 +193,27 @@ test("a payload that comes after its header is news", async () => {
   expect(await take(sealer, encodeBatches([first!]))).toMatchObject({ storedRecords: 1, repeatedBatches: 0 });
   expect(ledger.chain(sealer.chain)).toMatchObject({ evicted: [] });
 });
+
+test("a chain is noted for its kept receipt when an upload brought news, and not when it was all there or refused", async () => {
+  const noted: unknown[] = [];
+  context = { ...context, keptReceipts: { note: (chain) => noted.push(chain) } };
+  const sealer = new Sealer();
+  const [first, second] = sealer.sealMany(2);
+  await take(sealer, encodeBatches([second!, first!]));
+  expect(noted).toEqual([]);
+  await take(sealer, encodeBatches([first!]));
+  expect(noted).toEqual([sealer.chain]);
+  await take(sealer, encodeBatches([first!]));
+  expect(noted).toHaveLength(1);
+  await take(sealer, encodeBatches([first!, second!]));
+  expect(noted).toHaveLength(2);
+});
+
+test("seqs have to ascend, from nought on and without one twice", async () => {
+  const sealer = new Sealer();
+  const [first, second, third] = sealer.sealMany(3);
+  const order = (...batches: (typeof first)[]) => take(sealer, encodeBatches(batches.map((batch) => batch!)));
+  expect(await order(first, third, second)).toMatchObject({ status: 400, code: "order", item: 2 });
+  expect(await order(first, first)).toMatchObject({ status: 400, code: "order", item: 1 });
+  expect(await order(first, second, third)).toMatchObject({ ok: true, seqs: [[0, 2]] });
+});

@@ -71,7 +71,7 @@ export async function takeUpload(
   }
   const seqs = rangesOf(batches);
   const newest = batches.at(-1)!.decoded;
-  const fresh = batches.filter((batch) => bringsNews(batch, held, before));
+  const fresh = batches.filter((batch) => bringsNews(batch, held));
   if (fresh.length === 0) {
     return {
       ok: true,
@@ -124,6 +124,7 @@ function checkUpload(chain: ChainId, body: Uint8Array): CheckedUpload | UploadRe
   if (decoded.value.length === 0) return refusal(400, "empty", "The upload has no batch.");
   const batches: CheckedBatch[] = [];
   const own = new Map<number, readonly Uint8Array[]>();
+  let previous = -1;
   for (const [item, batch] of decoded.value.entries()) {
     const checked = checkBatch(batch);
     if (!checked.ok) return refusal(400, checked.reason, checked.detail, item);
@@ -131,7 +132,6 @@ function checkUpload(chain: ChainId, body: Uint8Array): CheckedUpload | UploadRe
     if (!sameBytes(gateway, chain.gateway) || position.lane !== chain.lane || position.epoch !== chain.epoch) {
       return refusal(400, "chain", "The header names another chain than the URL.", item);
     }
-    const previous = batches.at(-1)?.decoded.position.seq ?? -1;
     if (position.seq <= previous) {
       return refusal(400, "order", `Seq ${position.seq} comes after seq ${previous}; send them ascending.`, item);
     }
@@ -139,6 +139,7 @@ function checkUpload(chain: ChainId, body: Uint8Array): CheckedUpload | UploadRe
     if (!records.ok) return refusal(400, records.reason, records.detail, item);
     if (records.value.length > 0) own.set(position.seq, records.value);
     batches.push(checked.value);
+    previous = position.seq;
   }
   return { ok: true, batches, own };
 }
@@ -147,14 +148,14 @@ function walkPayload(payload: Uint8Array | null, count: number): Outcome<readonl
   return payload === null ? accept([]) : walkRecords(payload, count);
 }
 
-/** Seqs of the upload whose very same header is in the ledger. */
+/** Seqs of the upload whose very same header is in the ledger, and whether its payload is missing there. */
 async function findHeld(
   ledger: Ledger,
   chain: ChainId,
   summary: ChainSummary | undefined,
   batches: readonly CheckedBatch[],
-): Promise<ReadonlySet<number>> {
-  const same = new Set<number>();
+): Promise<ReadonlyMap<number, boolean>> {
+  const same = new Map<number, boolean>();
   if (summary === undefined) return same;
   const candidates = new Map<number, Uint8Array>();
   for (const { header, decoded } of batches) {
@@ -163,16 +164,16 @@ async function findHeld(
   for (const [first, last] of runsOf([...candidates.keys()])) {
     for (const stored of await ledger.readHeaders(chain, first, last)) {
       const offered = candidates.get(stored.seq);
-      if (offered !== undefined && sameBytes(offered, stored.header)) same.add(stored.seq);
+      if (offered === undefined || !sameBytes(offered, stored.header)) continue;
+      same.set(stored.seq, contains(summary.evicted, stored.seq));
     }
   }
   return same;
 }
 
-function bringsNews(batch: CheckedBatch, held: ReadonlySet<number>, summary: ChainSummary | undefined): boolean {
-  const { seq } = batch.decoded.position;
-  if (!held.has(seq)) return true;
-  return batch.payload !== null && summary !== undefined && contains(summary.evicted, seq);
+function bringsNews({ decoded, payload }: CheckedBatch, held: ReadonlyMap<number, boolean>): boolean {
+  const lacksPayload = held.get(decoded.position.seq);
+  return lacksPayload === undefined || (lacksPayload && payload !== null);
 }
 
 async function refuseWrite(
@@ -182,15 +183,13 @@ async function refuseWrite(
   written: Extract<WriteOutcome, { ok: false }>,
 ): Promise<UploadRefusal> {
   const { reason, detail, evidence } = written;
-  const item = evidence === undefined ? -1 : batches.findIndex(({ header }) => sameBytes(header, evidence.offered));
+  const item = batches.findIndex(({ header }) => evidence !== undefined && sameBytes(header, evidence.offered));
   const at = item < 0 ? undefined : item;
   // When only this chain has no room, 507 would stop the gateway's other lanes as well.
   if (written.shortage?.cause === "chain") return refusal(422, "chain-full", detail);
   if (reason === "full") return refusal(507, "full", detail);
   if (reason !== "fork" && reason !== "link") return refusal(400, reason, detail, at);
-  if (evidence !== undefined && item >= 0) {
-    await keepEvidence(context, chain, batches, reason, detail, evidence, batches[item]!);
-  }
+  if (item >= 0) await keepEvidence(context, chain, batches, reason, detail, evidence!, batches[item]!);
   return refusal(409, reason, detail, at);
 }
 

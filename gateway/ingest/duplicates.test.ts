@@ -163,6 +163,12 @@ describe("copies after a restart", () => {
     }
   });
 
+  test("of a segment that is cut short nothing is believed, of those before it all is", () => {
+    const whole = encodeExchanges(1, 500, [5, 6]);
+    const cut = Buffer.concat([whole, encodeExchanges(1, 501, [7, 8, 9, 10]).subarray(0, 20)]);
+    expect(earlierExchanges(new Map([["exchange:bulk", cut]]), 1, 501).value).toEqual(whole);
+  });
+
   test("what is left of one run outlives the next ones, as long as an exchange lasts", () => {
     let states = new Map<string, Uint8Array>([["exchange:bulk", encodeExchanges(1, 500, [5, 6])]]);
     const begin = (nowS: number) => {

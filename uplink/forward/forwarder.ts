@@ -154,10 +154,10 @@ export class Forwarder {
         };
       });
     }
-    this.#sessions.countBytes();
-    this.#wake?.cancel();
     for (const controller of this.#flights.values()) controller.abort();
     for (const path of this.#configs.keys()) this.#sessions.close(path);
+    // Sessions count their last bytes as they end, which may set a timer.
+    this.#wake?.cancel();
     await this.#receipts.idle();
   }
 
@@ -240,7 +240,6 @@ export class Forwarder {
     const { flight, path, lane, epoch } = action;
     const load = await readLoad(this.#options.source, action);
     if (!load.ok) return this.#dispatch({ kind: "unreadable", flight, detail: load.detail });
-    if (signal.aborted) return;
     const { first, last, bytes, records } = load.value;
     this.#dispatch({ kind: "read", flight, last, bytes, records });
     const session = this.#sessions.on(path);
