@@ -96,6 +96,11 @@ export const ERROR_TABLE = {
     meaning: "What a sink of the collector writes to does not take it, or holds what is not this sink's.",
     remedy: "Change what the message names; the sink tries again by itself.",
   },
+  QUERY_FAILED: {
+    disposition: "usage",
+    meaning: "DuckDB does not run a query, in its own words, or the query would do more than read.",
+    remedy: "Correct the SQL; docs/data.md names the columns and shows queries to begin with.",
+  },
   SCENARIO_INVALID: {
     disposition: "usage",
     meaning: "The scenario file does not fit its schema.",

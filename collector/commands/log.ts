@@ -9,6 +9,7 @@ import { senmlLines, type SenmlLines } from "../log/senml-lines.ts";
 import { DatingBook } from "../sinks/dating.ts";
 import { ask, askStream, refuseErrorStream } from "../operator/operator-client.ts";
 import { CONNECT_OPTIONS, parseCommandLine, socketOf, textOption, wholeOption, type Command } from "./command.ts";
+import { wroteOut } from "./standard-output.ts";
 
 const FORMATS = ["ndjson", "cbor", "senml"] as const;
 type Format = (typeof FORMATS)[number];
@@ -124,19 +125,6 @@ async function consume(
     // Also behind a cut: what was written out is not read again.
     await advance();
   }
-}
-
-/** Whether the text went to standard output; not when its reader has gone. */
-function wroteOut(text: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const gone = (): void => resolve(false);
-    process.stdout.once("error", gone);
-    process.stdout.write(text, (error) => {
-      if (error !== null && error !== undefined) return;
-      process.stdout.off("error", gone);
-      resolve(true);
-    });
-  });
 }
 
 /** To standard output at the pace of whoever reads it; a reader that has enough and closes is no failure. */

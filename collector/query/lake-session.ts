@@ -1,0 +1,90 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { readBoots } from "./boots-file.ts";
+import type { Engine } from "./engine.ts";
+import { globEscaped, lakeFilesOf, type LakeFiles } from "./lake-files.ts";
+import { bootsSql, emptyFileSql, quotedText, viewSql } from "./views.ts";
+
+const READINGS = "readings";
+
+/** Views of measurements that are made without being asked for, so that SHOW TABLES lists them. */
+const VIEWS_MAX = 256;
+
+/** What is told of the lake beside the answer. */
+export interface LakeNotes {
+  /** For people; each says what can be done. */
+  readonly notes: readonly string[];
+  /** Whether something of the lake could not be taken into account. */
+  readonly isPartial: boolean;
+}
+
+/**
+ * Makes the views of a lake: `readings` over all of it, and one for each measurement, called like it, as far as there
+ * are not too many; those that `sql` names are always there. `scratch` is a folder of this session. Throws PaddockError.
+ */
+export async function openLake(engine: Engine, directory: string, scratch: string, sql: string): Promise<LakeNotes> {
+  const { connection } = engine;
+  const files = lakeFilesOf(directory);
+  const boots = readBoots(directory);
+  const empty = await emptyFile(engine, scratch);
+  const isDated = boots.datings.length > 0;
+  const run = (statement: string) => connection.run(statement);
+  if (isDated) for (const statement of bootsSql(boots.datings)) await run(statement);
+
+  const chosen = chosenMeasurements(files, namesIn(engine, sql));
+  const views = [
+    { name: READINGS, globs: files.measurements.size > 0 ? [files.glob] : [] },
+    ...chosen.map((key) => files.measurements.get(key)!),
+  ];
+  for (const [index, { name, globs }] of views.entries()) {
+    const variable = `paddock_${index}`;
+    await run(`SET VARIABLE ${variable} = ${quotedText(empty)}`);
+    await run(viewSql(name, variable, isDated));
+    if (globs.length > 0) await run(`SET VARIABLE ${variable} = [${globs.map(quotedText).join(", ")}]`);
+  }
+  await run("SET lock_configuration = true");
+  return notesOf(files, chosen.length, boots.unreadable);
+}
+
+/** A file with the lake's columns and no rows, in folders like the lake's. */
+async function emptyFile({ connection }: Engine, scratch: string): Promise<string> {
+  const folder = join(scratch, "site=_", "date=2000-01-01", "measurement=_");
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, "empty.parquet");
+  await connection.run(emptyFileSql(path));
+  return globEscaped(path);
+}
+
+/** Names that stand where tables do, in lower case. */
+function namesIn({ connection }: Engine, sql: string): string[] {
+  try {
+    return connection.getTableNames(sql, false).map((name) => name.toLowerCase());
+  } catch {
+    // What is wrong with the SQL is told when it runs.
+    return [];
+  }
+}
+
+function chosenMeasurements({ measurements }: LakeFiles, named: readonly string[]): string[] {
+  const usable = (key: string): boolean => key !== READINGS && measurements.has(key);
+  const chosen = new Set([...named.filter(usable), ...[...measurements.keys()].filter(usable).slice(0, VIEWS_MAX)]);
+  return [...chosen];
+}
+
+function notesOf({ directory, measurements }: LakeFiles, views: number, unreadable: number): LakeNotes {
+  const notes: string[] = [];
+  const viewable = measurements.size - (measurements.has(READINGS) ? 1 : 0);
+  if (viewable > views) {
+    notes.push(`The lake has ${viewable} measurements; ${views} of them have a view here, and any that you name.`);
+  }
+  if (measurements.has(READINGS)) {
+    notes.push(
+      `The measurement called ${READINGS} has no view: SELECT … FROM ${READINGS} WHERE measurement = '${READINGS}'.`,
+    );
+  }
+  if (unreadable > 0) {
+    const path = join(directory, "boots.ndjson");
+    notes.push(`${unreadable} lines of ${path} cannot be read: rows of those boots keep the time of their arrival.`);
+  }
+  return { notes, isPartial: unreadable > 0 };
+}
