@@ -63,3 +63,41 @@ test("withSeq is the union with one seq, rangeAround finds it", () => {
     }),
   );
 });
+
+test("all sets of a few seqs: withSeq is the union with one seq, rangeAround finds what is in it and nothing else", () => {
+  for (let bits = 0; bits < 256; bits++) {
+    const has = (seq: number): boolean => seq < 8 && ((bits >> seq) & 1) === 1;
+    const set = Array.from({ length: 8 }, (_, seq) => seq)
+      .filter(has)
+      .reduce<Ranges>((all, seq) => union(all, [[seq, seq]]), []);
+    for (let seq = 0; seq < 10; seq++) {
+      expect(withSeq(set, seq)).toEqual(union(set, [[seq, seq]]));
+      const around = rangeAround(set, seq);
+      expect(around !== undefined).toBe(has(seq));
+      if (around !== undefined) expect(set).toContainEqual(around);
+    }
+  }
+});
+
+test("bytes behind a state, and ranges that are not sorted or touch, are no state", () => {
+  const empty = emptyChain(id, key);
+  const read = (change: Partial<ChainState>, more = 0) =>
+    decodeChainState(id, key, Buffer.concat([encodeChainState({ ...empty, ...change }), Buffer.alloc(more)]));
+  expect(read({})).toEqual(empty);
+  expect(read({}, 1)).toContain("bytes behind the end of chain state");
+  for (const bad of [
+    [
+      [5, 6],
+      [1, 2],
+    ],
+    [
+      [1, 2],
+      [3, 4],
+    ],
+    [[6, 5]],
+  ] as const) {
+    for (const field of ["held", "trimmed", "evicted", "acknowledged"] as const) {
+      expect(read({ [field]: bad })).toContain(`${field} is not sorted and disjoint`);
+    }
+  }
+});

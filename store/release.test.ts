@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { countOf } from "@paddock/base/ranges.ts";
 import type { ChainStore } from "./chain-store.ts";
 import { emptyChain, RUNS_MAX } from "./chain-state.ts";
-import { CHAIN_KEY_BYTES, chainBytes } from "./keyspace.ts";
+import { CHAIN_KEY_BYTES, chainBytes, KEY_SPACES, seqOfKey, seqRange } from "./keyspace.ts";
 import { acknowledgeIn } from "./release.ts";
 import { BATCH_OVERHEAD_BYTES } from "./space-guard.ts";
+import { memoryDatabase } from "./testing/memory-database.ts";
 import { placeInMemory } from "./testing/places.ts";
 import { Sealer, type SealedBatch } from "./testing/sealer.ts";
 import type { StoreWrite } from "./types.ts";
@@ -83,6 +85,36 @@ test("nothing goes without a receipt, and the oldest of what a receipt names goe
     [2, 2],
     [7, 7],
   ]);
+});
+
+test("of what is trimmed neither header nor payload is left on the disk, of what stays both are", async () => {
+  const database = memoryDatabase();
+  store = await placeInMemory().open({ database });
+  const { sealer } = await chainOf(1, 6);
+  const next = sealer.seal();
+  await store.append({ chain: sealer.chain, batches: [next], evict: [{ chain: sealer.chain, seqs: [[1, 1]] }] });
+  await store.acknowledge(sealer.chain, [[0, 3]], RECEIPT);
+  expect(await store.trim()).toMatchObject({ batches: 4 });
+  const left = async (space: typeof KEY_SPACES.header | typeof KEY_SPACES.payload) =>
+    (await database.page(seqRange(space, chainBytes(sealer.chain), 0, 100), 100, 1 << 20)).map(([key]) =>
+      seqOfKey(key),
+    );
+  expect([await left(KEY_SPACES.header), await left(KEY_SPACES.payload)]).toEqual([
+    [4, 5, 6],
+    [4, 5, 6],
+  ]);
+});
+
+test("many runs of acknowledged batches go as one would, to the last byte that is wanted", async () => {
+  const { sealer, all } = await chainOf(1, 40);
+  const named = Array.from({ length: 13 }, (_, run): [number, number] => [3 * run, 3 * run + 1]);
+  await store.acknowledge(sealer.chain, named, RECEIPT);
+  const acknowledged = all.filter(({ seq }) => seq % 3 < 2 && seq < 39);
+  expect(acknowledged).toHaveLength(26);
+  for (let kept = 25; kept >= 0; kept -= 5) {
+    await store.trim({ keepBytes: charged(acknowledged.slice(26 - kept)) });
+    expect(countOf(store.chain(sealer.chain)!.trimmed)).toBe(26 - kept);
+  }
 });
 
 test("more than one write may delete goes in several, and the figures are those of all", async () => {
@@ -240,6 +272,9 @@ test("a receipt and an upload that brings nothing new do not wait for the disk, 
   expect(await syncsOf(append({ side: [{ key: "own/a", value: Buffer.from("a") }] }))).toBe(1);
   expect(await syncsOf(append({ side: [{ key: "own/a", value: null }] }))).toBe(1);
   expect(await syncsOf(append({ batches: sealer.sealMany(1) }))).toBe(1);
+  const side = [{ key: "own/b", value: Buffer.from("b") }];
+  expect(await syncsOf(append({ batches: sealer.sealMany(1), side }))).toBe(1);
+  expect(await syncsOf(append({ evict: [{ chain: sealer.chain, seqs: [[2, 2]] }], side }))).toBe(1);
   expect(await syncsOf(append({ evict: [{ chain: sealer.chain, seqs: [[3, 3]] }] }))).toBe(1);
   expect(await syncsOf(() => store.trim())).toBe(1);
 });

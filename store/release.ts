@@ -1,6 +1,6 @@
-import { contains, countOf, intersect, subtract, union, type Range, type Ranges } from "@paddock/base/ranges.ts";
+import { contains, countOf, intersect, subtract, union, type Ranges } from "@paddock/base/ranges.ts";
 import { storedBytes, storedRecords, type ChainEntry } from "./chain-entry.ts";
-import { RUNS_MAX, type ChainDraft, type ChainState } from "./chain-state.ts";
+import { RUNS_MAX, withSeq, type ChainDraft, type ChainState } from "./chain-state.ts";
 import { chainKey, KEY_SPACES, seqKey } from "./keyspace.ts";
 import { chargedBytes, type StoreCore } from "./store-core.ts";
 import type { WriteGroup } from "./write-group.ts";
@@ -73,6 +73,11 @@ export interface Trimmed {
 /** Batches deleted by one write of `trim`: other requests go between. */
 const TRIM_BATCHES = 256;
 
+/** The facts of these seqs, in order; of one run not many more than the first `most` are read. */
+async function* factsOf(core: StoreCore, entry: ChainEntry, seqs: Ranges, most: number) {
+  for (const [first, last] of seqs) yield* core.facts.range(entry, [first, Math.min(last, first + most - 1)]);
+}
+
 /** Deletes the oldest trimmable batches of one chain: as many as free `bytesWanted`, at most `batchesMax`. */
 async function trimIn(
   core: StoreCore,
@@ -83,22 +88,17 @@ async function trimIn(
 ): Promise<Trimmed> {
   const state = entry.working;
   const draft: ChainDraft = { ...state };
-  const gone: Range[] = [];
+  let gone: Ranges = [];
   let batches = 0;
   let charged = 0;
-  for (const [first, last] of trimmable(state)) {
-    if (charged >= bytesWanted || batches >= batchesMax) break;
-    let end = first - 1;
-    for await (const [seq, facts] of core.facts.range(entry, [first, Math.min(last, first + batchesMax - 1)])) {
-      if (charged >= bytesWanted || batches >= batchesMax) break;
-      const bytes = storedBytes(state, seq, facts);
-      draft.bytes -= bytes;
-      draft.records -= storedRecords(state, seq, facts);
-      charged += chargedBytes(bytes, 1);
-      batches++;
-      end = seq;
-    }
-    if (end >= first) gone.push([first, end]);
+  for await (const [seq, facts] of factsOf(core, entry, trimmable(state), batchesMax)) {
+    const bytes = storedBytes(state, seq, facts);
+    draft.bytes -= bytes;
+    draft.records -= storedRecords(state, seq, facts);
+    charged += chargedBytes(bytes, 1);
+    batches++;
+    gone = withSeq(gone, seq);
+    if (charged >= bytesWanted || batches === batchesMax) break;
   }
   if (batches === 0) return { batches: 0, bytes: 0 };
   draft.held = subtract(state.held, gone);

@@ -96,7 +96,7 @@ async function readPayloads(
   const values = new Map<number, Uint8Array>();
   const { key } = entry.working;
   const range = seqRange(KEY_SPACES.payload, key, first, last);
-  const page = await pageOf(core.database, range, last - first + 1, Math.max(1, maxBytes));
+  const page = await pageOf(core.database, range, PAGE_BATCHES, Math.max(1, maxBytes));
   if (page === undefined) {
     // Around the damage one by one.
     const value = await valueOf(core.database, seqKey(KEY_SPACES.payload, key, first));
@@ -116,7 +116,7 @@ async function checkedHeaders(
   const { key } = entry.working;
   const named = await namedHash(core, entry, last);
   const range = seqRange(KEY_SPACES.header, key, first, last);
-  const page = await pageOf(core.database, range, last - first + 1, PAGE_BATCHES * HEADER_BYTES_MAX * 2);
+  const page = await pageOf(core.database, range, PAGE_BATCHES, PAGE_BATCHES * HEADER_BYTES_MAX * 2);
   let headers: (Uint8Array | undefined)[] = Array.from({ length: last - first + 1 });
   if (page !== undefined) {
     for (const [headerKey, header] of page) headers[seqOfKey(headerKey) - first] = header;

@@ -121,6 +121,7 @@ describe("a store whose disk lost what it had confirmed", () => {
         expect(summary.head).toEqual({ seq: 4, hash: batches[4]!.hash });
         expect(store.usage().bytes).toBe(chargedBytes(summary.bytes, 5));
         expect(summary.unacknowledgedBytes).toBe(acknowledged ? 0 : summary.bytes - acknowledgedBytes(batches));
+        expect(summary.unacknowledgedRecords).toBe(0);
         const { payload } = batches[4]!;
         const loss = { kind: "loss", chain: sealer.chain, seqs: [[4, 4]], records: 1, bytes: payload.length };
         expect(plainDuties(store)).toEqual(acknowledged ? [] : [loss]);
@@ -266,6 +267,25 @@ describe("a store whose disk lost what it had confirmed", () => {
     expect(store.recovery).toMatchObject([{ action: "rolled-forward", seqs: [[5, 5]] }]);
     await expectWhole(store, 6);
     await store.close();
+  });
+
+  test("rolls forward over all that link behind the recorded head, and takes away what does not", async () => {
+    const more = [batches[5]!, ...sealer.sealMany(2)];
+    const stray = new Sealer({ seq: 9, previous: Buffer.alloc(32) }).seal();
+    const put = ({ header, payload }: EncodedBatch, seq: number): DatabaseOperation[] => [
+      { type: "put", key: seqKey(KEY_SPACES.header, key, seq), value: header },
+      { type: "put", key: seqKey(KEY_SPACES.payload, key, seq), value: payload! },
+    ];
+    await tamper(...more.flatMap((batch, index) => put(batch, 5 + index)), ...put(stray, 9));
+    const store = await open();
+    expect(store.recovery).toMatchObject([{ action: "rolled-forward", seqs: [[5, 7]] }]);
+    expect(store.chain(sealer.chain)).toMatchObject({ held: [[0, 7]], linked: 8, records: 8, head: { seq: 7 } });
+    await store.close();
+    const again = await open();
+    expect(again.recovery).toEqual([]);
+    expect(again.chain(sealer.chain)).toMatchObject({ held: [[0, 7]] });
+    expect(await database.get(seqKey(KEY_SPACES.header, key, 9))).toBeUndefined();
+    await again.close();
   });
 
   test.each([

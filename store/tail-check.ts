@@ -110,7 +110,7 @@ async function batchesBehind(core: StoreCore, entry: ChainEntry, head: number): 
     if (header === undefined || !checkBatch({ header, payload }).ok || seq !== head + 1 + batches.length) break;
     batches.push({ header, payload });
   }
-  if (batches.length === 0 && (await core.database.page(range, 1, 1)).length > 0) await removeBehind(core, entry, head);
+  if (batches.length === 0) await removeBehind(core, entry, head);
   return batches;
 }
 
