@@ -12,10 +12,10 @@ import { ARCHES, isBesideBundle, nativePart } from "./nix/bundle/native-part.ts"
  *     npm run bundle -- --dir DIRECTORY --environment ARCH:arm64,PROGRAM:collector
  */
 
-/** What can be asked for, and the programs that it takes: the gateway starts its BFD speaker from beside itself. */
+/** What can be asked for, and the programs that it takes: the gateway starts its BFD speaker from beside itself, the collector its sinks. */
 const PROGRAMS = {
   gateway: { "paddock-gateway": "gateway/main.ts", "paddock-bfd": "uplink/bfd/main.ts" },
-  collector: { "paddock-collector": "collector/main.ts" },
+  collector: { "paddock-collector": "collector/main.ts", "paddock-sinks": "collector/sinks/main.ts" },
 } as const;
 
 function choose<Choice extends string>(variable: string, choices: readonly [Choice, ...Choice[]]): Choice {

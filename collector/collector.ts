@@ -23,6 +23,7 @@ import { Receipts } from "./ingest/receipts.ts";
 import { Consumers } from "./log/consumers.ts";
 import { collectorMetrics } from "./metrics.ts";
 import { operatorHandler } from "./operator/operator-routes.ts";
+import { sinkReports } from "./operator/operator-sinks.ts";
 import { startOperatorServer, type OperatorServer } from "./operator/operator-server.ts";
 import { loadToken } from "./operator/token.ts";
 import { KeptReceipts } from "./proof/kept-receipts.ts";
@@ -30,6 +31,7 @@ import { unreadiness, type Stage } from "./readiness.ts";
 import { GatewayRegistry } from "./registry/gateway-registry.ts";
 import { Rollouts } from "./rollout/rollouts.ts";
 import { Scrub } from "./scrub.ts";
+import { SinksProcess } from "./sinks/sinks-process.ts";
 import { dataDirProblem, makeDirectory } from "./set-aside.ts";
 
 export interface Collector {
@@ -38,6 +40,8 @@ export interface Collector {
   readonly operator: Pick<OperatorServer, "socket" | "address">;
   /** Seamless BFD listeners with their ports. */
   readonly bfd: BfdAnswerer["seamless"];
+  /** Undefined when the configuration has none. */
+  readonly sinks: Pick<SinksProcess, "pid"> | undefined;
   /** Rejects when the ledger cannot be written any more: the process has to end and find the truth on disk. */
   readonly failed: Promise<never>;
   /** Resolves when the work that goes on in the background is done for now. */
@@ -98,6 +102,7 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
     closing.add(() => scrub.close());
     let server: IngestServer | undefined;
     const follow = { count: noFollowers };
+    let sinks: SinksProcess | undefined;
     const metrics = collectorMetrics({
       connections: () => server?.connections.taken ?? 0,
       unprovenConnections: () => server?.connections.unproven ?? 0,
@@ -113,6 +118,7 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
       ledgerDamage: () => ledger.damage().length,
       scrub: () => scrub.progress,
       bfd: () => bfd?.report(),
+      sinks: () => sinkReports({ ledger, clock, sinks: () => sinks }),
     });
     const failure = Promise.withResolvers<never>();
     let stage: Stage = "starting";
@@ -130,6 +136,7 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
       receipts,
       keptReceipts,
       scrub,
+      sinks: () => sinks,
       metrics,
       limits,
       clock,
@@ -154,6 +161,17 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
       log,
     });
     if (metricsListener !== undefined) closing.add(() => metricsListener.close());
+    if (config.sinks.length > 0) {
+      sinks = await SinksProcess.start({
+        socket: operatorServer.socket,
+        directory: join(dataDir, "sinks"),
+        sinks: config.sinks,
+        sites: config.sites,
+        clock,
+        log,
+      });
+      closing.add(() => sinks?.close());
+    }
 
     const ingest = ingestHandler(shared);
     server = await startIngestServer({
@@ -189,6 +207,7 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
       listen: addresses,
       operator: operatorServer,
       bfd: bfd?.seamless ?? [],
+      sinks,
       failed: failure.promise,
       settled: async () => void (await Promise.all([keptReceipts.settled(), activity.settled()])),
       close: () => closing.run(),

@@ -21,6 +21,22 @@ describe("the collector's configuration", () => {
     expect(parse(config)).toEqual(config);
   });
 
+  test("has sinks of one kind each, under different names", () => {
+    const files = { directory: "/srv/readings" };
+    const sinks = (...given: unknown[]) => parse({ dataDir: "/var/lib/paddock", sinks: given }).sinks;
+    expect(sinks({ name: "a", files })).toEqual([
+      {
+        name: "a",
+        maxRows: null,
+        maxDelayMs: null,
+        files: { ...files, format: "ndjson", rotateBytes: 67_108_864, rotateAgeMs: 86_400_000, keepFiles: null },
+      },
+    ]);
+    expect(() => sinks({ name: "a" })).toThrow(/sinks\[0\].*just one of files/u);
+    expect(() => sinks({ name: "../a", files })).toThrow(/sinks\[0\]\.name/u);
+    expect(() => sinks({ name: "a", files }, { name: "a", files })).toThrow(/different names/u);
+  });
+
   test("names every field at fault", () => {
     const bad = {
       dataDir: "",

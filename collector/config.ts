@@ -8,6 +8,7 @@ import {
   REFLECTOR_ADDRESS,
   REFLECTOR_INTERVAL_MS,
 } from "@paddock/uplink/bfd/reflector-config.ts";
+import { SinksSchema, SitesSchema } from "./sinks/config.ts";
 import { CLAIM_BYTES_MAX } from "@paddock/wire/limits.ts";
 
 /**
@@ -207,6 +208,8 @@ export const CollectorConfigSchema = v.strictObject({
       "Answers to gateways that watch their paths: seamless ones (S-BFD) without state, multihop ones passively",
     ),
   ),
+  sinks: v.optional(SinksSchema, []),
+  sites: v.optional(SitesSchema, []),
   claims: v.optional(v.pipe(v.array(Claim), v.maxLength(100_000)), []),
   store: v.optional(Store, {}),
   limits: v.optional(Limits, {}),

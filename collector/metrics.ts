@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type OpenMetricsContentType } from "prom-client";
 import type { ReflectorReport } from "@paddock/uplink/bfd/reflector.ts";
+import type { SinkReport } from "./operator/operator-sinks.ts";
 
 /** Every metric of the collector, under names that docs/operations.md lists. */
 export interface CollectorMetrics {
@@ -39,6 +40,7 @@ export interface MetricSources {
   readonly scrub: () => { readonly share: number; readonly rounds: number };
   /** Undefined when the collector answers no BFD. */
   readonly bfd: () => ReflectorReport | undefined;
+  readonly sinks: () => Promise<readonly SinkReport[]>;
 }
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -101,6 +103,7 @@ export function collectorMetrics(sources: MetricSources): CollectorMetrics {
     registers: [],
   });
   registry.registerMetric(gateways);
+  registerSinks(registry, sources.sinks);
   return {
     uploads: counter("uploads", "Uploads answered, by result.", ["result"]),
     batches: counter("batches", "Batches acknowledged, stored now or repeated.", ["outcome"]),
@@ -119,4 +122,36 @@ export function collectorMetrics(sources: MetricSources): CollectorMetrics {
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
+}
+
+/** Of each sink, read together when somebody looks. */
+function registerSinks(registry: Registry<OpenMetricsContentType>, read: MetricSources["sinks"]): void {
+  const figures: Readonly<Record<string, readonly [help: string, of: (sink: SinkReport) => number | undefined]>> = {
+    lag_records: ["Records of the log that a sink has not kept yet.", ({ lag }) => lag?.records],
+    lag_seconds: ["Since the first of them arrived.", ({ lag }) => lag?.seconds],
+    rows: ["Rows that a sink kept since the collector's start.", ({ rows }) => rows],
+    failures: ["Attempts of a sink that failed since the collector's start.", ({ failures }) => failures],
+    dead_letters: ["Readings that a sink cannot keep, since its last rebuild.", ({ deadLetters }) => deadLetters.total],
+    missing_records: [
+      "Records that are no rows of a sink because they are gone or cannot be read.",
+      ({ deadLetters }) => Object.values(deadLetters.missing).reduce((sum, count) => sum + count, 0),
+    ],
+    attention: ["1 while a sink has a problem.", ({ problem }) => (problem === null ? 0 : 1)],
+  };
+  for (const [name, [help, of]] of Object.entries(figures)) {
+    const gauge = new Gauge({
+      name: `paddock_collector_sink_${name}`,
+      help,
+      labelNames: ["sink", "kind"],
+      registers: [],
+      async collect() {
+        this.reset();
+        for (const report of await read()) {
+          const value = of(report);
+          if (value !== undefined) this.set({ sink: report.name, kind: report.kind }, value);
+        }
+      },
+    });
+    registry.registerMetric(gauge);
+  }
 }

@@ -22,10 +22,11 @@ import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { verifyLedger } from "../verify-ledger.ts";
 import { refuseForeignPage, refuseWithoutToken } from "./guard.ts";
 import { answerRollout, type RolloutContext } from "./operator-rollout.ts";
+import { answerSinks, type SinksContext } from "./operator-sinks.ts";
 import { LogReaders } from "./log-readers.ts";
 import { readConsumerPlace, readLogQuery, readOffset, readReason, type LogQuery } from "./queries.ts";
 
-export interface OperatorContext extends FleetSources, Pick<RolloutContext, "rollouts"> {
+export interface OperatorContext extends FleetSources, Pick<RolloutContext, "rollouts">, Pick<SinksContext, "sinks"> {
   readonly identity: SigningIdentity;
   readonly ledger: Ledger;
   readonly registry: GatewayRegistry;
@@ -193,8 +194,8 @@ async function routeByName(context: OperatorContext, request: IncomingMessage, p
   if (gateway !== undefined && request.method === "DELETE") return removeGateway(context, gateway);
   const evidence = /^\/v1\/evidence\/([a-z0-9-]{1,128})\/close$/u.exec(path)?.[1];
   if (evidence !== undefined && request.method === "POST") return closeEvidence(context, request, evidence);
-  const rollout = await answerRollout(context, request, path);
-  if (rollout !== undefined) return rollout;
+  const answer = (await answerRollout(context, request, path)) ?? (await answerSinks(context, request, path));
+  if (answer !== undefined) return answer;
   return errorAnswer(404, "not-found", `${request.method} ${path.slice(0, 200)} is not known here.`);
 }
 

@@ -41,6 +41,11 @@ export interface SinkState {
 export interface Sink {
   /** Makes it ready after a start or a failure, and repairs what a crash left. */
   open(): Promise<SinkState>;
+  /**
+   * Why this sink cannot keep a row that others can, or undefined when it can; absent when it takes all. What it refuses
+   * is a dead letter and in no chunk.
+   */
+  whyNot?(row: Row): string | undefined;
   /** Keeps a chunk and its place. When this resolves both are durable. */
   write(chunk: RowChunk): Promise<void>;
   /** Forgets all rows from log offset `offset` on, and stands there. */

@@ -37,6 +37,9 @@ const ALERTS: Readonly<Record<string, string>> = {
   paddock_collector_missing_batches: "above 0 for a day: `paddock collector gaps`",
   paddock_collector_gateways: "`pending` above 0: somebody waits for a yes",
   paddock_collector_ledger_bytes: "above 0.8 of `store.maxBytes`",
+  paddock_collector_sink_attention: "1 for 10 minutes: `paddock collector sinks`",
+  paddock_collector_sink_lag_seconds: "above 600: the sink does not keep up, or stands still",
+  paddock_collector_sink_dead_letters: "a rise: `paddock collector sinks dead NAME`",
   paddock_collector_body_bytes_in_flight: "near `limits.maxBodyBytesInFlight`",
   paddock_collector_connection_errors: "a rise",
 };
@@ -78,6 +81,7 @@ export async function collectorMetricRows(): Promise<Row[]> {
     ledgerDamage: () => 0,
     scrub: () => ({ share: 0, rounds: 0 }),
     bfd: () => undefined,
+    sinks: () => Promise.resolve([]),
   });
   return metricRows(await metrics.render());
 }
