@@ -44,7 +44,7 @@ async function put(...entries: readonly Entry[]): Promise<void> {
   core.logEnd = Math.max(core.logEnd, ...entries.map(({ offset, count }) => offset + count));
 }
 
-const from = async (...times: number[]) => Promise.all(times.map((ms) => logOffsetAt(core, ms)));
+const offsetsAt = async (...times: number[]) => Promise.all(times.map((ms) => logOffsetAt(core, ms)));
 
 describe("the first batch written at or after a time", () => {
   test("is found by its offset, however many records each has; behind all is the end", async () => {
@@ -54,11 +54,11 @@ describe("the first batch written at or after a time", () => {
       { offset: 4, count: 50, received: 200 },
       { offset: 54, count: 2, received: 300 },
     );
-    expect(await from(0, 100, 101, 200, 201, 300, 301)).toEqual([0, 0, 3, 3, 54, 54, 56]);
+    expect(await offsetsAt(0, 100, 101, 200, 201, 300, 301)).toEqual([0, 0, 3, 3, 54, 54, 56]);
   });
 
   test("is the end where the log is empty", async () => {
-    expect(await from(0, 5)).toEqual([0, 0]);
+    expect(await offsetsAt(0, 5)).toEqual([0, 0]);
   });
 
   test("is told too early rather than too late around an entry that cannot be read", async () => {
@@ -68,13 +68,13 @@ describe("the first batch written at or after a time", () => {
       { offset: 7, count: 3, received: 300 },
     ];
     await put(before, bad, behind);
-    const found = await from(100, 200, 300, 301);
+    const found = await offsetsAt(100, 200, 300, 301);
     for (const [index, latest] of [0, 7, 7, 10].entries()) expect(found[index]).toBeLessThanOrEqual(latest);
   });
 
   test("is within the log where no entry can be read at all", async () => {
     await put({ offset: 0, count: 8, bad: true });
-    const [offset] = await from(50);
+    const [offset] = await offsetsAt(50);
     expect(offset).toBeGreaterThanOrEqual(0);
     expect(offset).toBeLessThanOrEqual(8);
   });
