@@ -114,6 +114,8 @@ const stateOf = (world: World, boot: number, atS: number): Buffer => {
   return Buffer.from(value!);
 };
 
+const ofBoot = (boot: number) => new Map([["exchange:bulk", encodeExchanges(boot, 500, [5, 6])]]);
+
 describe("copies after a restart", () => {
   const secret = generateIdentity().privateKey;
   const restored = (boot: number, state: Uint8Array) => ({ secret, boot, states: new Map([["exchange:bulk", state]]) });
@@ -155,10 +157,9 @@ describe("copies after a restart", () => {
   });
 
   test("a boot whose number has its highest bit set knows its own segments, and no other's", () => {
-    const of = (boot: number) => new Map([["exchange:bulk", encodeExchanges(boot, 500, [5, 6])]]);
     const boots = [0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
     for (const written of boots) {
-      const kept = boots.map((boot) => earlierExchanges(of(written), boot, 500).value !== null);
+      const kept = boots.map((boot) => earlierExchanges(ofBoot(written), boot, 500).value !== null);
       expect(kept).toEqual(boots.map((boot) => boot === written));
     }
   });

@@ -21,9 +21,13 @@ afterEach(async () => {
   await collector.stop();
 });
 
-async function linkTo(to: FakeCollector, more: Partial<CollectorLinkOptions> = {}): Promise<CollectorLink> {
+async function openTo(to: FakeCollector, more: Partial<CollectorLinkOptions> = {}) {
   const open = collectorLinks({ publicKey: to.identity.publicKeyRaw, identity: gateway, ...more });
-  const opened = await open({ name: "fibre", endpoint: to.endpoint, preference: 1 }, never);
+  return open({ name: "fibre", endpoint: to.endpoint, preference: 1 }, never);
+}
+
+async function linkTo(to: FakeCollector, more: Partial<CollectorLinkOptions> = {}): Promise<CollectorLink> {
+  const opened = await openTo(to, more);
   if (!opened.ok) throw new Error(opened.detail);
   return opened.value.link;
 }
@@ -102,6 +106,15 @@ describe("a receipt counts only when it is", () => {
     expect(await link.receipt(chain, never)).toMatchObject({ ok: true, value: { receipt: { lane: 1, epoch: 0 } } });
   });
 
+  test("that can be read: other bytes are refused, and no reason to doubt who the collector is", async () => {
+    collector.mood = () => ({ status: 200, words: "no receipt" });
+    expect(await link.upload(chain, Buffer.alloc(0), never)).toMatchObject({
+      ok: false,
+      reason: "refused",
+      detail: expect.stringMatching(/^receipt: /u) as string,
+    });
+  });
+
   test("signed by the collector's key", async () => {
     collector.signer = other;
     expect(await link.receipt(chain, never)).toMatchObject({ ok: false, reason: "identity" });
@@ -119,6 +132,97 @@ describe("a receipt counts only when it is", () => {
       detail: expect.stringContaining(why),
     });
   });
+});
+
+describe("a session is not opened, and why is said,", () => {
+  test("to a collector with another key", async () => {
+    const opened = await openTo(collector, { publicKey: generateIdentity().publicKeyRaw });
+    expect(opened).toMatchObject({ ok: false, reason: "identity" });
+  });
+
+  test("where nobody listens", async () => {
+    await collector.stop();
+    expect(await openTo(collector)).toMatchObject({ ok: false, reason: "unreachable" });
+  });
+
+  test("with a key of the collector that is none", () => {
+    const short = () => collectorLinks({ publicKey: Buffer.alloc(31), identity: gateway });
+    expect(short).toThrow(RangeError);
+  });
+});
+
+test("how long it took to open a session is told in milliseconds", async () => {
+  const before = performance.now();
+  const opened = await openTo(collector);
+  const passed = performance.now() - before;
+  if (!opened.ok) throw new Error(opened.detail);
+  expect(opened.value.handshakeMs).toBeGreaterThan(0);
+  expect(opened.value.handshakeMs).toBeLessThanOrEqual(passed);
+  opened.value.link.close();
+});
+
+describe("a collector that speaks HTTP/1.1 only", () => {
+  let older: FakeCollector;
+  beforeEach(async () => {
+    older = new FakeCollector({ allowHttp2: false });
+    await older.listen();
+  });
+  afterEach(() => older.stop());
+
+  test("is asked as any other, over several connections at once", async () => {
+    const over = await linkTo(older);
+    const answers = await Promise.all(Array.from({ length: 3 }, () => over.receipt(chain, never)));
+    expect(answers.map(({ ok }) => ok)).toEqual([true, true, true]);
+    expect(await over.enrol(Buffer.alloc(0), never)).toMatchObject({ ok: true, value: { state: "approved" } });
+    over.close();
+  });
+
+  test("and opens no further connection costs the request that needed one, not the session", async () => {
+    const over = await linkTo(older);
+    older.delayMs = 100;
+    const under = over.receipt(chain, never);
+    older.refuseFurther();
+    const further = await over.receipt(chain, never);
+    expect(further).toMatchObject({ ok: false });
+    expect(await under).toMatchObject({ ok: true });
+    over.close();
+  });
+});
+
+test("a challenge that comes with the answer to an enrolment is met by the next request", async () => {
+  collector.challenge = Buffer.alloc(22, 3).toString("base64url");
+  await link.enrol(Buffer.alloc(0), never);
+  expect(await link.receipt(chain, never)).toMatchObject({ ok: true });
+  expect(collector.unproven).toBe(0);
+});
+
+test.each([
+  [401, true, 2],
+  [403, true, 2],
+  [403, false, 1],
+  [409, true, 1],
+])("an answer of %i, with a challenge: %s, is asked for %i times", async (status, challenges, times) => {
+  let asked = 0;
+  const challenge = Buffer.alloc(22, 4).toString("base64url");
+  collector.mood = () => {
+    asked++;
+    return { status, error: "why", ...(challenges ? { headers: { "paddock-challenge": challenge } } : {}) };
+  };
+  expect(await link.upload(chain, Buffer.alloc(0), never)).toMatchObject({ ok: false });
+  expect(asked).toBe(times);
+});
+
+test("a session that is gone answers nothing, whatever is asked of it", async () => {
+  await collector.stop();
+  for (const asked of [
+    () => link.receipt(chain, never),
+    () => link.upload(chain, Buffer.alloc(0), never),
+    () => link.enrol(Buffer.alloc(0), never),
+    () => link.directive(never),
+  ]) {
+    const outcome = await asked();
+    expect(outcome.ok ? "an answer" : outcome.reason).toMatch(/^(?:unreachable|not-processed)$/u);
+  }
 });
 
 test("a request that the collector did not look at may go out at once; one that was cut may have been kept", async () => {

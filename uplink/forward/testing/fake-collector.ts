@@ -146,6 +146,11 @@ export class FakeCollector {
     for (const socket of this.#sockets) socket.end();
   }
 
+  /** Takes no more connections; those that are open stay. */
+  refuseFurther(): void {
+    this.#server?.close();
+  }
+
   heldOf(gateway: Uint8Array, lane: Lane, epoch = 0): Ranges {
     return this.#kept(Buffer.from(gateway).toString("hex"), lane, epoch).held;
   }
