@@ -27,10 +27,12 @@ export interface MetricSources {
   readonly unprovenConnections: () => number;
   readonly uploadsInFlight: () => number;
   readonly bodyBytesInFlight: () => number;
+  readonly bodyBytesLimit: () => number;
   readonly followers: () => number;
   readonly gateways: () => Readonly<Record<"approved" | "pending" | "denied", number>>;
   readonly chains: () => number;
   readonly ledgerBytes: () => number;
+  readonly ledgerLimitBytes: () => number;
   readonly logEnd: () => number;
   readonly missingBatches: () => number;
   readonly evidence: () => number;
@@ -73,9 +75,11 @@ export function collectorMetrics(sources: MetricSources): CollectorMetrics {
   );
   gauge("uploads_in_flight", "Uploads being received or written.", sources.uploadsInFlight);
   gauge("body_bytes_in_flight", "Bytes of uploads held in memory.", sources.bodyBytesInFlight);
+  gauge("body_bytes_limit", "Bytes of uploads that may be held in memory.", sources.bodyBytesLimit);
   gauge("followers", "Readers of the log that are connected.", sources.followers);
   gauge("chains", "Chains in the ledger.", sources.chains);
   gauge("ledger_bytes", "Bytes that the ledger counts against its quota.", sources.ledgerBytes);
+  gauge("ledger_limit_bytes", "Bytes that the ledger may count.", sources.ledgerLimitBytes);
   gauge("log_end", "Offset behind the newest record of the log.", sources.logEnd);
   gauge("missing_batches", "Batches below the head of their chain that never arrived.", sources.missingBatches);
   gauge("evidence_items", "Forks and wrong links kept as evidence.", sources.evidence);

@@ -38,10 +38,11 @@ kmod:depmod
 xz-utils:xz
 sbsigntool:sbsign
 swtpm:swtpm
+prometheus:prometheus
 bmap-tools:bmaptool
 nix-bin:nix-instantiate
 redis-server:redis-server'
-SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd redis-server'
+SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd redis-server prometheus'
 POLICY=/usr/sbin/policy-rc.d
 LOG=$(mktemp)
 PATH=$PATH:/usr/sbin:/sbin

@@ -118,6 +118,9 @@ export function gatewayMetrics(status: GatewayStatus, commitSeconds: HistogramSn
     ),
     bytes("gauge", "store_used_bytes", "Bytes of batches in the store.", [[{}, buffer.usedBytes]]),
     bytes("gauge", "store_limit_bytes", "Bytes of batches that the store may hold.", [[{}, buffer.maxBytes]]),
+    bytes("gauge", "store_min_free_bytes", "Bytes that stay free on the disk, for others than the store.", [
+      [{}, buffer.minFreeBytes],
+    ]),
     bytes("gauge", "disk_free_bytes", "Free bytes of the disk.", [[{}, buffer.freeDiskBytes]]),
     ...diskWear(status),
     gauge(
@@ -143,6 +146,14 @@ export function gatewayMetrics(status: GatewayStatus, commitSeconds: HistogramSn
       "Of a metered path: what is left until the next billing day, BFD's packets taken off.",
       uplinks.paths.flatMap(({ name, metered }): Sample[] =>
         metered === null ? [] : [[{ path: name }, metered.leftBytes]],
+      ),
+    ),
+    bytes(
+      "gauge",
+      "path_budget_bytes",
+      "Of a metered path: what its plan holds from one billing day to the next.",
+      uplinks.paths.flatMap(({ name, metered }): Sample[] =>
+        metered === null ? [] : [[{ path: name }, metered.budgetBytes]],
       ),
     ),
     ...(uplinks.lastReceiptS === null

@@ -46,6 +46,11 @@ const ALERTS: Readonly<Record<string, string>> = {
 
 /** Name, type, meaning and alert of every metric of the gateway, whatever its configuration. */
 export function gatewayMetricRows(): Row[] {
+  return metricRows(gatewayExposition());
+}
+
+/** What a gateway tells that has everything. */
+export function gatewayExposition(): string {
   const status = gatewayStatus();
   const paths = status.uplinks.paths.map((path) => ({
     ...path,
@@ -61,20 +66,27 @@ export function gatewayMetricRows(): Row[] {
     } as const,
   }));
   const everything = { ...status, uplinks: { ...status.uplinks, speaker: "connected" as const, paths } };
-  return metricRows(formatOpenMetrics(gatewayMetrics(everything, { bounds: [], counts: [0], sum: 0 })));
+  return formatOpenMetrics(gatewayMetrics(everything, { bounds: [1], counts: [0, 0], sum: 0 }));
 }
 
 /** The same for the collector's own metrics; prom-client's defaults (`process_`, `nodejs_`) are left out. */
 export async function collectorMetricRows(): Promise<Row[]> {
+  return metricRows(await collectorExposition());
+}
+
+/** What a collector tells to which everything happened once. */
+export function collectorExposition(): Promise<string> {
   const metrics = collectorMetrics({
     connections: () => 0,
     unprovenConnections: () => 0,
     uploadsInFlight: () => 0,
     bodyBytesInFlight: () => 0,
+    bodyBytesLimit: () => 0,
     followers: () => 0,
     gateways: () => ({ approved: 0, pending: 0, denied: 0 }),
     chains: () => 0,
     ledgerBytes: () => 0,
+    ledgerLimitBytes: () => 0,
     logEnd: () => 0,
     missingBatches: () => 0,
     evidence: () => 0,
@@ -83,7 +95,13 @@ export async function collectorMetricRows(): Promise<Row[]> {
     bfd: () => undefined,
     sinks: () => Promise.resolve([]),
   });
-  return metricRows(await metrics.render());
+  metrics.uploads.inc({ result: "taken" });
+  metrics.batches.inc({ outcome: "stored" });
+  metrics.bodyBytes.inc({ encoding: "identity" });
+  metrics.enrolments.inc({ state: "approved" });
+  metrics.connectionErrors.inc({ kind: "tls" });
+  metrics.evidence.inc({ kind: "fork" });
+  return metrics.render();
 }
 
 function metricRows(openMetrics: string): Row[] {
