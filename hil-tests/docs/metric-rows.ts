@@ -1,4 +1,5 @@
 import { collectorMetrics } from "@paddock/collector/metrics.ts";
+import type { SinkReport } from "@paddock/collector/operator/operator-sinks.ts";
 import { gatewayMetrics } from "@paddock/gateway/metrics/gateway-metrics.ts";
 import { formatOpenMetrics } from "@paddock/gateway/metrics/openmetrics.ts";
 import { gatewayStatus } from "@paddock/gateway/testing/status-fixture.ts";
@@ -69,6 +70,20 @@ export function gatewayExposition(): string {
   return formatOpenMetrics(gatewayMetrics(everything, { bounds: [1], counts: [0, 0], sum: 0 }));
 }
 
+const SINK: SinkReport = {
+  name: "lake",
+  kind: "lake",
+  state: "down",
+  problem: null,
+  offset: 0,
+  rows: 0,
+  chunks: 0,
+  failures: 0,
+  deadLetters: { countedFrom: 0, total: 0, missing: {} },
+  details: {},
+  lag: { records: 0, seconds: 0 },
+};
+
 /** The same for the collector's own metrics; prom-client's defaults (`process_`, `nodejs_`) are left out. */
 export async function collectorMetricRows(): Promise<Row[]> {
   return metricRows(await collectorExposition());
@@ -93,7 +108,7 @@ export function collectorExposition(): Promise<string> {
     ledgerDamage: () => 0,
     scrub: () => ({ share: 0, rounds: 0 }),
     bfd: () => undefined,
-    sinks: () => Promise.resolve([]),
+    sinks: () => Promise.resolve([SINK]),
   });
   metrics.uploads.inc({ result: "taken" });
   metrics.batches.inc({ outcome: "stored" });

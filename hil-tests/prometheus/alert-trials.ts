@@ -6,7 +6,7 @@ export interface AlertTrial {
   readonly at: string;
 }
 
-const HOUR = "20m";
+const SOON = "20m";
 
 /** Counters that rise at once, or a little each minute. */
 const rise = (series: string, by: number): Readonly<Record<string, string>> => ({ [series]: `0+${by}x60` });
@@ -22,32 +22,32 @@ const slow = (histogram: string, bound: string): Readonly<Record<string, string>
 
 /** For every alert of docs/prometheus/paddock.rules.yml, by its name. */
 export const ALERT_TRIALS: Readonly<Record<string, AlertTrial>> = {
-  PaddockGatewayUnreachable: { series: stays("up{}", 0), at: HOUR },
-  PaddockRefusedMessages: { series: rise('paddock_gateway_refused_messages_total{reason="rate"}', 10), at: HOUR },
-  PaddockFailedDatagrams: { series: rise("paddock_gateway_failed_datagrams_total{}", 1), at: HOUR },
-  PaddockKernelDrops: { series: rise("paddock_gateway_kernel_dropped_datagrams_total{}", 1), at: HOUR },
+  PaddockGatewayUnreachable: { series: stays("up{}", 0), at: SOON },
+  PaddockRefusedMessages: { series: rise('paddock_gateway_refused_messages_total{reason="rate"}', 10), at: SOON },
+  PaddockFailedDatagrams: { series: rise("paddock_gateway_failed_datagrams_total{}", 1), at: SOON },
+  PaddockKernelDrops: { series: rise("paddock_gateway_kernel_dropped_datagrams_total{}", 1), at: SOON },
   PaddockSlowCommits: { series: slow("paddock_gateway_commit_duration_seconds", "1.0"), at: "30m" },
   PaddockRefusedFrames: {
     series: rise('paddock_gateway_refused_frames_total{lane="bulk",reason="store-full"}', 1),
-    at: HOUR,
+    at: SOON,
   },
-  PaddockEvictedRecords: { series: rise('paddock_gateway_evicted_records_total{lane="bulk"}', 1), at: HOUR },
+  PaddockEvictedRecords: { series: rise('paddock_gateway_evicted_records_total{lane="bulk"}', 1), at: SOON },
   PaddockBacklogGrows: { series: { 'paddock_gateway_pending_records{lane="bulk"}': "1000+60x200" }, at: "100m" },
   PaddockLaneFull: { series: stays('paddock_gateway_lane_full{lane="alarm"}', 1), at: "2m" },
-  PaddockEpochChanged: { series: { 'paddock_gateway_chain_epoch{lane="alarm"}': "0x5 1x20" }, at: HOUR },
+  PaddockEpochChanged: { series: { 'paddock_gateway_chain_epoch{lane="alarm"}': "0x5 1x20" }, at: SOON },
   PaddockDiskShort: {
     series: {
       ...stays("paddock_gateway_disk_free_bytes{}", 100),
       ...stays("paddock_gateway_store_min_free_bytes{}", 64),
     },
-    at: HOUR,
+    at: SOON,
   },
   PaddockStoreFills: {
     series: {
       ...stays("paddock_gateway_store_used_bytes{}", 81),
       ...stays("paddock_gateway_store_limit_bytes{}", 100),
     },
-    at: HOUR,
+    at: SOON,
   },
   PaddockWriteAmplification: {
     series: {
@@ -78,9 +78,9 @@ export const ALERT_TRIALS: Readonly<Record<string, AlertTrial>> = {
     },
     at: "5m",
   },
-  PaddockSlowGateway: { series: stays("paddock_gateway_event_loop_delay_p99_seconds{}", 0.2), at: HOUR },
-  PaddockMemory: { series: stays("paddock_gateway_resident_memory_bytes{}", 300_000_000), at: HOUR },
-  PaddockManyBoots: { series: { "paddock_gateway_boot_count{}": "1+1x60" }, at: HOUR },
+  PaddockSlowGateway: { series: stays("paddock_gateway_event_loop_delay_p99_seconds{}", 0.2), at: SOON },
+  PaddockMemory: { series: stays("paddock_gateway_resident_memory_bytes{}", 300_000_000), at: SOON },
+  PaddockManyBoots: { series: { "paddock_gateway_boot_count{}": "1+1x60" }, at: SOON },
   PaddockClockUnset: {
     series: {
       ...stays("paddock_gateway_clock_synchronised{}", 0, 1500),
@@ -88,34 +88,37 @@ export const ALERT_TRIALS: Readonly<Record<string, AlertTrial>> = {
     },
     at: "1450m",
   },
-  PaddockBfdSpeakerGone: { series: stays("paddock_gateway_bfd_speaker_connected{}", 0), at: HOUR },
-  PaddockPathDown: { series: stays('paddock_gateway_path_liveness{path="lte"}', 0), at: HOUR },
-  PaddockPathFlaps: { series: rise('paddock_gateway_path_downs_total{path="lte"}', 1), at: HOUR },
-  PaddockCollectorUnreachable: { series: stays("up{}", 0), at: HOUR },
+  PaddockBfdSpeakerGone: { series: stays("paddock_gateway_bfd_speaker_connected{}", 0), at: SOON },
+  PaddockPathDown: { series: stays('paddock_gateway_path_liveness{path="lte"}', 0), at: SOON },
+  PaddockPathFlaps: { series: rise('paddock_gateway_path_downs_total{path="lte"}', 1), at: SOON },
+  PaddockCollectorUnreachable: { series: stays("up{}", 0), at: SOON },
   // One refusal, of a series that was not there before.
   PaddockUploadsRefused: { series: { 'paddock_collector_uploads_total{result="full"}': "_x10 1x60" }, at: "18m" },
   PaddockSlowUploads: { series: slow("paddock_collector_upload_seconds", "2.5"), at: "30m" },
   PaddockReadingsLate: { series: slow("paddock_collector_delay_seconds", "21600"), at: "100m" },
   PaddockEvidence: { series: { 'paddock_collector_evidence_total{kind="fork"}': "_x10 1x60" }, at: "12m" },
-  PaddockEvidenceOpen: { series: stays("paddock_collector_evidence_items{}", 1), at: HOUR },
+  PaddockEvidenceOpen: { series: stays("paddock_collector_evidence_items{}", 1), at: SOON },
   PaddockLedgerDamage: { series: stays("paddock_collector_ledger_damage{}", 1), at: "1m" },
   PaddockMissingBatches: { series: stays("paddock_collector_missing_batches{}", 2, 1600), at: "1500m" },
-  PaddockGatewayWaits: { series: stays('paddock_collector_gateways{state="pending"}', 1), at: HOUR },
+  PaddockGatewayWaits: { series: stays('paddock_collector_gateways{state="pending"}', 1), at: SOON },
   PaddockLedgerFills: {
     series: {
       ...stays("paddock_collector_ledger_bytes{}", 81),
       ...stays("paddock_collector_ledger_limit_bytes{}", 100),
     },
-    at: HOUR,
+    at: SOON,
   },
   PaddockUploadsNearLimit: {
     series: {
       ...stays("paddock_collector_body_bytes_in_flight{}", 95),
       ...stays("paddock_collector_body_bytes_limit{}", 100),
     },
-    at: HOUR,
+    at: SOON,
   },
   PaddockConnectionErrors: { series: rise('paddock_collector_connection_errors_total{kind="tls"}', 120), at: "30m" },
+  PaddockSinkAttention: { series: stays('paddock_collector_sink_attention{sink="lake"}', 1), at: SOON },
+  PaddockSinkLate: { series: stays('paddock_collector_sink_lag_seconds{sink="lake"}', 700), at: SOON },
+  PaddockSinkDeadLetters: { series: stays('paddock_collector_sink_dead_letters{sink="lake"}', 2), at: "3m" },
 };
 
 /** What a fleet shows that is well: no alert fires in two days of it. */
@@ -166,4 +169,7 @@ export const WELL: Readonly<Record<string, string>> = {
   "paddock_collector_body_bytes_in_flight{}": "4000x2880",
   "paddock_collector_body_bytes_limit{}": "134217728x2880",
   'paddock_collector_connection_errors_total{kind="tls"}': "0+1x2880",
+  'paddock_collector_sink_attention{sink="lake"}': "0x2880",
+  'paddock_collector_sink_lag_seconds{sink="lake"}': "3x2880",
+  'paddock_collector_sink_dead_letters{sink="lake"}': "0x2880",
 };
