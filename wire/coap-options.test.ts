@@ -7,6 +7,7 @@ import {
   isRepeatable,
   optionLengthFits,
   optionName,
+  optionRule,
   OPTION_BLOCK1,
   OPTION_CONTENT_FORMAT,
   OPTION_ECHO,
@@ -77,9 +78,11 @@ describe("the option table", () => {
     expect(optionName(OPTION_BLOCK1)).toBe("Block1");
   });
 
-  test("path segments and request tags may repeat, formats may not", () => {
-    expect([OPTION_URI_PATH, OPTION_REQUEST_TAG].map(isRepeatable)).toEqual([true, true]);
-    expect([OPTION_CONTENT_FORMAT, OPTION_BLOCK1, OPTION_MAX_AGE].map(isRepeatable)).toEqual([false, false, false]);
+  // RFC 7252 table 4, RFC 7641, 7959, 7967, 8613, 8768, 9175.
+  test("what may stand more than once is what the RFCs say, of every option in the table", () => {
+    const known = Array.from({ length: 300 }, (_, number) => number).filter((number) => optionRule(number));
+    expect(known).toEqual([1, 3, 4, 5, 6, 7, 8, 9, 11, 12, 14, 15, 16, 17, 20, 23, 27, 28, 35, 39, 60, 252, 258, 292]);
+    expect(known.filter(isRepeatable)).toEqual([1, 4, 8, 11, 15, 20, 292]);
   });
 });
 

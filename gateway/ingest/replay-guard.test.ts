@@ -29,3 +29,30 @@ test("a state stays within its bound, however many frames are under way", () => 
   expect(guard.size).toBeLessThanOrEqual(REPLAY_WINDOW_WIDTH);
   expect(guard.judge(3 * REPLAY_WINDOW_WIDTH - 1, tagOf(3 * REPLAY_WINDOW_WIDTH - 1))).toBe("stored");
 });
+
+test("the state of a lane has what is durable and what is under way in it, and nothing of another lane", () => {
+  const guard = new ReplayGuard(FINGERPRINT);
+  for (const [sequence, lane] of [
+    [0, 1],
+    [1, 0],
+  ] as const) {
+    guard.settle(guard.begin(sequence, tagOf(sequence), lane).frame, undefined);
+  }
+  const refused = guard.begin(2, tagOf(2), 1).frame;
+  guard.settle(refused, { reason: "store-full", retryAfterS: 1 });
+  guard.begin(3, tagOf(3), 0);
+  const { state } = guard.begin(4, tagOf(4), 1);
+  const { tags } = decodeReplayState(state, FINGERPRINT)!;
+  expect([...tags]).toEqual([
+    [0, tagOf(0)],
+    [4, tagOf(4)],
+  ]);
+  const after = new ReplayGuard(FINGERPRINT, [[1, decodeReplayState(state, FINGERPRINT)!]]);
+  expect([0, 1, 2, 3, 4].map((sequence) => after.judge(sequence, tagOf(sequence)))).toEqual([
+    "stored",
+    "new",
+    "new",
+    "new",
+    "stored",
+  ]);
+});
