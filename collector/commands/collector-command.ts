@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   query: async () => (await import("./query.ts")).query,
   sinks: async () => (await import("./sinks.ts")).sinks,
   "export-proof": async () => (await import("./export-proof.ts")).exportProof,
+  prove: async () => (await import("./prove.ts")).prove,
   verify: async () => (await import("./verify.ts")).verify,
 };
 

@@ -1,10 +1,11 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { PaddockError } from "@paddock/base/errors.ts";
 import { print, printJson } from "@paddock/base/printable.ts";
 import { verifyProof } from "@paddock/wire/proof.ts";
 import { ask } from "../operator/operator-client.ts";
 import { writeProofParts } from "../proof/proof-parts.ts";
 import { CONNECT_OPTIONS, parseCommandLine, socketOf, textOption, wholeOption, type Command } from "./command.ts";
+import { writing } from "./writing.ts";
 
 export const exportProof: Command = {
   name: "export-proof",
@@ -57,13 +58,3 @@ export const exportProof: Command = {
     return 0;
   },
 };
-
-async function writing<Value>(path: string, write: () => Promise<Value>): Promise<Value> {
-  try {
-    return await write();
-  } catch (error) {
-    if (error instanceof PaddockError) throw error;
-    const remedy = "Choose a place that exists and that you may write to.";
-    throw new PaddockError("USAGE", `${path} cannot be written: ${messageOf(error)}.`, { cause: error, remedy });
-  }
-}

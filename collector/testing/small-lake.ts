@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { zstdCompressSync } from "node:zlib";
 import { ByteWriter, parquetWrite } from "hyparquet-writer";
+import { LAKE_FIELDS } from "../query/lake-fields.ts";
 import type { Row } from "../sinks/row.ts";
 
 /** A reading of nothing in particular: 2026-03-01T12:00:00Z, from the first gateway's `mote-1`. */
@@ -57,8 +58,6 @@ function hive(value: string): string {
   return encodeURIComponent(value).replaceAll("*", "%2A");
 }
 
-type Column = readonly [name: string, type: Readonly<Record<string, unknown>>, valueOf: (row: Row) => unknown];
-
 const STRING = { type: "BYTE_ARRAY", converted_type: "UTF8" };
 const DOUBLE = { type: "DOUBLE" };
 const INT64 = { type: "INT64" };
@@ -69,37 +68,30 @@ const MICROS = {
   logical_type: { type: "TIMESTAMP", isAdjustedToUTC: true, unit: "MICROS" },
 };
 
-const COLUMNS: readonly Column[] = [
-  ["time", { ...MICROS, repetition_type: "REQUIRED" }, ({ timeUs }) => BigInt(timeUs)],
-  ["time_by", STRING, ({ timeBy }) => timeBy],
-  ["clock", STRING, ({ clock }) => clock],
-  ["name", STRING, ({ name }) => name],
-  ["unit", STRING, ({ unit }) => unit],
-  ["value", DOUBLE, ({ number }) => number],
-  ["exact", STRING, ({ exact }) => exact],
-  ["why_no_value", STRING, ({ whyNoNumber }) => whyNoNumber],
-  ["text", STRING, ({ text }) => text],
-  ["flag", { type: "BOOLEAN" }, ({ flag }) => flag],
-  ["data", { type: "BYTE_ARRAY" }, ({ data }) => data],
-  ["content_format", STRING, ({ contentFormat }) => contentFormat],
-  ["sum", DOUBLE, ({ sum }) => sum],
-  ["update_s", DOUBLE, ({ updateS }) => updateS],
-  ["gateway", STRING, ({ gateway }) => gateway],
-  ["source", STRING, ({ source }) => source],
-  ["lane", STRING, ({ lane }) => lane],
-  ["arrived", MICROS, ({ arrivedMs }) => BigInt(arrivedMs) * 1000n],
-  ["log_offset", INT64, ({ offset }) => BigInt(offset)],
-  ["part", INT32, ({ part }) => part],
-  ["epoch", INT64, ({ epoch }) => BigInt(epoch)],
-  ["seq", INT64, ({ seq }) => BigInt(seq)],
-  ["record", INT32, ({ index }) => index],
-  ["boot", INT64, ({ boot }) => BigInt(boot)],
-  ["monotonic_us", INT64, ({ monotonicUs }) => BigInt(monotonicUs)],
-];
+const BOOLEAN = { type: "BOOLEAN" };
+const BYTES = { type: "BYTE_ARRAY" };
+
+/** Types of columns that are no text. */
+const TYPES: Readonly<Record<string, object>> = {
+  time: { ...MICROS, repetition_type: "REQUIRED" },
+  value: DOUBLE,
+  flag: BOOLEAN,
+  data: BYTES,
+  sum: DOUBLE,
+  update_s: DOUBLE,
+  arrived: MICROS,
+  log_offset: INT64,
+  part: INT32,
+  epoch: INT64,
+  seq: INT64,
+  record: INT32,
+  boot: INT64,
+  monotonic_us: INT64,
+};
 
 const SCHEMA = [
-  { name: "root", num_children: COLUMNS.length },
-  ...COLUMNS.map(([name, type]) => Object.assign({ repetition_type: "OPTIONAL", name }, type)),
+  { name: "root", num_children: LAKE_FIELDS.length },
+  ...LAKE_FIELDS.map(([name]) => Object.assign({ repetition_type: "OPTIONAL", name }, TYPES[name] ?? STRING)),
 ];
 
 async function parquetOf(rows: readonly Row[], log: string): Promise<Uint8Array> {
@@ -108,7 +100,7 @@ async function parquetOf(rows: readonly Row[], log: string): Promise<Uint8Array>
     writer,
     schema: SCHEMA as never,
     // PLAIN, because a dictionary takes 0 and -0 for one.
-    columnData: COLUMNS.map(([name, , valueOf]) => ({ name, data: rows.map(valueOf), encoding: "PLAIN" as const })),
+    columnData: LAKE_FIELDS.map(([name, valueOf]) => ({ name, data: rows.map(valueOf), encoding: "PLAIN" as const })),
     codec: "ZSTD",
     compressors: { ZSTD: (bytes) => zstdCompressSync(bytes) },
     kvMetadata: [
