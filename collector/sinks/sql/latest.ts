@@ -1,0 +1,54 @@
+import type { Row } from "../row.ts";
+import type { SqlConnection } from "./connection.ts";
+import { columnsOf } from "./schema.ts";
+import { statementsOf } from "./statements.ts";
+import { insertHead, isNewer, latestTuple } from "./tuples.ts";
+
+/** The newest row of each channel among those given. */
+export function newestOf(rows: readonly Row[], channelOf: (row: Row) => number): ReadonlyMap<number, Row> {
+  const newest = new Map<number, Row>();
+  for (const row of rows) {
+    const id = channelOf(row);
+    const known = newest.get(id);
+    if (known === undefined || isNewer(row, known)) newest.set(id, row);
+  }
+  return newest;
+}
+
+/** Statements that put each where it is newer than what stands there; harmless to repeat. */
+export function latestStatements(newest: ReadonlyMap<number, Row>, bytesMax: number): Iterable<string> {
+  // By number, so that two who write never wait for each other in a ring.
+  const tuples = [...newest].toSorted(([one], [other]) => one - other).map(([id, row]) => latestTuple(row, id));
+  return statementsOf(insertHead("paddock_latest"), tuples, bytesMax, WHERE_NEWER);
+}
+
+const IS_NEWER = ["newest_by", "log_offset", "part"].reduceRight(
+  (rest, column) => `VALUES(${column})>${column}${rest === "" ? "" : ` OR VALUES(${column})=${column} AND (${rest})`}`,
+  "",
+);
+
+/**
+ * Assignments are done from left to right and see what was assigned before. The three that decide come last, the
+ * weightiest at the end: once a lighter one is the new row's, the heavier ones decide the same as before.
+ */
+const WHERE_NEWER = ` ON DUPLICATE KEY UPDATE ${columnsOf("paddock_latest")
+  .slice(1)
+  .map((column) => `\`${column}\`=IF(${IS_NEWER},VALUES(\`${column}\`),\`${column}\`)`)
+  .join(",")}`;
+
+/** Finds the newest row of a channel again, after rows of it were forgotten or dated. */
+export async function rebuildLatest(connection: SqlConnection, channelId: number): Promise<void> {
+  await connection.run(`DELETE FROM paddock_latest WHERE channel_id=${channelId}`);
+  await connection.run(rebuildStatement(channelId));
+}
+
+/**
+ * Reads from the end of the channel's index: down to the first row that does not claim to come from after its arrival.
+ * A row before that one cannot be newer, and the few behind it are compared.
+ */
+function rebuildStatement(channelId: number): string {
+  const columns = columnsOf("paddock_latest").map((name) => `\`${name}\``);
+  const selected = columns.map((name) => (name === "`newest_by`" ? "LEAST(ts,arrived)" : name));
+  const honest = `SELECT h.ts FROM paddock_readings h WHERE h.channel_id=${channelId} AND h.ts<=h.arrived ORDER BY h.ts DESC LIMIT 1`;
+  return `INSERT INTO paddock_latest (${columns.join(",")}) SELECT ${selected.join(",")} FROM paddock_readings WHERE channel_id=${channelId} AND ts>=COALESCE((${honest}),'1000-01-01') ORDER BY LEAST(ts,arrived) DESC,log_offset DESC,part DESC LIMIT 1`;
+}
