@@ -23,6 +23,11 @@ avahi-daemon:avahi-daemon
 avahi-utils:avahi-browse
 nginx:nginx
 openssl:openssl
+mariadb-server-core:mariadbd
+mariadb-client-core:mariadb
+apache2:apache2
+libapache2-mod-php8.2:/usr/lib/apache2/modules/libphp8.2.so
+php8.2-mysql:/usr/lib/php/20220829/mysqli.so
 qemu-system-x86:qemu-system-x86_64
 ovmf:/usr/share/OVMF/OVMF_CODE_4M.fd
 qemu-system-arm:qemu-system-aarch64
@@ -42,7 +47,7 @@ prometheus:prometheus
 bmap-tools:bmaptool
 nix-bin:nix-instantiate
 redis-server:redis-server'
-SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd redis-server prometheus'
+SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd redis-server prometheus apache2 apache-htcacheclean'
 POLICY=/usr/sbin/policy-rc.d
 LOG=$(mktemp)
 PATH=$PATH:/usr/sbin:/sbin
@@ -73,6 +78,7 @@ missing=$(missing_packages | tr '\n' ' ')
 if [ -z "$missing" ]; then
   echo "All there: $(echo "$WANTED" | cut -d: -f1 | tr '\n' ' ')"
   sh "$(dirname "$0")/setup-frr10.sh"
+  sh "$(dirname "$0")/setup-mariadb11.sh"
   exit 0
 fi
 
@@ -109,3 +115,4 @@ left=$(missing_packages | tr '\n' ' ')
 echo "Installed: $missing"
 echo "No service was started; the tests start what they need inside network namespaces."
 sh "$(dirname "$0")/setup-frr10.sh"
+sh "$(dirname "$0")/setup-mariadb11.sh"
