@@ -30,9 +30,16 @@ describe("the collector's configuration", () => {
         maxRows: null,
         maxDelayMs: null,
         files: { ...files, format: "ndjson", rotateBytes: 67_108_864, rotateAgeMs: 86_400_000, keepFiles: null },
+        sql: null,
       },
     ]);
     expect(() => sinks({ name: "a" })).toThrow(/sinks\[0\].*just one of files/u);
+    const sql = { user: "bridge", database: "farm" };
+    expect(sinks({ name: "a", sql })).toMatchObject([
+      { sql: { ...sql, host: null, port: 3306, socketPath: null, passwordFile: null, tls: null } },
+    ]);
+    expect(() => sinks({ name: "a", files, sql })).toThrow(/just one of files/u);
+    expect(() => sinks({ name: "a", sql: { ...sql, host: "db", socketPath: "/s" } })).toThrow(/host beside/u);
     expect(() => sinks({ name: "../a", files })).toThrow(/sinks\[0\]\.name/u);
     expect(() => sinks({ name: "a", files }, { name: "a", files })).toThrow(/different names/u);
   });

@@ -25,8 +25,36 @@ const Files = v.strictObject({
   ),
 });
 
+const Sql = v.pipe(
+  v.strictObject({
+    host: v.pipe(
+      v.optional(v.nullable(text(1, 253)), null),
+      describe("Name or address of the server; null: localhost, unless socketPath is given"),
+    ),
+    port: v.optional(whole(1, 65_535, "ports"), 3306),
+    socketPath: v.pipe(
+      v.optional(v.nullable(text(1, 107)), null),
+      describe("The server's socket file on this machine, such as /run/mysqld/mysqld.sock, instead of host"),
+    ),
+    user: v.pipe(text(1, 128), describe("The bridge's user at the server")),
+    passwordFile: v.pipe(
+      v.optional(v.nullable(text(1, 4096)), null),
+      describe("Holds its password and nothing else; null: it has none"),
+    ),
+    database: v.pipe(text(1, 64), describe("Holds the bridge's tables; all their names begin with paddock_")),
+    tls: v.pipe(
+      v.optional(v.nullable(v.strictObject({ ca: v.pipe(text(1, 4096), describe("PEM file")) })), null),
+      describe(
+        "The server shows a certificate for host that ca vouches for; null: what goes over the network is readable",
+      ),
+    ),
+  }),
+  v.check(({ host, socketPath }) => host === null || socketPath === null, "must not have host beside socketPath"),
+  v.check(({ tls, socketPath }) => tls === null || socketPath === null, "must not have tls beside socketPath"),
+);
+
 /** What a sink can be; just one of these stands in its entry. */
-const SINK_KIND_NAMES = ["files"] as const;
+const SINK_KIND_NAMES = ["files", "sql"] as const;
 export type SinkKindName = (typeof SINK_KIND_NAMES)[number];
 
 const Sink = v.pipe(
@@ -45,6 +73,7 @@ const Sink = v.pipe(
       describe("After which fewer are kept; null leaves it to the kind"),
     ),
     files: v.pipe(v.optional(v.nullable(Files), null), describe("Files of lines, one for each reading.")),
+    sql: v.pipe(v.optional(v.nullable(Sql), null), describe("Tables of MariaDB or MySQL.")),
   }),
   v.check((sink) => kindsIn(sink).length === 1, `must have just one of ${SINK_KIND_NAMES.join(", ")}`),
 );
@@ -81,6 +110,7 @@ export const SitesSchema = v.pipe(
 
 export type SinkConfig = v.InferOutput<typeof Sink>;
 export type FilesConfig = v.InferOutput<typeof Files>;
+export type SqlConfig = v.InferOutput<typeof Sql>;
 export type SiteConfig = v.InferOutput<typeof SitesSchema>[number];
 
 /** What a sink of the configuration is. */

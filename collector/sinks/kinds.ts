@@ -28,4 +28,12 @@ export const SINK_KINDS: Readonly<Record<SinkKindName, SinkKind>> = {
       return new FilesSink(files!, context);
     },
   },
+  sql: {
+    maxRows: 1000,
+    maxDelayMs: 1000,
+    async make({ sql }) {
+      const { SqlSink } = await import("./sql/sql-sink.ts");
+      return new SqlSink(sql!);
+    },
+  },
 };

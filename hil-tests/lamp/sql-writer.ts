@@ -6,7 +6,7 @@ import { rowsAt } from "./sql-rows.ts";
  * it stands, again after each failure, and ends. The runner of a collector in small, to be killed at any moment.
  */
 const [socketPath, to] = process.argv.slice(2);
-const sink = new SqlSink({ socketPath, user: "root", database: "paddock" });
+const sink = new SqlSink({ socketPath: socketPath!, user: "root", database: "paddock" });
 for (;;) {
   try {
     const state = await sink.open();

@@ -1,7 +1,7 @@
 import { PaddockError } from "@paddock/base/errors.ts";
 import { readSecret } from "./password.ts";
 import { sqlFailure } from "./failure.ts";
-import type { SqlSinkOptions } from "./options.ts";
+import { DEFAULT_HOST, DEFAULT_PORT, type SqlSinkOptions } from "./options.ts";
 
 /** Whole numbers of 64 bits as text, times as text, bytes as Buffer; all else as mysql2 gives it. */
 export type SqlAnswer = Readonly<Record<string, string | number | Buffer | null>>;
@@ -25,7 +25,7 @@ const CONNECT_MS = 10_000;
  * What every session needs before its first statement, whatever the server's own settings are: times are UTC, what does
  * not fit a column is an error, a backslash escapes, and text compares by its bytes.
  */
-export const SESSION: readonly string[] = [
+const SESSION: readonly string[] = [
   "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
   "SET time_zone = '+00:00'",
   "SET sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
@@ -36,15 +36,15 @@ export const SESSION: readonly string[] = [
 /** Opens a session. Throws PaddockError that says what is wrong with the server, the password or the package. */
 export async function connectSql(options: SqlSinkOptions): Promise<SqlConnection> {
   const { createConnection } = await loadMysql2();
-  const password = options.passwordFile === undefined ? undefined : await readSecret(options.passwordFile);
-  const { host, port, socketPath, user, database } = options;
+  const { host, port, socketPath, user, passwordFile, database, tls } = options;
+  const password = typeof passwordFile === "string" ? await readSecret(passwordFile) : undefined;
   let isLost = false;
   let connection;
   try {
     connection = await createConnection({
-      ...(socketPath === undefined ? { host: host ?? "::1", port: port ?? 3306 } : { socketPath }),
+      ...(typeof socketPath === "string" ? { socketPath } : { host: host ?? DEFAULT_HOST, port: port ?? DEFAULT_PORT }),
       // Names of hosts are checked on request only.
-      ...(options.tls === undefined ? {} : { ssl: { ca: await readCa(options.tls.ca), verifyIdentity: true } }),
+      ...(tls ? { ssl: { ca: await readSecret(tls.ca, "tls.ca"), verifyIdentity: true } } : {}),
       user,
       database,
       ...(password === undefined ? {} : { password }),
@@ -103,8 +103,4 @@ async function loadMysql2(): Promise<typeof import("mysql2/promise")> {
       remedy: "Run npm install where Paddock stands, without --omit=optional.",
     });
   }
-}
-
-async function readCa(file: string): Promise<string> {
-  return readSecret(file, "tls.ca");
 }
