@@ -129,6 +129,35 @@ test("sealed batches are backlog until a receipt names them, and are trimmed aft
   await loop.stop();
 });
 
+test("what a collector holds is believed by a header that was trimmed, as the next one names it, and by no other hash", async () => {
+  const loop = commitLoop(store);
+  for (let byte = 0; byte < 6; byte++) await seal(loop, byte);
+  const hash = headerHash((await store.readHeaders(chain, 4, 4))[0]!.header);
+  await store.acknowledge(chain, [[3, 4]], receiptFor([[3, 4]]).encoded);
+  await store.trim();
+  expect(store.chain(chain)).toMatchObject({ trimmed: [[3, 4]], acknowledged: [[3, 4]] });
+  const errors: string[] = [];
+  const source = new ChainBatchSource({
+    store,
+    gateway: gateway.id,
+    onSealed: () => {},
+    roomFreed: () => {},
+    onDiverged: () => {},
+    quarantine: () => Promise.resolve(true),
+    clock,
+    log: { ...silentLog, error: (event) => errors.push(event) },
+    fatal: (error) => expect(error).toBeUndefined(),
+  });
+  const other = receiptFor([[0, 4]], 5, Buffer.alloc(32, 9));
+  await source.acknowledge(chain, other.receipt, other.encoded, []);
+  expect([store.chain(chain)!.acknowledged, errors]).toEqual([[[3, 4]], ["collector-differs"]]);
+  const same = receiptFor([[0, 4]], 5, hash);
+  await source.acknowledge(chain, same.receipt, same.encoded, []);
+  expect(store.chain(chain)!.acknowledged).toEqual([[0, 4]]);
+  await source.stop();
+  await loop.stop();
+});
+
 test("a comparison is told of when batches were offered and a receipt names them, once that is noted; an answer to a question is none", async () => {
   const loop = commitLoop(store);
   for (const byte of [1, 2, 3]) await seal(loop, byte);
