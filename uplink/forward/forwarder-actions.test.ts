@@ -156,6 +156,12 @@ test("a stop waits for what is under way no longer than it is told, then ends it
   expect([newest("fibre").uploads[0]!.signal.aborted, newest("fibre").closed]).toEqual([true, 1]);
 });
 
+test("a stop with nothing under way ends at once", async () => {
+  const forwarder = await start();
+  await forwarder.stop(5000);
+  expect([newest("fibre").closed, clock.monotonicUs(), clock.timers]).toEqual([1, 0, 0]);
+});
+
 test("a stop ends as soon as the last request has its answer", async () => {
   const forwarder = await start();
   source.seal(1, [FRAME]);
