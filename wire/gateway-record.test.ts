@@ -35,6 +35,20 @@ describe("the gateway's own records", () => {
     expect(decodeGatewayRecord(Buffer.from([0x81, 9]))).toMatchObject({ detail: "unknown kind 9" });
   });
 
+  test("an outcome of a directive that is none is refused by its number", () => {
+    const bytes = Buffer.from(encodeGatewayRecord(RECORDS[3]!));
+    // Behind the heads of array and kind and the id with its head.
+    const at = 3 + DIRECTIVE_ID_BYTES;
+    const outcomes = Array.from({ length: 24 }, (_, outcome) => {
+      bytes[at] = outcome;
+      return decodeGatewayRecord(bytes);
+    });
+    const known = outcomes.filter(({ ok }) => ok);
+    expect(known.length).toBeGreaterThan(1);
+    expect(outcomes.slice(0, known.length)).toEqual(known);
+    for (const outcome of known) expect(outcome).toMatchObject({ value: { outcome: expect.any(String) as string } });
+  });
+
   test("the last epoch may have ended before its first batch", () => {
     const record = { kind: "epoch-change", reason: "fork", previousEpoch: 3, lastSeq: null } as const;
     expect(decodeGatewayRecord(encodeGatewayRecord(record))).toMatchObject({ ok: true, value: record });
