@@ -6,6 +6,8 @@ import { CollectorConfigSchema, operatorSocketPath } from "./config.ts";
 
 const parse = (input: unknown) => parseConfig(CollectorConfigSchema, input, "collector.json");
 
+const sinksOf = (...sinks: unknown[]) => parse({ dataDir: "/var/lib/paddock", sinks }).sinks;
+
 describe("the collector's configuration", () => {
   test("needs a data directory and nothing else", () => {
     const config = parse({ dataDir: "/var/lib/paddock" });
@@ -23,8 +25,7 @@ describe("the collector's configuration", () => {
 
   test("has sinks of one kind each, under different names", () => {
     const files = { directory: "/srv/readings" };
-    const sinks = (...given: unknown[]) => parse({ dataDir: "/var/lib/paddock", sinks: given }).sinks;
-    expect(sinks({ name: "a", files })).toEqual([
+    expect(sinksOf({ name: "a", files })).toEqual([
       {
         name: "a",
         maxRows: null,
@@ -33,15 +34,15 @@ describe("the collector's configuration", () => {
         sql: null,
       },
     ]);
-    expect(() => sinks({ name: "a" })).toThrow(/sinks\[0\].*just one of files/u);
+    expect(() => sinksOf({ name: "a" })).toThrow(/sinks\[0\].*just one of files/u);
     const sql = { user: "bridge", database: "farm" };
-    expect(sinks({ name: "a", sql })).toMatchObject([
+    expect(sinksOf({ name: "a", sql })).toMatchObject([
       { sql: { ...sql, host: null, port: 3306, socketPath: null, passwordFile: null, tls: null } },
     ]);
-    expect(() => sinks({ name: "a", files, sql })).toThrow(/just one of files/u);
-    expect(() => sinks({ name: "a", sql: { ...sql, host: "db", socketPath: "/s" } })).toThrow(/host beside/u);
-    expect(() => sinks({ name: "../a", files })).toThrow(/sinks\[0\]\.name/u);
-    expect(() => sinks({ name: "a", files }, { name: "a", files })).toThrow(/different names/u);
+    expect(() => sinksOf({ name: "a", files, sql })).toThrow(/just one of files/u);
+    expect(() => sinksOf({ name: "a", sql: { ...sql, host: "db", socketPath: "/s" } })).toThrow(/host beside/u);
+    expect(() => sinksOf({ name: "../a", files })).toThrow(/sinks\[0\]\.name/u);
+    expect(() => sinksOf({ name: "a", files }, { name: "a", files })).toThrow(/different names/u);
   });
 
   test("names every field at fault", () => {

@@ -165,6 +165,11 @@ test("the collector has one of its own, which starts as well", async () => {
   const { events, end } = await run(collector, {}, ({ event }) => event === "ready", "paddock-collector");
   expect(events).toContain("ready");
   expect(end).toEqual([0, null]);
+  // And finds the program of its sinks beside itself.
+  const sinks = [{ name: "lines", files: { directory: join(directory, "lines") } }];
+  const withSinks = await run(collector, { sinks }, ({ event }) => event === "sink-opened", "paddock-collector");
+  expect(withSinks.events).toContain("sink-opened");
+  expect(withSinks.end).toEqual([0, null]);
 });
 
 test("a bundle for a processor that is not known is not made", async () => {

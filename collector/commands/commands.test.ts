@@ -113,7 +113,10 @@ describe("the commands", () => {
 
   test("log reads on from a consumer's place and moves it along, and says where the log ends", async () => {
     await paddock("consumers", "reader", "--offset", "1", "--config", config);
+    const look = await paddock("log", "--consumer", "reader", "--no-commit", "--limit", "1", "--config", config);
     const first = await paddock("log", "--consumer", "reader", "--limit", "1", "--config", config);
+    expect(look.stdout).toBe(first.stdout);
+    expect(await paddock("log", "--commit", "--config", config)).toMatchObject({ code: 2 });
     expect(first.stdout.trim().split("\n")).toHaveLength(1);
     const rest = await paddock("log", "--consumer", "reader", "--format", "senml", "--config", config);
     expect(JSON.parse(rest.stdout)).toMatchObject({ offset: 2, value: 21.5 });

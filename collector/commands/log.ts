@@ -17,12 +17,13 @@ type Format = (typeof FORMATS)[number];
 export const log: Command = {
   name: "log",
   usage:
-    "[--config FILE] [--from OFFSET|TIME | --consumer NAME] [--log ID] [--follow] [--format ndjson|cbor|senml] [--limit N]",
+    "[--config FILE] [--from OFFSET|TIME | --consumer NAME [--no-commit]] [--log ID] [--follow] [--format ndjson|cbor|senml] [--limit N]",
   summary: "replay what arrived, in the order it arrived",
   help: `  --config FILE   the collector's configuration, to find its operator socket
   --socket PATH   the operator socket itself
   --from WHERE    a log offset, or a time such as 2026-01-31T12:00:00Z; from the start when absent
   --consumer NAME from the place of this consumer, which moves along behind what was written out
+  --no-commit     leave that place where it is (--commit, to move it, is the default)
   --log ID        only when the log has this name (header paddock-log, "log" in fleet --json): offsets mean nothing in another
   --follow        go on with what arrives
   --format F      ndjson: a JSON line per record, frames in base64url (default)
@@ -35,6 +36,8 @@ export const log: Command = {
       from: { type: "string" },
       consumer: { type: "string" },
       log: { type: "string" },
+      commit: { type: "boolean" },
+      "no-commit": { type: "boolean" },
       follow: { type: "boolean" },
       format: { type: "string" },
       limit: { type: "string" },
@@ -50,6 +53,13 @@ export const log: Command = {
     if (consumer !== undefined && format === "cbor") {
       throw new PaddockError("USAGE", "--consumer goes with --format ndjson or senml.");
     }
+    const commits = parsed.values["no-commit"] !== true;
+    if (consumer === undefined && (!commits || parsed.values["commit"] === true)) {
+      throw new PaddockError("USAGE", "--commit and --no-commit go with --consumer NAME.");
+    }
+    if (!commits && parsed.values["commit"] === true) {
+      throw new PaddockError("USAGE", "--commit and --no-commit exclude each other.");
+    }
     if (consumer !== undefined) query.set("consumer", consumer);
     const name = textOption(parsed, "log");
     if (name !== undefined) query.set("log", name);
@@ -62,7 +72,7 @@ export const log: Command = {
     const answer = await askStream(socket, { path: `/v1/log?${query.toString()}`, accept });
     await refuseErrorStream(answer);
     const pieces = format === "senml" ? readings(answer, limit) : linesWithOffsets(answer);
-    if (consumer !== undefined) await consume(socket, consumer, answer, pieces);
+    if (consumer !== undefined && commits) await consume(socket, consumer, answer, pieces);
     else await writeOut(format === "senml" ? textsOf(pieces) : whole(answer));
     return 0;
   },

@@ -1,4 +1,3 @@
-import { decodeRecords } from "@paddock/wire/record.ts";
 import { hexOf } from "../chain-name.ts";
 import type { WholeBatch, WholeItem } from "../log/log-items.ts";
 import { DatingBook } from "./dating.ts";
@@ -60,11 +59,10 @@ export class ChunkBuilder {
     const dating = this.#book.note(gateway, batch);
     if (dating !== undefined) this.#datings.push(dating);
     if (batch.payload === null) return batch.damaged === true ? "damaged" : "evicted";
-    const { rows, deadLetters } = this.#makeRows(batch, from, this.#book);
+    const { rows, deadLetters, isReadable } = this.#makeRows(batch, from, this.#book);
     for (const row of rows) this.#addRow(row);
     for (const letter of deadLetters) this.#deadLetters.push(letter);
-    const isEmpty = rows.length === 0 && deadLetters.length === 0;
-    return isEmpty && !decodeRecords(batch.payload).ok ? "undecodable" : undefined;
+    return isReadable ? undefined : "undecodable";
   }
 
   #addRow(row: Row): void {

@@ -187,6 +187,7 @@ export class SinkRunner {
     const { place, datings } = await this.#sink.open();
     // With a chunk that is to be written again, the book knows what that taught it.
     if (this.#builder === undefined) this.#book = new DatingBook(datings);
+    this.#log.info("sink-opened", { sink: this.#options.name, offset: place?.offset ?? 0 });
     return { is: "opened", place };
   }
 

@@ -1,6 +1,9 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runInProcess } from "@paddock/base/testing/in-process.ts";
 import { seededRandom } from "@paddock/base/random.ts";
@@ -11,7 +14,7 @@ import { collectorCommand } from "../commands/collector-command.ts";
 import { ask, askJson } from "../operator/operator-client.ts";
 import type { SinkReport } from "../operator/operator-sinks.ts";
 import type { GatewayClient } from "../testing/gateway-client.ts";
-import { CLAIM, TestCollector } from "../testing/test-collector.ts";
+import { CLAIM, testConfig, TestCollector } from "../testing/test-collector.ts";
 import type { DeadLetterReport } from "./dead-letters.ts";
 import { senmlPayload } from "./testing/frames.ts";
 
@@ -194,4 +197,26 @@ test("kill -9 of the process of the sinks at any moment: afterwards the lines ar
   await upload(1);
   await expectAll("a");
   await expectAll("b");
+});
+
+test("the process of the sinks ends with a collector that was killed", async () => {
+  await start([]);
+  const data = join(directory, "data");
+  const sinks = [{ name: "a", files: { directory: join(directory, "a") } }];
+  await writeFile(join(directory, "collector.json"), JSON.stringify(testConfig(data, { sinks })));
+  const main = new URL("../main.ts", import.meta.url).pathname;
+  const running = spawn(process.execPath, [main, "run", "--config", join(directory, "collector.json")], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const ended = once(running, "exit");
+  let pid = 0;
+  for await (const text of createInterface({ input: running.stderr })) {
+    const line = JSON.parse(text) as { event: string; pid: number };
+    if (line.event === "sinks-started") ({ pid } = line);
+    if (line.event === "sink-opened") break;
+  }
+  running.kill("SIGKILL");
+  await ended;
+  expect(pid).toBeGreaterThan(0);
+  await until(() => expect(() => process.kill(pid, 0)).toThrow(/ESRCH/u));
 });
