@@ -4,6 +4,7 @@ import { createWriteStream, existsSync, type WriteStream } from "node:fs";
 import { copyFile, writeFile } from "node:fs/promises";
 import { stripVTControlCharacters } from "node:util";
 import type { Namespace } from "../lab/namespaces.ts";
+import type { DirectStart } from "./direct-start.ts";
 import { EMULATORS, type Emulator } from "./emulators.ts";
 
 export interface MachineOptions {
@@ -23,6 +24,8 @@ export interface MachineOptions {
   readonly memoryMiB?: number;
   /** Put behind the kernel's command line by the boot stub. */
   readonly kernelArguments?: string;
+  /** Starts these in place of what the disk has for UEFI firmware, as the loader of a small board does; x86-64 alone. */
+  readonly direct?: DirectStart;
   /** Begin of the real-time clock, as qemu takes it; default: now. */
   readonly clock?: string;
   /** Whether there is a watchdog (Intel 6300ESB) that resets the machine. */
@@ -171,19 +174,15 @@ function emulatorOf({ architecture = "x86-64" }: MachineOptions): Emulator {
 }
 
 function emulatorArguments(options: MachineOptions): string[] {
-  const { disk, variables, cards, memoryMiB = MEMORY_MIB, kernelArguments, clock, watchdog, tpm, endAtReset } = options;
-  const { machine, firmware } = emulatorOf(options);
+  const { disk, cards, memoryMiB = MEMORY_MIB, clock, watchdog, tpm, endAtReset } = options;
+  const { machine } = emulatorOf(options);
   const args = ["-accel", "tcg,thread=multi", ...machine, "-m", String(memoryMiB), "-nodefaults"];
   args.push("-display", "none", "-serial", "stdio", "-device", "virtio-rng-pci");
-  args.push("-drive", `if=pflash,format=raw,unit=0,readonly=on,file=${firmware}`);
-  args.push("-drive", `if=pflash,format=raw,unit=1,file=${variables}`);
-  args.push(...diskArguments(disk, options.writeLog));
+  args.push(...loaderArguments(options), ...diskArguments(disk, options.writeLog));
   for (const { tap, mac } of cards) {
     args.push("-netdev", `tap,id=${tap},ifname=${tap},script=no,downscript=no`);
     args.push("-device", `virtio-net-pci,netdev=${tap},mac=${mac},romfile=`);
   }
-  if (kernelArguments !== undefined)
-    args.push("-smbios", `type=11,value=${COMMAND_LINE_EXTRA}=${kernelArguments.replaceAll(",", ",,")}`);
   if (clock !== undefined) args.push("-rtc", `base=${clock}`);
   // Whichever of the two the system takes; that of the chipset is tied off unless this is said.
   if (watchdog === true)
@@ -199,6 +198,19 @@ function emulatorArguments(options: MachineOptions): string[] {
     );
   if (endAtReset === true) args.push("-no-reboot");
   return [...args, ...(options.more ?? [])];
+}
+
+function loaderArguments(options: MachineOptions): string[] {
+  const { variables, direct, kernelArguments } = options;
+  if (direct !== undefined) {
+    const commandLine = [direct.commandLine, kernelArguments ?? ""].join(" ").trim();
+    return ["-kernel", direct.kernel, "-initrd", direct.initrd, "-append", commandLine];
+  }
+  const args = ["-drive", `if=pflash,format=raw,unit=0,readonly=on,file=${emulatorOf(options).firmware}`];
+  args.push("-drive", `if=pflash,format=raw,unit=1,file=${variables}`);
+  if (kernelArguments !== undefined)
+    args.push("-smbios", `type=11,value=${COMMAND_LINE_EXTRA}=${kernelArguments.replaceAll(",", ",,")}`);
+  return args;
 }
 
 function diskArguments(disk: string, writeLog: string | undefined): string[] {

@@ -82,12 +82,20 @@ make_verity() {
   device_mapper <$REQUESTS/resume
 }
 
+# little_memory: whether programs have less than 160 MiB, as in nix/image/system-text.ts
+little_memory() {
+  read -r _ total _ </proc/meminfo && [ "$total" -lt 163840 ]
+}
+
 # open_root: the checked root file system at /root
 open_root() {
   data=$(wait_for partition "paddock_$VERSION") || { say "no partition paddock_$VERSION"; return 1; }
   hashes=$(wait_for partition "paddock_${VERSION}_verity") || { say "no partition paddock_${VERSION}_verity"; return 1; }
   make_verity "$data" "$hashes" || { say "dm-verity cannot be set up"; return 1; }
-  mount -t erofs -o ro /dev/dm-0 /root || return 1
+  # What was read compressed is not kept as well: there the programs themselves are dropped and read again all the time.
+  options=ro
+  ! little_memory || options=ro,cache_strategy=disabled
+  mount -t erofs -o $options /dev/dm-0 /root || return 1
   dd if=/dev/dm-0 of=/dev/null bs=1M 2>/dev/null || { say "$data is damaged: a block has another hash than the release"; return 1; }
 }
 
