@@ -146,8 +146,7 @@ describe("a session is not opened, and why is said,", () => {
   });
 
   test("with a key of the collector that is none", () => {
-    const short = () => collectorLinks({ publicKey: Buffer.alloc(31), identity: gateway });
-    expect(short).toThrow(RangeError);
+    expect(() => collectorLinks({ publicKey: Buffer.alloc(31), identity: gateway })).toThrow(RangeError);
   });
 });
 
