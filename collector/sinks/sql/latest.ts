@@ -1,5 +1,6 @@
 import type { Row } from "../row.ts";
 import type { SqlConnection } from "./connection.ts";
+import { textLiteral } from "./literals.ts";
 import { columnsOf } from "./schema.ts";
 import { statementsOf } from "./statements.ts";
 import { insertHead, isNewer, latestTuple } from "./tuples.ts";
@@ -36,19 +37,20 @@ const WHERE_NEWER = ` ON DUPLICATE KEY UPDATE ${columnsOf("paddock_latest")
   .map((column) => `\`${column}\`=IF(${IS_NEWER},VALUES(\`${column}\`),\`${column}\`)`)
   .join(",")}`;
 
-/** Finds the newest row of a channel again, after rows of it were forgotten or dated. */
+/**
+ * Finds the newest row of a channel again, after rows of it were forgotten or dated. Reads from the end of the channel's
+ * index: down to the first row that does not claim to come from after its arrival. A row before that one cannot be
+ * newer, and the few behind it are compared.
+ */
 export async function rebuildLatest(connection: SqlConnection, channelId: number): Promise<void> {
   await connection.run(`DELETE FROM paddock_latest WHERE channel_id=${channelId}`);
-  await connection.run(rebuildStatement(channelId));
-}
-
-/**
- * Reads from the end of the channel's index: down to the first row that does not claim to come from after its arrival.
- * A row before that one cannot be newer, and the few behind it are compared.
- */
-function rebuildStatement(channelId: number): string {
+  const ofChannel = `FROM paddock_readings WHERE channel_id=${channelId}`;
+  const [honest] = await connection.run(`SELECT ts ${ofChannel} AND ts<=arrived ORDER BY ts DESC LIMIT 1`);
+  // As a subquery it would make the server read all rows of the channel.
+  const since = honest === undefined ? "" : ` AND ts>=${textLiteral(String(honest["ts"]))}`;
   const columns = columnsOf("paddock_latest").map((name) => `\`${name}\``);
   const selected = columns.map((name) => (name === "`newest_by`" ? "LEAST(ts,arrived)" : name));
-  const honest = `SELECT h.ts FROM paddock_readings h WHERE h.channel_id=${channelId} AND h.ts<=h.arrived ORDER BY h.ts DESC LIMIT 1`;
-  return `INSERT INTO paddock_latest (${columns.join(",")}) SELECT ${selected.join(",")} FROM paddock_readings WHERE channel_id=${channelId} AND ts>=COALESCE((${honest}),'1000-01-01') ORDER BY LEAST(ts,arrived) DESC,log_offset DESC,part DESC LIMIT 1`;
+  await connection.run(
+    `INSERT INTO paddock_latest (${columns.join(",")}) SELECT ${selected.join(",")} ${ofChannel}${since} ORDER BY LEAST(ts,arrived) DESC,log_offset DESC,part DESC LIMIT 1`,
+  );
 }
