@@ -61,7 +61,7 @@ describe("views", () => {
     const sites = ["0x10", "007", "null", "NULL", "infinity", "epoch", "-0", "16", "a/b c%=é"];
     for (const [offset, site] of sites.entries()) await writeLakeFile(lake, site, [temp(offset, offset)]);
     const found = await rowsOf("SELECT site, typeof(site) AS type FROM readings ORDER BY log_offset");
-    expect(found.map(({ site }) => site)).toEqual(sites.map((site) => (/^null$/iu.test(site) ? null : site)));
+    expect(found.map(({ site }) => site)).toEqual(sites);
     expect(new Set(found.map(({ type }) => type))).toEqual(new Set(["VARCHAR"]));
   });
 
@@ -120,6 +120,34 @@ describe("views", () => {
     const { stdout, stderr } = await query("SELECT value FROM m1299", "--format", "ndjson");
     expect(stdout).toBe('{"value":299}\n');
     expect(stderr).toMatch(/300 measurements; 257 of them have a view/u);
+  });
+
+  test("measurements too many for a folder each are what their names say", async () => {
+    const undated = { timeBy: "collector", clock: "unset" } as const;
+    await writeLakeFile(lake, "a", [temp(0, 1)]);
+    await writeLakeFile(
+      lake,
+      "a",
+      [
+        temp(1, 2),
+        temp(2, 3, { name: "x/Rare" }),
+        temp(3, 4, { name: "x:" }),
+        temp(4, 5, { name: "y:rare", ...undated }),
+      ],
+      { measurement: "_other" },
+    );
+    const value = async (from: string) =>
+      (await query(`SELECT list(value ORDER BY value) AS v FROM ${from}`, "--format", "ndjson")).stdout;
+    for (const boots of ["", `{"gateway":"${PLAIN_ROW.gateway}","boot":3,"zero_us":0}\n`]) {
+      await writeFile(join(lake, "boots.ndjson"), boots);
+      expect(await value("temp")).toBe('{"v":[1,2]}\n');
+      expect(await value("rare")).toBe('{"v":[3,5]}\n');
+      expect(await value("readings WHERE measurement IN ('x:', 'temp')")).toBe('{"v":[1,2,4]}\n');
+    }
+    expect(await query("FROM nothing")).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/nothing does not exist/u),
+    });
   });
 
   test("an empty lake has the right columns and no rows", async () => {
@@ -291,6 +319,15 @@ describe("what is refused", () => {
     ]);
   });
 
+  test("a configuration without a lake", async () => {
+    const config = join(lake, "collector.json");
+    await writeFile(config, JSON.stringify({ dataDir: lake }));
+    expect(await runInProcess(collectorCommand, ["query", "SELECT 1", "--config", config])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^USAGE: .*has no sink that is a lake\. Name the folder/u),
+    });
+  });
+
   test("a folder that is no lake, and an unknown format", async () => {
     await rm(join(lake, "boots.ndjson"));
     expect(await query("SELECT 1")).toMatchObject({ code: 2, stderr: expect.stringMatching(/holds no lake/u) });
@@ -305,7 +342,7 @@ describe("what is refused", () => {
     });
     expect(await runInProcess(collectorCommand, ["query", "SELECT 1"])).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/--lake/u),
+      stderr: expect.stringMatching(/CONFIG_UNREADABLE|--lake/u),
     });
   });
 });

@@ -1,15 +1,18 @@
 import { type Dirent, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { OTHER } from "./views.ts";
 
 /** Files of the lake that are no partition, and show that a folder is one. */
-const MARKS = new Set(["boots.ndjson", "manifest.json", "_manifest.json", "manifest.ndjson"]);
+const MARKS = new Set(["boots.ndjson", "_manifest.jsonl"]);
 
 /** What stands in a lake, as far as names of folders say. */
 export interface LakeFiles {
   readonly directory: string;
   /** Glob patterns of the files of each measurement, by its name in lower case: SQL names are read without case. */
   readonly measurements: ReadonlyMap<string, { readonly name: string; readonly globs: readonly string[] }>;
+  /** Pattern of the folders of measurements that got none of their own; undefined when there is no such folder. */
+  readonly other: string | undefined;
   /** Pattern of all files. */
   readonly glob: string;
 }
@@ -25,18 +28,26 @@ export function lakeFilesOf(directory: string): LakeFiles {
   for (const site of sites) {
     const inSite = join(directory, site.name);
     for (const date of within(inSite).filter(isPartition("date="))) {
-      for (const { name } of within(join(inSite, date.name)).filter(isPartition("measurement="))) folders.add(name);
+      const inDate = join(inSite, date.name);
+      for (const { name } of within(inDate).filter(isPartition("measurement="))) {
+        // Retention leaves folders empty, and a pattern that matches no file is an error.
+        if (!folders.has(name) && within(join(inDate, name)).some(isPart)) folders.add(name);
+      }
     }
   }
   const root = globEscaped(directory);
   const measurements = new Map<string, { name: string; globs: string[] }>();
+  const otherFolder = `measurement=${OTHER}`;
+  const hasOther = folders.delete(otherFolder);
+  const globOf = (folder: string): string => `${root}/site=*/date=*/${folder}/*.parquet`;
   for (const folder of [...folders].toSorted()) {
     const name = decoded(folder.slice("measurement=".length));
     const found = measurements.get(name.toLowerCase()) ?? { name, globs: [] };
-    found.globs.push(`${root}/site=*/date=*/${globEscaped(folder)}/*.parquet`);
+    found.globs.push(globOf(globEscaped(folder)));
     measurements.set(name.toLowerCase(), found);
   }
-  return { directory, measurements, glob: `${root}/site=*/date=*/measurement=*/*.parquet` };
+  const other = hasOther ? globOf(otherFolder) : undefined;
+  return { directory, measurements, other, glob: globOf("measurement=*") };
 }
 
 const REMEDY = "Name the folder that a lake sink of the collector writes to, with --lake, or its configuration.";
@@ -59,6 +70,8 @@ function within(directory: string): Dirent[] {
     throw error;
   }
 }
+
+const isPart = (entry: Dirent): boolean => entry.name.endsWith(".parquet");
 
 const isPartition =
   (prefix: string) =>

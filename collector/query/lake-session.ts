@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { readBoots } from "./boots-file.ts";
 import type { Engine } from "./engine.ts";
 import { globEscaped, lakeFilesOf, type LakeFiles } from "./lake-files.ts";
-import { bootsSql, emptyFileSql, quotedText, viewSql } from "./views.ts";
+import { bootsSql, emptyFileSql, NAMED_MEASUREMENT, quotedText, viewSql } from "./views.ts";
 
 const READINGS = "readings";
 
@@ -31,19 +31,27 @@ export async function openLake(engine: Engine, directory: string, scratch: strin
   const run = (statement: string) => connection.run(statement);
   if (isDated) for (const statement of bootsSql(boots.datings)) await run(statement);
 
-  const chosen = chosenMeasurements(files, namesIn(engine, sql));
+  const named = namesIn(engine, sql);
+  const chosen = chosenMeasurements(files, named);
+  const other = files.other === undefined ? [] : [files.other];
+  const hasOther = other.length > 0;
+  const listed = chosen.length;
+  chosen.push(...(await inOther(engine, files, named)));
   const views = [
-    { name: READINGS, globs: files.measurements.size > 0 ? [files.glob] : [] },
-    ...chosen.map((key) => files.measurements.get(key)!),
+    { name: READINGS, globs: files.measurements.size + other.length > 0 ? [files.glob] : [] },
+    ...chosen.map((only) => {
+      const found = files.measurements.get(only);
+      return { name: found?.name ?? only, globs: [...(found?.globs ?? []), ...other], only };
+    }),
   ];
-  for (const [index, { name, globs }] of views.entries()) {
+  for (const [index, { name, globs, ...more }] of views.entries()) {
     const variable = `paddock_${index}`;
     await run(`SET VARIABLE ${variable} = ${quotedText(empty)}`);
-    await run(viewSql(name, variable, isDated));
+    await run(viewSql(name, variable, { isDated, hasOther, ...more }));
     if (globs.length > 0) await run(`SET VARIABLE ${variable} = [${globs.map(quotedText).join(", ")}]`);
   }
   await run("SET lock_configuration = true");
-  return notesOf(files, chosen.length, boots.unreadable);
+  return notesOf(files, listed, boots.unreadable);
 }
 
 /** A file with the lake's columns and no rows, in folders like the lake's. */
@@ -71,8 +79,29 @@ function chosenMeasurements({ measurements }: LakeFiles, named: readonly string[
   return [...chosen];
 }
 
-function notesOf({ directory, measurements }: LakeFiles, views: number, unreadable: number): LakeNotes {
+/** Which of the names are measurements without a folder of their own: there are too many of them to list. */
+async function inOther(
+  { connection }: Engine,
+  { measurements, other }: LakeFiles,
+  named: readonly string[],
+): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of new Set(named)) {
+    if (other === undefined || name === READINGS || measurements.has(name)) continue;
+    const wanted = `lower(${NAMED_MEASUREMENT}) = ${quotedText(name)}`;
+    const { rowCount } = await connection.run(
+      `SELECT 1 FROM read_parquet(${quotedText(other)}, union_by_name = true) WHERE ${wanted} LIMIT 1`,
+    );
+    if (rowCount > 0) found.push(name);
+  }
+  return found;
+}
+
+function notesOf({ directory, measurements, other }: LakeFiles, views: number, unreadable: number): LakeNotes {
   const notes: string[] = [];
+  if (other !== undefined) {
+    notes.push(`Some of the lake's measurements are too many for a folder each: they have a view when you name them.`);
+  }
   const viewable = measurements.size - (measurements.has(READINGS) ? 1 : 0);
   if (viewable > views) {
     notes.push(`The lake has ${viewable} measurements; ${views} of them have a view here, and any that you name.`);

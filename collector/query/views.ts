@@ -49,19 +49,42 @@ export function quotedText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
+/** The folder of measurements that came when a site's day had too many folders already: their rows say by name what they are. */
+export const OTHER = "_other";
+
+/** As the lake names folders: behind the last `:` or `/` of the name, or all of it when that is empty. */
+export const NAMED_MEASUREMENT = "coalesce(nullif(regexp_extract(name, '[^:/]*$'), ''), name)";
+
+export interface ViewOptions {
+  /** Rows of boots that were dated later get their time, and the day of it. */
+  readonly isDated: boolean;
+  /** Among the files are those of the folder `_other`. */
+  readonly hasOther: boolean;
+  /** In lower case: all other measurements are left out, as far as `_other` holds some. */
+  readonly only?: string;
+}
+
 /**
  * A view over the files that a variable of the session names: what it names is looked at when the view is used, not when it is
  * made, so that a view costs nothing until then. By union_by_name columns are told apart by name, whichever file
- * comes first. With `isDated`, rows of boots that were dated later get their time, and the day of it.
+ * comes first.
  */
-export function viewSql(name: string, variable: string, isDated: boolean): string {
+export function viewSql(name: string, variable: string, { isDated, hasOther, only }: ViewOptions): string {
   const types = FOLDER_COLUMNS.map(([column, type]) => `'${column}': ${type}`).join(", ");
   const files = `read_parquet(getvariable(${quotedText(variable)}), union_by_name = true, hive_partitioning = true, hive_types = {${types}})`;
   const columns = COLUMN_NAMES.map(quotedName).join(", ");
   const head = `CREATE OR REPLACE VIEW ${quotedName(name)} AS`;
-  if (!isDated) return `${head} SELECT ${columns} FROM ${files}`;
-  const undated = `SELECT ${columns} FROM ${files} WHERE time_by IS DISTINCT FROM 'collector'`;
-  return `${head} ${undated} UNION ALL SELECT ${COLUMN_NAMES.map(datedColumn).join(", ")} FROM ${files} r LEFT JOIN ${BOOTS} b ON b.gateway = r.gateway AND b.boot = r.boot WHERE r.time_by = 'collector'`;
+  const source = hasOther ? `(${namedSql(files, columns, only)})` : files;
+  if (!isDated) return `${head} SELECT ${columns} FROM ${source}`;
+  const undated = `SELECT ${columns} FROM ${source} WHERE time_by IS DISTINCT FROM 'collector'`;
+  return `${head} ${undated} UNION ALL SELECT ${COLUMN_NAMES.map(datedColumn).join(", ")} FROM ${source} r LEFT JOIN ${BOOTS} b ON b.gateway = r.gateway AND b.boot = r.boot WHERE r.time_by = 'collector'`;
+}
+
+/** Rows with the measurement that their name says where their folder does not. A filter on it then skips no folder. */
+function namedSql(files: string, columns: string, only: string | undefined): string {
+  const measurement = `CASE measurement WHEN '${OTHER}' THEN ${NAMED_MEASUREMENT} ELSE measurement END`;
+  const all = `SELECT * REPLACE (${measurement} AS measurement) FROM (SELECT ${columns} FROM ${files})`;
+  return only === undefined ? all : `SELECT * FROM (${all}) WHERE lower(measurement) = ${quotedText(only)}`;
 }
 
 /** A relative time of the sensor was added to when its batch arrived; it is added to when it was received instead. */

@@ -39,9 +39,13 @@ export async function writeLakeFile(
   lake: string,
   site: string,
   rows: readonly Row[],
-  { log = "0".repeat(32), name = "part-0", date = dayOf(rows[0]!) } = {},
+  {
+    log = "0".repeat(32),
+    name = "part-0",
+    date = dayOf(rows[0]!),
+    measurement = rows[0]!.name.split(/[:/]/u).at(-1)!,
+  } = {},
 ): Promise<string> {
-  const measurement = rows[0]!.name.split(/[:/]/u).at(-1)!;
   const folders = [`site=${hive(site)}`, `date=${date}`, `measurement=${hive(measurement)}`];
   const folder = join(lake, ...folders);
   await mkdir(folder, { recursive: true });
@@ -54,8 +58,10 @@ function dayOf({ timeUs }: Row): string {
   return new Date(timeUs / 1000).toISOString().slice(0, 10);
 }
 
+/** DuckDB takes a folder called null for no value, whatever the case, unless a letter of it is encoded. */
 function hive(value: string): string {
-  return encodeURIComponent(value).replaceAll("*", "%2A");
+  const text = encodeURIComponent(value).replaceAll("*", "%2A");
+  return /^null$/iu.test(value) ? `%${value.charCodeAt(0).toString(16).toUpperCase()}${value.slice(1)}` : text;
 }
 
 const STRING = { type: "BYTE_ARRAY", converted_type: "UTF8" };
