@@ -61,7 +61,12 @@ export function bodyRefusal(reason: BodyProblem | "content-type", detail: string
 export function sendAnswer(request: AnyRequest, response: AnyResponse, answer: Answer, goesOn = true): void {
   if (response.writableEnded || response.destroyed) return;
   const body = Buffer.from(answer.body ?? "");
-  const headers: Record<string, string> = { ...answer.headers, "content-length": String(body.length) };
+  // Neither has content, and what its length would be is not said (RFC 9110 §8.6).
+  const isBare = answer.status === 204 || answer.status === 304;
+  const headers: Record<string, string> = {
+    ...answer.headers,
+    ...(isBare ? {} : { "content-length": String(body.length) }),
+  };
   if ("stream" in response) {
     const { stream } = response;
     if (stream === undefined || stream.destroyed) return;

@@ -2,7 +2,7 @@ import { expectAccepted } from "@paddock/base/outcome.ts";
 import { decodeHeader } from "@paddock/wire/batch-header.ts";
 import type { Ledger } from "../ledger.ts";
 import { encodeItems } from "./log-items.ts";
-import { renderBatch, renderLoss, type LogRepresentation } from "./log-line.ts";
+import { renderBatch, renderLoss, type LogFormat, type LogRepresentation, type RenderedLines } from "./log-line.ts";
 
 export interface LogRequest {
   /** Log offset of the first record wanted. */
@@ -25,41 +25,62 @@ const PAGE_BYTES = 512 * 1024;
  */
 export async function* readLogLines(ledger: Ledger, request: LogRequest, signal: AbortSignal): AsyncGenerator<Buffer> {
   const { format } = request;
+  if (format !== "batches") {
+    for await (const { bytes, lines } of readRendered(ledger, { ...request, format }, signal)) {
+      if (lines > 0) yield bytes;
+    }
+    return;
+  }
   let next = request.from;
   let left = request.limit ?? Number.POSITIVE_INFINITY;
   while (left > 0 && !signal.aborted) {
-    const maxBatches = format === "batches" ? Math.min(left, PAGE_BATCHES) : PAGE_BATCHES;
-    const read = await ledger.readLog(next, { maxBatches, maxBytes: PAGE_BYTES });
-    // Whoever asks looks first; a log does not get shorter. To end here would pass for the end of the log.
-    if (!read.ok) throw new RangeError(read.detail);
-    if (format === "batches") {
-      const last = read.value.at(-1);
-      const begin = next;
-      if (last !== undefined) yield encodeItems(read.value, (loss) => renderLoss(loss, begin, "cbor").bytes);
-      if (last !== undefined) next = last.offset + last.count;
-      left -= read.value.length;
-      if (read.value.length === 0 && !request.follow) return;
-      if (read.value.length === 0) await growth(ledger, next, signal);
-      continue;
-    }
-    for (const item of read.value) {
+    const items = await page(ledger, next, Math.min(left, PAGE_BATCHES));
+    const last = items.at(-1);
+    const begin = next;
+    if (last !== undefined) yield encodeItems(items, (loss) => renderLoss(loss, begin, "cbor").bytes);
+    if (last !== undefined) next = last.offset + last.count;
+    left -= items.length;
+    if (items.length === 0 && !request.follow) return;
+    if (items.length === 0) await growth(ledger, next, signal);
+  }
+}
+
+/** The same as lines, batch by batch, each with the place behind it; of a batch there may be no line to give. */
+export async function* readRendered(
+  ledger: Ledger,
+  request: LogRequest & { readonly format: LogFormat },
+  signal: AbortSignal,
+): AsyncGenerator<RenderedLines> {
+  const { format } = request;
+  let next = request.from;
+  let left = request.limit ?? Number.POSITIVE_INFINITY;
+  while (left > 0 && !signal.aborted) {
+    const items = await page(ledger, next, PAGE_BATCHES);
+    for (const item of items) {
       const rendered =
         item.lost === undefined
           ? renderBatch({ ...item, decoded: expectAccepted(decodeHeader(item.header)) }, next, left, format)
           : renderLoss(item, next, format);
       next = rendered.nextOffset;
       left -= rendered.lines;
-      if (rendered.lines > 0) yield rendered.bytes;
+      yield rendered;
       if (left <= 0 || signal.aborted) return;
     }
-    if (read.value.length > 0) continue;
+    if (items.length > 0) continue;
     if (!request.follow) return;
     await growth(ledger, next, signal);
   }
 }
 
+async function page(ledger: Ledger, from: number, maxBatches: number) {
+  const read = await ledger.readLog(from, { maxBatches, maxBytes: PAGE_BYTES });
+  // Whoever asks looks first; a log does not get shorter. To end here would pass for the end of the log.
+  if (!read.ok) throw new RangeError(read.detail);
+  return read.value;
+}
+
 /** Resolves once the log reaches beyond `offset`, or when `signal` aborts. */
-function growth(ledger: Ledger, offset: number, signal: AbortSignal): Promise<void> {
+export function growth(ledger: Ledger, offset: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       stop();

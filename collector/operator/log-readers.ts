@@ -40,24 +40,36 @@ export class LogReaders {
   }
 
   /** Sends what `pieces` gives at the pace of the other side, until it ends or one of the two goes. */
-  async send(response: ServerResponse, pieces: (signal: AbortSignal) => AsyncIterable<Uint8Array>): Promise<void> {
+  send(response: ServerResponse, pieces: (signal: AbortSignal) => AsyncIterable<Uint8Array>): Promise<void> {
+    return this.hold(response, async ({ signal, reader }) => {
+      try {
+        for await (const piece of pieces(signal)) {
+          if (response.write(piece)) continue;
+          reader.stalledSince = this.#clock.monotonicUs();
+          await once(response, "drain", { signal });
+          reader.stalledSince = undefined;
+        }
+        // What ends before its end must not look like a whole answer.
+        if (signal.aborted) response.destroy();
+        else response.end();
+      } catch (error) {
+        response.destroy();
+        if (!signal.aborted) throw error;
+      }
+    });
+  }
+
+  /** Keeps a place for whoever waits for `response`, while `work` goes on; its signal aborts when one of the two goes. */
+  async hold<Result>(
+    response: ServerResponse,
+    work: (held: { readonly signal: AbortSignal; readonly reader: Reader }) => Promise<Result>,
+  ): Promise<Result> {
     const reader: Reader = { gone: new AbortController(), stalledSince: undefined };
     this.#readers.add(reader);
     response.once("close", () => reader.gone.abort());
     const signal = AbortSignal.any([reader.gone.signal, this.#stopping.signal]);
     try {
-      for await (const piece of pieces(signal)) {
-        if (response.write(piece)) continue;
-        reader.stalledSince = this.#clock.monotonicUs();
-        await once(response, "drain", { signal });
-        reader.stalledSince = undefined;
-      }
-      // What ends before its end must not look like a whole answer.
-      if (signal.aborted) response.destroy();
-      else response.end();
-    } catch (error) {
-      response.destroy();
-      if (!signal.aborted) throw error;
+      return await work({ signal, reader });
     } finally {
       this.#readers.delete(reader);
     }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "@paddock/base/clock.ts";
 import { messageOf } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
+import { systemRandom } from "@paddock/base/random.ts";
 import { hexOf } from "../chain-name.ts";
 import type { CollectorLimits } from "../config.ts";
 import { fleetReport, gapReport, type FleetSources } from "../fleet/fleet-report.ts";
@@ -19,6 +20,8 @@ import type { KeptReceipts } from "../proof/kept-receipts.ts";
 import type { Gateway, GatewayRegistry } from "../registry/gateway-registry.ts";
 import type { Scrub } from "../scrub.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
+import { answerStream } from "../streams/durable-stream.ts";
+import { logStream } from "../streams/stream-source.ts";
 import { verifyLedger } from "../verify-ledger.ts";
 import { refuseForeignPage, refuseWithoutToken } from "./guard.ts";
 import { answerRollout, type RolloutContext } from "./operator-rollout.ts";
@@ -50,16 +53,24 @@ export interface OperatorHandler {
   stopFollowers(): void;
 }
 
+/** Where the log is read by the Durable Streams protocol: docs/protocol.md §3.7. */
+const STREAM_PATH = "/v1/streams/log";
+
 /** The operator's side: docs/protocol.md §3.4. */
 export function operatorHandler(context: OperatorContext): OperatorHandler {
   const readers = new LogReaders(context.limits.maxFollowers, context.clock);
+
+  const streams = { readers, clock: context.clock, chance: () => systemRandom.float() };
 
   const route = async (request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> => {
     const target = request.url ?? "/";
     // A target that begins with two slashes would be read as a host.
     const url = target.startsWith("//") ? null : URL.parse(target, "http://operator");
     if (url === null) return errorAnswer(400, "url", "The request's target is no path.");
-    const key = `${request.method} ${url.pathname}`;
+    const { pathname, searchParams } = url;
+    if (pathname === STREAM_PATH)
+      return answerStream(request, response, searchParams, logStream(context.ledger), streams);
+    const key = `${request.method} ${pathname}`;
     switch (key) {
       case "GET /healthz":
         return { status: 200, body: "ok\n" };
