@@ -10,6 +10,13 @@ import { MARIADBS, MariadbServer } from "../lamp/mariadb-server.ts";
 
 /** What a server, its administrator and other users do to the SQL bridge; it says what helps, and goes on by itself. */
 
+const chunk = (from: number): RowChunk => testChunk(from, from + 5, { rows: testRows(from, from + 5) });
+const refused = (detail: RegExp, remedy: RegExp) => ({
+  code: "SINK_REFUSED",
+  message: expect.stringMatching(detail) as string,
+  remedy: expect.stringMatching(remedy) as string,
+});
+
 describe.each(MARIADBS)("$name", (kind) => {
   let server: MariadbServer;
   let sink: SqlSink;
@@ -41,12 +48,6 @@ describe.each(MARIADBS)("$name", (kind) => {
     return session;
   }
 
-  const chunk = (from: number): RowChunk => testChunk(from, from + 5, { rows: testRows(from, from + 5) });
-  const refused = (detail: RegExp, remedy: RegExp) => ({
-    code: "SINK_REFUSED",
-    message: expect.stringMatching(detail) as string,
-    remedy: expect.stringMatching(remedy) as string,
-  });
   const unavailable = { code: "SINK_UNAVAILABLE", disposition: "retry" };
   const count = (): Promise<string> => server.ask("SELECT COUNT(*) FROM paddock_readings");
 
@@ -138,8 +139,6 @@ describe.each(MARIADBS)("$name", (kind) => {
     });
 
     test("whose making was cut short are made to their end", async () => {
-      const made = (await connectSql(options("root"))) as SqlConnection;
-      others.push(made);
       await sink.open();
       await server.ask(
         "DELETE FROM paddock_schema; DROP TABLE paddock_sink; DROP TABLE paddock_losses; DROP VIEW paddock_vz_data",

@@ -9,6 +9,23 @@ import { MARIADBS, MariadbServer } from "../lamp/mariadb-server.ts";
 const START_US = 1_760_000_000_000_000;
 const BOOT = { gateway: TEST_GATEWAY, boot: 9, zeroUs: START_US - 7_000_000 };
 
+const undated = (offset: number, more: Partial<Row> = {}): Row =>
+  testRow({
+    offset,
+    boot: BOOT.boot,
+    clock: "unset",
+    timeBy: "collector",
+    timeUs: START_US,
+    arrivedMs: START_US / 1000,
+    monotonicUs: 1_000_000 + offset,
+    ...more,
+  });
+
+const at = (offset: number, timeUs: number, arrivedUs: number): Row =>
+  testRow({ offset, timeUs, arrivedMs: arrivedUs / 1000 });
+
+const letter = (offset: number) => ({ offset, gateway: TEST_GATEWAY, source: "barn", reason: "none" });
+
 describe.each(MARIADBS)("$name", (kind) => {
   let server: MariadbServer;
   let sink: SqlSink;
@@ -30,18 +47,6 @@ describe.each(MARIADBS)("$name", (kind) => {
     const latest = await server.ask("SELECT channel_id,ts,log_offset,part FROM paddock_latest ORDER BY 1");
     expect(latest).toBe(all);
   }
-
-  const undated = (offset: number, more: Partial<Row> = {}): Row =>
-    testRow({
-      offset,
-      boot: BOOT.boot,
-      clock: "unset",
-      timeBy: "collector",
-      timeUs: START_US,
-      arrivedMs: START_US / 1000,
-      monotonicUs: 1_000_000 + offset,
-      ...more,
-    });
 
   test("rows of a boot are dated by microseconds, with the distance that the sensor gave, and no others", async () => {
     const rows = [
@@ -85,8 +90,6 @@ describe.each(MARIADBS)("$name", (kind) => {
   }
 
   test("a sensor whose clock was far ahead once is not the newest for ever", async () => {
-    const at = (offset: number, timeUs: number, arrivedUs: number): Row =>
-      testRow({ offset, timeUs, arrivedMs: arrivedUs / 1000 });
     const later = START_US + 60_000_000;
     await sink.write(testChunk(0, 1, { rows: [at(0, 4e15, START_US)] }));
     expect(await server.ask("SELECT log_offset FROM paddock_latest")).toBe("0");
@@ -101,7 +104,6 @@ describe.each(MARIADBS)("$name", (kind) => {
 
   test("a rewind forgets what stands from there on, exactly, however far, and goes on", async () => {
     const rows = Array.from({ length: 40 }, (_, offset) => testRow({ offset, name: `n${offset % 7}` }));
-    const letter = (offset: number) => ({ offset, gateway: TEST_GATEWAY, source: "barn", reason: "none" });
     await sink.write(testChunk(0, 40, { rows, deadLetters: [letter(3), letter(30)], datings: [] }));
     const before = await server.ask("SELECT * FROM paddock_readings WHERE log_offset<17 ORDER BY id");
     await sink.rewind(17, testChunk(0, 17).place);

@@ -166,7 +166,7 @@ describe.each(MARIADBS)("$name", (kind) => {
       expect(uuids[0]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/u);
       await server.freshDatabase();
       sink = newSink();
-      await keep(VALUES.toReversed().map((row, index) => ({ ...row, offset: index })));
+      await keep(VALUES.toReversed().map((row, index) => Object.assign({}, row, { offset: index })));
       expect(await lines("SELECT uuid FROM paddock_vz_entities ORDER BY title")).toEqual(uuids);
     });
 
