@@ -31,6 +31,7 @@ describe("the collector's configuration", () => {
         maxRows: null,
         maxDelayMs: null,
         files: { ...files, format: "ndjson", rotateBytes: 67_108_864, rotateAgeMs: 86_400_000, keepFiles: null },
+        lake: null,
         sql: null,
       },
     ]);

@@ -53,8 +53,16 @@ const Sql = v.pipe(
   v.check(({ tls, socketPath }) => tls === null || socketPath === null, "must not have tls beside socketPath"),
 );
 
+const Lake = v.strictObject({
+  directory: v.pipe(text(1, 4096), describe("Holds the lake and its place in the log; this sink's alone")),
+  retentionDays: v.pipe(
+    v.optional(v.nullable(whole(1, 36_500, "days")), null),
+    describe("Days whose rows are kept, before today; null keeps all"),
+  ),
+});
+
 /** What a sink can be; just one of these stands in its entry. */
-const SINK_KIND_NAMES = ["files", "sql"] as const;
+const SINK_KIND_NAMES = ["files", "lake", "sql"] as const;
 export type SinkKindName = (typeof SINK_KIND_NAMES)[number];
 
 const Sink = v.pipe(
@@ -73,6 +81,7 @@ const Sink = v.pipe(
       describe("After which fewer are kept; null leaves it to the kind"),
     ),
     files: v.pipe(v.optional(v.nullable(Files), null), describe("Files of lines, one for each reading.")),
+    lake: v.pipe(v.optional(v.nullable(Lake), null), describe("Parquet files by site, date and measurement.")),
     sql: v.pipe(v.optional(v.nullable(Sql), null), describe("Tables of MariaDB or MySQL.")),
   }),
   v.check((sink) => kindsIn(sink).length === 1, `must have just one of ${SINK_KIND_NAMES.join(", ")}`),
@@ -110,6 +119,7 @@ export const SitesSchema = v.pipe(
 
 export type SinkConfig = v.InferOutput<typeof Sink>;
 export type FilesConfig = v.InferOutput<typeof Files>;
+export type LakeConfig = v.InferOutput<typeof Lake>;
 export type SqlConfig = v.InferOutput<typeof Sql>;
 export type SiteConfig = v.InferOutput<typeof SitesSchema>[number];
 

@@ -28,6 +28,14 @@ export const SINK_KINDS: Readonly<Record<SinkKindName, SinkKind>> = {
       return new FilesSink(files!, context);
     },
   },
+  lake: {
+    maxRows: 100_000,
+    maxDelayMs: 60_000,
+    async make({ lake }, context) {
+      const { LakeSink } = await import("./lake/lake-sink.ts");
+      return new LakeSink(lake!, context);
+    },
+  },
   sql: {
     maxRows: 1000,
     maxDelayMs: 1000,
