@@ -150,14 +150,14 @@ describe.each(MARIADBS)("$name", (kind) => {
       }
     },
   );
-
-  /** Few times, so that many are equal; some from the future, some without any. */
-  function chanceRow(offset: number): Row {
-    const arrivedMs = START_US / 1000 + Math.floor(Math.random() * 8);
-    const name = `n${Math.floor(Math.random() * 3)}`;
-    const boot = Math.floor(Math.random() * 3);
-    if (Math.random() < 0.3) return undated(offset, { name, boot, arrivedMs, timeUs: arrivedMs * 1000 });
-    const timeUs = arrivedMs * 1000 + Math.floor(Math.random() * 12 - 8) * 1000;
-    return testRow({ offset, name, boot, arrivedMs, timeUs });
-  }
 });
+
+/** Few times, so that many are equal; some from the future, some without any. */
+function chanceRow(offset: number): Row {
+  const arrivedMs = START_US / 1000 + Math.floor(Math.random() * 8);
+  const name = `n${Math.floor(Math.random() * 3)}`;
+  const boot = Math.floor(Math.random() * 3);
+  if (Math.random() < 0.3) return undated(offset, { name, boot, arrivedMs, timeUs: arrivedMs * 1000 });
+  const timeUs = arrivedMs * 1000 + Math.floor(Math.random() * 12 - 8) * 1000;
+  return testRow({ offset, name, boot, arrivedMs, timeUs });
+}
