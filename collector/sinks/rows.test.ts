@@ -98,6 +98,10 @@ describe("what a row says", () => {
   });
 });
 
+function header(boot: number, clock: ClockQuality, wall = WALL_MS): LoggedBatch {
+  return { decoded: { position: { boot, clock, wall, monotonic: 0 } } } as LoggedBatch;
+}
+
 describe("how good a time is", () => {
   const relative = { hex: valued(3, "0201 0620"), offset: 2_000_000 };
 
@@ -121,8 +125,6 @@ describe("how good a time is", () => {
 
   test("a boot is dated once, by a clock that was set; the oldest of many is forgotten", () => {
     const book = new DatingBook();
-    const header = (boot: number, clock: ClockQuality, wall = WALL_MS) =>
-      ({ decoded: { position: { boot, clock, wall, monotonic: 0 } } }) as LoggedBatch;
     expect(book.note(GATEWAY, header(1, 0))).toBeUndefined();
     expect(book.note(GATEWAY, header(1, 1))).toBeDefined();
     expect(book.note(GATEWAY, header(1, 2))).toBeUndefined();
