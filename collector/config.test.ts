@@ -33,13 +33,25 @@ describe("the collector's configuration", () => {
         files: { ...files, format: "ndjson", rotateBytes: 67_108_864, rotateAgeMs: 86_400_000, keepFiles: null },
         lake: null,
         sql: null,
+        redis: null,
       },
     ]);
-    expect(() => sinksOf({ name: "a" })).toThrow(/sinks\[0\].*just one of files/u);
+    const lake = { directory: "/srv/lake" };
+    expect(sinksOf({ name: "a", lake })).toMatchObject([{ files: null, lake: { ...lake, retentionDays: null } }]);
+    expect(sinksOf({ name: "a", redis: {} })[0]!.redis).toEqual({
+      socketPath: null,
+      host: "::1",
+      port: 6379,
+      username: null,
+      passwordFile: null,
+      db: 0,
+      prefix: "paddock:",
+    });
     const sql = { user: "bridge", database: "farm" };
     expect(sinksOf({ name: "a", sql })).toMatchObject([
       { sql: { ...sql, host: null, port: 3306, socketPath: null, passwordFile: null, tls: null } },
     ]);
+    expect(() => sinksOf({ name: "a" })).toThrow(/sinks\[0\].*just one of files/u);
     expect(() => sinksOf({ name: "a", files, sql })).toThrow(/just one of files/u);
     expect(() => sinksOf({ name: "a", sql: { ...sql, host: "db", socketPath: "/s" } })).toThrow(/host beside/u);
     expect(() => sinksOf({ name: "../a", files })).toThrow(/sinks\[0\]\.name/u);

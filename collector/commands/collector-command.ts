@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   log: async () => (await import("./log.ts")).log,
   ledger: async () => (await import("./ledger.ts")).ledger,
   consumers: async () => (await import("./consumers.ts")).consumers,
+  lake: async () => (await import("./lake.ts")).lake,
   query: async () => (await import("./query.ts")).query,
   sinks: async () => (await import("./sinks.ts")).sinks,
   "export-proof": async () => (await import("./export-proof.ts")).exportProof,

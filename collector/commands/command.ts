@@ -94,3 +94,14 @@ export async function configOf(parsed: Parsed): Promise<{ readonly path: string;
     throw new PaddockError(error.code, error.message, { cause: error, remedy });
   }
 }
+
+/** The lake that a command means: `--lake`, or the one lake of the configuration. Throws USAGE, CONFIG_UNREADABLE or CONFIG_INVALID. */
+export async function lakeDirectoryOf(parsed: Parsed): Promise<string> {
+  const named = textOption(parsed, "lake");
+  if (named !== undefined) return named;
+  const { path, config } = await configOf(parsed);
+  const lakes = config.sinks.flatMap(({ lake }) => (lake === null ? [] : [lake.directory]));
+  if (lakes.length === 1) return lakes[0]!;
+  const found = lakes.length === 0 ? "has no sink that is a lake" : `has ${lakes.length} sinks that are a lake`;
+  throw new PaddockError("USAGE", `${path} ${found}.`, { remedy: "Name the folder of the lake with --lake DIR." });
+}

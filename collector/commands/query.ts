@@ -6,7 +6,7 @@ import type { Answer } from "../query/answer.ts";
 import { loadDuckDB } from "../query/duckdb.ts";
 import { type Format, FORMATS, WRITERS } from "../query/formats.ts";
 import { queryLake } from "../query/query-lake.ts";
-import { configOf, parseCommandLine, textOption, type Command, type Parsed } from "./command.ts";
+import { lakeDirectoryOf, parseCommandLine, textOption, type Command, type Parsed } from "./command.ts";
 import { wroteOut } from "./standard-output.ts";
 
 export const query: Command = {
@@ -33,7 +33,7 @@ fetched. Ends with 1 when a part of the lake could not be taken into account, 2 
     } as const;
     const parsed = parseCommandLine(argv, options, [1, 1]);
     const format = formatOf(parsed);
-    const lake = resolve(await lakeOf(parsed));
+    const lake = resolve(await lakeDirectoryOf(parsed));
     const given = parsed.positionals[0]!;
     const sql = given === "-" ? await text(process.stdin) : given;
     let hasBegun = false;
@@ -49,21 +49,6 @@ fetched. Ends with 1 when a part of the lake could not be taken into account, 2 
     return isPartial ? 1 : 0;
   },
 };
-
-/** Where a configuration says that a lake is. */
-type LakeSinks = readonly { readonly name: string; readonly lake?: { readonly directory: string } | null }[];
-
-/** The lake that the command line names, or the one of the collector's configuration. Throws PaddockError. */
-async function lakeOf(parsed: Parsed): Promise<string> {
-  const named = textOption(parsed, "lake");
-  if (named !== undefined) return named;
-  const { path, config } = await configOf(parsed);
-  const sinks: LakeSinks = config.sinks;
-  const lakes = sinks.flatMap(({ lake }) => (lake === null || lake === undefined ? [] : [lake.directory]));
-  if (lakes.length === 1) return lakes[0]!;
-  const found = lakes.length === 0 ? "has no sink that is a lake" : `has ${lakes.length} sinks that are a lake`;
-  throw new PaddockError("USAGE", `${path} ${found}.`, { remedy: "Name the folder of the lake with --lake DIR." });
-}
 
 function formatOf(parsed: Parsed): Format {
   const format = textOption(parsed, "format") ?? (parsed.values["json"] === true ? "json" : "table");

@@ -54,15 +54,28 @@ const Sql = v.pipe(
 );
 
 const Lake = v.strictObject({
-  directory: v.pipe(text(1, 4096), describe("Holds the lake and its place in the log; this sink's alone")),
+  directory: v.pipe(text(1, 4096), describe("Holds the Parquet files and their journal; this sink's alone")),
   retentionDays: v.pipe(
     v.optional(v.nullable(whole(1, 36_500, "days")), null),
-    describe("Days whose rows are kept, before today; null keeps all"),
+    describe("Days for which a day's partitions are kept after it; null keeps all"),
   ),
 });
 
+const Redis = v.strictObject({
+  socketPath: v.pipe(v.optional(v.nullable(text(1, 107)), null), describe("Unix socket, in place of host and port")),
+  host: v.optional(text(1, 255), "::1"),
+  port: v.optional(whole(1, 65_535, "ports"), 6379),
+  username: v.optional(v.nullable(text(1, 128)), null),
+  passwordFile: v.pipe(
+    v.optional(v.nullable(text(1, 4096)), null),
+    describe("File with the password, read when the sink is opened"),
+  ),
+  db: v.optional(whole(0, 16_383, "databases"), 0),
+  prefix: v.pipe(v.optional(text(0, 128), "paddock:"), describe("What all keys begin with; one collector's alone")),
+});
+
 /** What a sink can be; just one of these stands in its entry. */
-const SINK_KIND_NAMES = ["files", "lake", "sql"] as const;
+const SINK_KIND_NAMES = ["files", "lake", "sql", "redis"] as const;
 export type SinkKindName = (typeof SINK_KIND_NAMES)[number];
 
 const Sink = v.pipe(
@@ -81,8 +94,12 @@ const Sink = v.pipe(
       describe("After which fewer are kept; null leaves it to the kind"),
     ),
     files: v.pipe(v.optional(v.nullable(Files), null), describe("Files of lines, one for each reading.")),
-    lake: v.pipe(v.optional(v.nullable(Lake), null), describe("Parquet files by site, date and measurement.")),
+    lake: v.pipe(
+      v.optional(v.nullable(Lake), null),
+      describe("Parquet files by site, date and measurement, which DuckDB and others read."),
+    ),
     sql: v.pipe(v.optional(v.nullable(Sql), null), describe("Tables of MariaDB or MySQL.")),
+    redis: v.pipe(v.optional(v.nullable(Redis), null), describe("The newest reading of each sensor's names.")),
   }),
   v.check((sink) => kindsIn(sink).length === 1, `must have just one of ${SINK_KIND_NAMES.join(", ")}`),
 );
@@ -119,8 +136,8 @@ export const SitesSchema = v.pipe(
 
 export type SinkConfig = v.InferOutput<typeof Sink>;
 export type FilesConfig = v.InferOutput<typeof Files>;
-export type LakeConfig = v.InferOutput<typeof Lake>;
 export type SqlConfig = v.InferOutput<typeof Sql>;
+export type RedisConfig = v.InferOutput<typeof Redis>;
 export type SiteConfig = v.InferOutput<typeof SitesSchema>[number];
 
 /** What a sink of the configuration is. */

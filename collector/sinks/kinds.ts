@@ -28,20 +28,35 @@ export const SINK_KINDS: Readonly<Record<SinkKindName, SinkKind>> = {
       return new FilesSink(files!, context);
     },
   },
-  lake: {
-    maxRows: 100_000,
-    maxDelayMs: 60_000,
-    async make({ lake }, context) {
-      const { LakeSink } = await import("./lake/lake-sink.ts");
-      return new LakeSink(lake!, context);
-    },
-  },
   sql: {
     maxRows: 1000,
     maxDelayMs: 1000,
     async make({ sql }) {
       const { SqlSink } = await import("./sql/sql-sink.ts");
       return new SqlSink(sql!);
+    },
+  },
+  lake: {
+    maxRows: 50_000,
+    maxDelayMs: 10_000,
+    async make({ lake }, { clock, log, name }) {
+      const { LakeSink } = await import("./lake/lake-sink.ts");
+      const { directory, retentionDays } = lake!;
+      const onLost = (lost: readonly string[]): void => log.warn("lake-files-made-again", { sink: name, lost });
+      return new LakeSink({
+        directory,
+        retentionDays: retentionDays ?? undefined,
+        wallMs: () => clock.wallMs(),
+        onLost,
+      });
+    },
+  },
+  redis: {
+    maxRows: 10_000,
+    maxDelayMs: 1000,
+    async make({ redis }) {
+      const { RedisSink } = await import("./redis/redis-sink.ts");
+      return new RedisSink(redis!);
     },
   },
 };

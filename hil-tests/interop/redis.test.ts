@@ -2,25 +2,26 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { seededRandom } from "@paddock/base/random.ts";
-import { RedisSink, type RedisSinkOptions } from "@paddock/collector/sinks/redis/redis-sink.ts";
+import type { RedisConfig } from "@paddock/collector/sinks/config.ts";
+import { RedisSink } from "@paddock/collector/sinks/redis/redis-sink.ts";
 import type { Row } from "@paddock/collector/sinks/row.ts";
 import type { RowChunk } from "@paddock/collector/sinks/sink.ts";
 import { testRow } from "@paddock/collector/sinks/testing/row.ts";
 
 let directory: string;
 let server: ChildProcess | undefined;
-let options: RedisSinkOptions;
+let options: RedisConfig;
 let sink: RedisSink;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "paddock-redis-"));
   const socketPath = join(directory, "redis.sock");
-  options = { socketPath, host: "", port: 0, username: null, password: null, db: 0, prefix: "pad[dock]:" };
+  options = { socketPath, host: "", port: 0, username: null, passwordFile: null, db: 0, prefix: "pad[dock]:" };
   sink = new RedisSink(options);
   await startServer();
 });
@@ -120,10 +121,14 @@ test("a flush is noticed, and all is there again after a replay; a rebuild forge
 describe("what goes wrong is told", () => {
   test("a server that is away, a password, a place that is none, no room", async () => {
     cli("CONFIG", "SET", "requirepass", "secret");
-    for (const password of ["wrong", null]) {
-      await expect(new RedisSink({ ...options, password }).open()).rejects.toMatchObject({ code: "SINK_REFUSED" });
+    await writeFile(join(directory, "wrong"), "wrong");
+    await writeFile(join(directory, "right"), "secret\n");
+    for (const name of ["wrong", "missing"]) {
+      const wrong = new RedisSink({ ...options, passwordFile: join(directory, name) });
+      await expect(wrong.open()).rejects.toMatchObject({ code: "SINK_REFUSED" });
     }
-    const right = new RedisSink({ ...options, password: "secret" });
+    await expect(new RedisSink(options).open()).rejects.toMatchObject({ code: "SINK_REFUSED" });
+    const right = new RedisSink({ ...options, passwordFile: join(directory, "right") });
     await right.open();
     await right.close();
     cli("-a", "secret", "CONFIG", "SET", "requirepass", "");

@@ -1,91 +1,114 @@
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat, truncate } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { syncDirectory } from "@paddock/base/durable-file.ts";
 
-/** Files are written under a name with this behind it, which no pattern of a reader matches. */
-export const UNFINISHED = ".unfinished";
+/** What the lake does to a disk; replaced under test by one that fails or dies. Paths are below the lake. */
+export interface LakeDisk {
+  /** Writes a file that is not there yet, with its folders, and waits until it is durable. */
+  write(path: string, bytes: Uint8Array): Promise<void>;
+  /** Appends to a file, which is made where it is missing, and waits until that is durable. */
+  append(path: string, bytes: Uint8Array): Promise<void>;
+  /** Undefined when there is none. */
+  read(path: string): Promise<Buffer | undefined>;
+  /** Bytes; undefined when there is none. */
+  size(path: string): Promise<number | undefined>;
+  rename(from: string, to: string): Promise<void>;
+  truncate(path: string, bytes: number): Promise<void>;
+  /** Nothing where there is none. Folders that it leaves empty go with it. */
+  remove(path: string): Promise<void>;
+  /** Makes the names in the folders of these paths durable. */
+  syncFolders(paths: readonly string[]): Promise<void>;
+  /** Every file below the lake. */
+  list(): Promise<string[]>;
+}
 
-/** What the lake does to a disk, so that a test can fill it. Paths are those in the lake. */
-export class LakeDisk {
-  readonly root: string;
+export class DirectoryDisk implements LakeDisk {
+  readonly #root: string;
 
   constructor(root: string) {
-    this.root = root;
+    this.#root = root;
   }
 
-  path(name: string): string {
-    return join(this.root, name);
+  async write(path: string, bytes: Uint8Array): Promise<void> {
+    const file = this.#at(path);
+    await mkdir(dirname(file), { recursive: true, mode: 0o750 });
+    await writeThrough(file, "w", bytes);
   }
 
-  /** Makes the folder of a file and those above it, in the lake, durably. */
-  async makeFolder(name: string): Promise<void> {
-    const first = await mkdir(this.path(name), { recursive: true, mode: 0o750 });
-    if (first === undefined) return;
-    for (let made = this.path(name); ; made = dirname(made)) {
-      await syncDirectory(dirname(made));
-      if (made === first || dirname(made) === made) return;
-    }
+  async append(path: string, bytes: Uint8Array): Promise<void> {
+    await writeThrough(this.#at(path), "a", bytes);
   }
 
-  /** Writes a whole file, durably but for its name. */
-  async writeFile(name: string, bytes: Uint8Array): Promise<void> {
-    const file = await open(this.path(name), "w", 0o640);
-    try {
-      await file.writeFile(bytes);
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
+  async read(path: string): Promise<Buffer | undefined> {
+    return orUndefined(readFile(this.#at(path)));
   }
 
-  /** Adds to a file behind its first `at` bytes, durably; what stood there is gone. */
-  async append(name: string, at: number, text: string): Promise<void> {
-    const file = await open(this.path(name), at === 0 ? "w" : "r+", 0o640);
-    try {
-      await file.truncate(at);
-      const bytes = Buffer.from(text, "utf8");
-      for (let done = 0; done < bytes.length;) {
-        done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
-      }
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    if (at === 0) await syncDirectory(this.root);
+  async size(path: string): Promise<number | undefined> {
+    return (await orUndefined(stat(this.#at(path))))?.size;
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await rename(this.path(from), this.path(to));
+    await rename(this.#at(from), this.#at(to));
   }
 
-  async remove(name: string): Promise<void> {
-    await rm(this.path(name), { force: true });
+  async truncate(path: string, bytes: number): Promise<void> {
+    await truncate(this.#at(path), bytes);
   }
 
-  async syncFolders(folders: Iterable<string>): Promise<void> {
-    for (const folder of new Set(folders)) await syncDirectory(this.path(folder));
-  }
-
-  /** Length of a file, or undefined when it is none. */
-  async length(name: string): Promise<number | undefined> {
-    try {
-      const found = await stat(this.path(name));
-      return found.isFile() ? found.size : undefined;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw error;
-    }
-  }
-
-  /** Every file in a folder of a site. */
-  async files(): Promise<string[]> {
-    const found: string[] = [];
-    for (const site of await readdir(this.root)) {
-      if (!site.startsWith("site=")) continue;
-      for (const entry of await readdir(this.path(site), { withFileTypes: true, recursive: true })) {
-        if (entry.isFile()) found.push(join(entry.parentPath, entry.name).slice(join(this.root, "/").length));
+  async remove(path: string): Promise<void> {
+    await rm(this.#at(path), { force: true });
+    for (let folder = dirname(path); folder !== "."; folder = dirname(folder)) {
+      try {
+        await rmdir(this.#at(folder));
+      } catch {
+        // It holds something else.
+        return;
       }
     }
-    return found;
   }
+
+  async syncFolders(paths: readonly string[]): Promise<void> {
+    const folders = new Set(["."]);
+    for (const path of paths) {
+      for (let folder = dirname(path); folder !== "."; folder = dirname(folder)) folders.add(folder);
+    }
+    for (const folder of folders) await orUndefined(syncDirectory(this.#at(folder)));
+  }
+
+  async list(): Promise<string[]> {
+    const entries = (await orUndefined(readdir(this.#root, { recursive: true, withFileTypes: true }))) ?? [];
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(this.#root.length + 1))
+      .toSorted();
+  }
+
+  #at(path: string): string {
+    return join(this.#root, path);
+  }
+}
+
+async function writeThrough(path: string, flags: "w" | "a", bytes: Uint8Array): Promise<void> {
+  const file = await open(path, flags, 0o640);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function orUndefined<Value>(promise: Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Hex. */
+export function sha256Of(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -1,210 +1,186 @@
 import { mkdir } from "node:fs/promises";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { VERSION } from "@paddock/base/version.ts";
 import type { LogPlace } from "../../log/log-place.ts";
-import type { LakeConfig } from "../config.ts";
-import type { SinkContext } from "../kinds.ts";
 import type { Row } from "../row.ts";
 import type { RowChunk, Sink, SinkState } from "../sink.ts";
-import { LakeDisk } from "./lake-disk.ts";
-import { LakeStore, LostFile } from "./lake-store.ts";
-import { lockLake } from "./lock.ts";
-import { placeOf, without, type LakeFile, type Manifest } from "./manifest.ts";
-import { dateOf, dayOf, OTHER, Partitioner } from "./partition.ts";
+import { compactLake } from "./compact.ts";
+import { DirectoryDisk, type LakeDisk, sha256Of } from "./lake-disk.ts";
+import { LakeLock } from "./lake-lock.ts";
+import { LakeStore } from "./lake-store.ts";
+import type { LakeFile } from "./manifest.ts";
+import { encodeRows } from "./parquet.ts";
+import { OTHER, partitionRows } from "./partitions.ts";
+import { expiredFiles } from "./retention.ts";
 
-const DAY_MS = 86_400_000;
+export interface LakeOptions {
+  readonly directory: string;
+  /** Days that a partition is kept after its date; undefined: for ever. */
+  readonly retentionDays?: number | undefined;
+  /** Unix ms. */
+  readonly wallMs: () => number;
+  /** Files that were gone or of another length at a start. */
+  readonly onLost?: (paths: readonly string[]) => void;
+  /** In place of the directory, for tests. */
+  readonly disk?: LakeDisk;
+}
 
-/** Rows as a lake: Parquet files in folders of site, date and measurement, which DuckDB and others read. */
+const HOUR_MS = 3_600_000;
+
+/** Rows as Parquet files in Hive's layout, which DuckDB and all that reads Parquet find. */
 export class LakeSink implements Sink {
-  readonly #config: LakeConfig;
-  readonly #context: SinkContext;
+  readonly #options: LakeOptions;
   readonly #disk: LakeDisk;
-  readonly #store: LakeStore;
-  #partitioner = new Partitioner([]);
-  #unlock: (() => Promise<void>) | undefined;
-  #expiredRows = 0;
+  #store: LakeStore;
+  #lock: LakeLock | undefined;
+  #keptAtMs = 0;
+  #strays = 0;
+  #lost = 0;
 
-  constructor(config: LakeConfig, context: SinkContext, disk = new LakeDisk(config.directory)) {
-    this.#config = config;
-    this.#context = context;
-    this.#disk = disk;
-    this.#store = new LakeStore(disk, context.log);
+  constructor(options: LakeOptions) {
+    this.#options = options;
+    this.#disk = options.disk ?? new DirectoryDisk(options.directory);
+    this.#store = new LakeStore(this.#disk);
   }
 
-  /** Where a file is lost, the lowest of its offsets is the place: what other files hold is left out when it comes again. */
   async open(): Promise<SinkState> {
-    return this.#explained(async () => {
-      await makeOwn(this.#disk.root);
-      this.#unlock ??= await lockLake(this.#disk.root);
-      const lost = await this.#store.open();
-      this.#refuseOther();
-      await this.#store.lose(lost, (file) => !this.#isExpired(file));
-      await this.#expire();
-      this.#partitioner = new Partitioner(this.#manifest.files.keys());
-      const { place, holes, datings } = this.#manifest;
-      const hole = holes[0]?.[0];
-      if (place === undefined || hole === undefined || hole >= place.offset) return { place, datings };
-      const { updated, log } = place;
-      return { place: { offset: hole, updated, ...(log === undefined ? {} : { log }) }, datings };
-    });
+    await this.close();
+    await makeLake(this.#options.directory);
+    this.#lock = await LakeLock.take(this.#options.directory);
+    this.#store = new LakeStore(this.#disk);
+    const { lost, strays } = await this.#store.open();
+    this.#strays += strays.length;
+    this.#lost += lost.length;
+    if (lost.length > 0) {
+      this.#options.onLost?.(lost.map(({ path }) => path));
+      await this.#goBack(Math.min(...lost.map(({ first }) => first)), new Set(lost));
+    }
+    const { place, datings } = this.#store.state;
+    return { place, datings };
   }
 
   async write(chunk: RowChunk): Promise<void> {
-    await this.#explained(async () => {
-      const { holes, place } = this.#manifest;
-      await this.#expire();
-      const rows = await this.#wanted(chunk);
-      const siteOf = (gateway: string) => chunk.sites.get(gateway) ?? gateway;
-      const add = await this.#store.prepare(this.#partitioner.sort(rows, siteOf), chunk.place.log ?? "");
-      const datings = chunk.datings.filter((dating) => this.#manifest.isNews(dating));
-      const isBehind = place !== undefined && place.offset > chunk.place.offset;
+    const { place, datings } = this.#store.state;
+    const at = place?.offset ?? 0;
+    if (at === chunk.place.offset && at > chunk.from) return;
+    if (at !== chunk.from) {
+      const message = `The lake stands at offset ${at}, and the chunk begins at ${chunk.from}.`;
+      throw new PaddockError("SINK_UNAVAILABLE", message, { remedy: "It is opened anew and goes on where it stands." });
+    }
+    const known = new Set(datings.map(({ gateway, boot }) => `${gateway} ${boot}`));
+    const add: LakeFile[] = [];
+    try {
+      for (const [folder, rows] of partitionRows(chunk.rows, chunk.sites, this.#measurements())) {
+        add.push(await this.#stage(folder, rows, chunk));
+      }
       await this.#store.commit({
-        sink: this.#context.name,
         add,
         remove: [],
-        place: placeOf(isBehind ? place : chunk.place),
-        ...(holes.length === 0 ? {} : { holes: without(holes, chunk.from, chunk.place.offset) }),
-        ...(datings.length === 0 ? {} : { datings }),
-        ...(chunk.missing.length === 0 ? {} : { missing: [...chunk.missing] }),
+        place: chunk.place,
+        datings: chunk.datings.filter(({ gateway, boot }) => !known.has(`${gateway} ${boot}`)),
+        missing: chunk.missing,
       });
-    });
+    } catch (error) {
+      // Of a commit that was made these are no new files any more.
+      const { files } = this.#store.state;
+      await this.#store.unstage(add.map(({ path }) => path).filter((path) => !files.has(path)));
+      throw error;
+    }
+    await this.#tidy();
   }
 
-  /** Files that span the offset are written anew without what is to be forgotten. */
   async rewind(offset: number, place: LogPlace): Promise<void> {
-    await this.#explained(async () => {
-      const touched = [...this.#manifest.files.values()].filter(({ last }) => last >= offset);
-      const kept = new Map<string, readonly Row[]>();
-      const lost: LakeFile[] = [];
-      const add: LakeFile[] = [];
-      for (const file of touched.filter(({ first }) => first < offset)) {
-        try {
-          const rows = await this.#store.rows(file);
-          kept.set(folderOf(file.name), [
-            ...(kept.get(folderOf(file.name)) ?? []),
-            ...rows.filter((row) => row.offset < offset),
-          ]);
-        } catch (error) {
-          if (!(error instanceof LostFile)) throw error;
-          lost.push(file);
-        }
-      }
-      await this.#store.lose(lost, (file) => !this.#isExpired(file));
-      add.push(...(await this.#store.prepare(kept, this.#manifest.place?.log ?? "")));
-      const remove = touched.filter((file) => !lost.includes(file)).map(({ name }) => name);
-      const holes = without(this.#manifest.holes, offset, Number.POSITIVE_INFINITY);
-      await this.#store.commit({ sink: this.#context.name, add, remove, place: placeOf(place), holes });
-      this.#partitioner = new Partitioner(this.#manifest.files.keys());
-    });
+    await this.#goBack(offset, new Set(), place);
   }
 
-  report(): Readonly<Record<string, string | number | null>> {
-    const { files, holes, missing } = this.#manifest;
+  report(): Readonly<Record<string, string | number>> {
+    const { files, missing } = this.#store.state;
     let bytes = 0;
     let rows = 0;
-    let crowded = 0;
+    let others = 0;
     for (const file of files.values()) {
       bytes += file.bytes;
       rows += file.rows;
-      if (file.name.includes(`/measurement=${OTHER}/`)) crowded += file.rows;
+      if (file.path.includes(`/measurement=${OTHER}/`)) others += file.rows;
     }
     return {
-      directory: this.#config.directory,
+      directory: this.#options.directory,
       files: files.size,
       bytes,
       rows,
-      rowsBeyondMeasurements: crowded,
-      rowsBeyondRetention: this.#expiredRows,
-      madeAgainFrom: holes[0]?.[0] ?? null,
-      missingRecords: missing,
+      rowsOfTooManyMeasurements: others,
+      missingRecords: missing.reduce((sum, { count }) => sum + count, 0),
+      lostFiles: this.#lost,
+      strayFiles: this.#strays,
     };
   }
 
   async close(): Promise<void> {
-    await this.#unlock?.();
-    this.#unlock = undefined;
+    await this.#lock?.release();
+    this.#lock = undefined;
   }
 
-  get #manifest(): Manifest {
-    return this.#store.manifest;
+  async #stage(folder: string, rows: readonly Row[], { from, place }: RowChunk): Promise<LakeFile> {
+    const last = place.offset - 1;
+    const path = `${folder}/part-${from}-${last}.parquet`;
+    const bytes = encodeRows(rows, { log: place.log ?? "", version: VERSION });
+    await this.#store.stage(path, bytes);
+    return { path, bytes: bytes.length, hash: sha256Of(bytes), rows: rows.length, first: from, last };
   }
 
-  /** Without rows that are kept already, and those beyond the retention. */
-  async #wanted({ from, rows, place }: RowChunk): Promise<readonly Row[]> {
-    const first = this.#firstDay();
-    const inTime = first === undefined ? rows : rows.filter((row) => dayOf(row) >= first);
-    this.#expiredRows += rows.length - inTime.length;
-    const end = this.#manifest.place?.offset ?? 0;
-    if (from >= end) return inTime;
-    const { holes, files } = this.#manifest;
-    const open = holes.filter(([low, high]) => low < place.offset && high > from);
-    const held = new Set<string>();
-    for (const file of files.values()) {
-      if (!open.some(([low, high]) => file.first < Math.min(high, place.offset) && file.last >= Math.max(low, from)))
-        continue;
-      for (const key of await this.#keysOf(file)) held.add(key);
+  /** The measurements that each site and day has. */
+  #measurements(): Map<string, Set<string>> {
+    const found = new Map<string, Set<string>>();
+    for (const path of this.#store.state.files.keys()) {
+      const folder = path.slice(0, path.lastIndexOf("/"));
+      const day = folder.slice(0, folder.lastIndexOf("/"));
+      const known = found.get(day);
+      if (known === undefined) found.set(day, new Set([folder]));
+      else known.add(folder);
     }
-    const isOpen = (offset: number) => open.some(([low, high]) => low <= offset && offset < high);
-    return inTime.filter(({ offset, part }) => offset >= end || (isOpen(offset) && !held.has(`${offset}:${part}`)));
+    return found;
   }
 
-  async #keysOf(file: LakeFile): Promise<string[]> {
-    try {
-      return await this.#store.keys(file);
-    } catch (error) {
-      if (!(error instanceof LostFile)) throw error;
-      await this.#store.lose([file], (lost) => !this.#isExpired(lost));
-      throw new PaddockError("SINK_UNAVAILABLE", `${error.message}; it is made again.`, { cause: error });
+  /**
+   * Forgets every row from `offset` on. A file that also holds rows before it goes whole, and the lake stands at the
+   * first of its offsets: what is read again is the same.
+   */
+  async #goBack(offset: number, lost: ReadonlySet<LakeFile>, place?: LogPlace): Promise<void> {
+    const { files, place: before } = this.#store.state;
+    let to = offset;
+    // Files that were made of several chunks overlap: each that goes may take others with it.
+    for (let changed = true; changed;) {
+      changed = false;
+      for (const { first, last } of files.values()) {
+        if (last < to || first >= to) continue;
+        to = first;
+        changed = true;
+      }
     }
+    const gone = [...files.values()].filter((file) => file.first >= to || lost.has(file));
+    const wanted = to === offset ? place : undefined;
+    const log = place?.log ?? before?.log;
+    const plain = { offset: to, updated: this.#options.wallMs(), ...(log === undefined ? {} : { log }) };
+    await this.#store.commit({ add: [], remove: gone.map(({ path }) => path), place: wanted ?? plain });
   }
 
-  /** Removes the days beyond the retention, whole. */
-  async #expire(): Promise<void> {
-    const expired = [...this.#manifest.files.values()].filter((file) => this.#isExpired(file));
-    if (expired.length === 0) return;
-    const { place } = this.#manifest;
-    const remove = expired.map(({ name }) => name);
-    await this.#store.commit({ add: [], remove, place: place === undefined ? null : placeOf(place) });
-    this.#context.log.info("lake-days-expired", { sink: this.#context.name, files: remove.length });
-  }
-
-  #isExpired({ name }: LakeFile): boolean {
-    const first = this.#firstDay();
-    return first !== undefined && name.split("/")[1]! < `date=${dateOf(first)}`;
-  }
-
-  /** The first day that is kept, or undefined when all are. */
-  #firstDay(): number | undefined {
-    const { retentionDays } = this.#config;
-    return retentionDays === null ? undefined : Math.floor(this.#context.clock.wallMs() / DAY_MS) - retentionDays;
-  }
-
-  #refuseOther(): void {
-    const { sink } = this.#manifest;
-    if (sink === undefined || sink === this.#context.name) return;
-    const message = `${this.#disk.root} is the lake of the sink ${sink}.`;
-    throw new PaddockError("SINK_REFUSED", message, { remedy: `Give ${this.#context.name} a directory of its own.` });
-  }
-
-  /** What the file system refuses can pass by itself: a full disk, a mount that is away. */
-  async #explained<Value>(work: () => Promise<Value>): Promise<Value> {
-    try {
-      return await work();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-      throw new PaddockError("SINK_UNAVAILABLE", `${this.#disk.root}: ${messageOf(error)}.`, { cause: error });
-    }
+  /** Once an hour: partitions that are too old go, and small files of days that are over become large ones. */
+  async #tidy(): Promise<void> {
+    const nowMs = this.#options.wallMs();
+    if (nowMs < this.#keptAtMs + HOUR_MS) return;
+    this.#keptAtMs = nowMs;
+    const expired = expiredFiles(this.#store.state.files.values(), this.#options.retentionDays, nowMs);
+    if (expired.length > 0) await this.#store.commit({ add: [], remove: expired.map(({ path }) => path) });
+    await compactLake(this.#store, this.#disk, { nowMs, version: VERSION });
   }
 }
 
-/** Its parents are not made: where a disk is to be mounted, nothing is made on another one. */
-async function makeOwn(directory: string): Promise<void> {
+async function makeLake(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { mode: 0o750 });
+    await mkdir(directory, { recursive: true, mode: 0o750 });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw new PaddockError("SINK_UNAVAILABLE", `The lake's directory cannot be made: ${messageOf(error)}.`, {
+      cause: error,
+    });
   }
-}
-
-function folderOf(name: string): string {
-  return name.slice(0, name.lastIndexOf("/"));
 }

@@ -1,207 +1,155 @@
-import { readFile } from "node:fs/promises";
-import { replaceFile } from "@paddock/base/durable-file.ts";
-import type { Log } from "@paddock/base/log.ts";
-import type { Dating, Row } from "../row.ts";
-import { UNFINISHED, type LakeDisk } from "./lake-disk.ts";
-import { Manifest, placeOf, united, type LakeCommit, type LakeFile, type OffsetRange } from "./manifest.ts";
-import { hashOf, makePart, type MadeFile } from "./part-file.ts";
-import { keysIn, rowsIn } from "./read-rows.ts";
+import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import type { LakeDisk } from "./lake-disk.ts";
+import {
+  applyCommit,
+  EMPTY_LAKE,
+  encodeCommit,
+  type LakeCommit,
+  type LakeFile,
+  type LakeState,
+  readManifest,
+} from "./manifest.ts";
 
 export const MANIFEST = "_manifest.jsonl";
-const BOOTS = "boots.ndjson";
-/** What was found where a file of the lake should be, kept for a person under a name that no reader looks at. */
-const SET_ASIDE = ".set-aside";
-/** Files that are written at a time. */
-const WRITES_MAX = 16;
-/** Bytes of the journal from which on it is written anew when that halves it. */
-const JOURNAL_BYTES = 4 << 20;
+export const BOOTS = "boots.ndjson";
+/** DuckDB's `*.parquet` finds names that begin with a dot or an underscore, but none that ends like this. */
+export const FRESH = ".new";
+const STRAY = ".stray";
+/** Lines after which the journal is written anew, as one line that says all. */
+const LINES_MAX = 4096;
 
-/** A file of the manifest that is not there, or has other bytes than were written. */
-export class LostFile extends Error {
-  readonly file: LakeFile;
-
-  constructor(file: LakeFile, why: string) {
-    super(`${file.name} ${why}`);
-    this.file = file;
-  }
+/** What was found and mended at a start. */
+export interface LakeRepairs {
+  /** Files that a commit names and the disk has no more, or of another size. */
+  readonly lost: readonly LakeFile[];
+  /** Files that no commit names, and which were renamed so that nobody reads them. */
+  readonly strays: readonly string[];
 }
 
 /**
- * The files of a lake and the journal that says which count. Files are written under another name; the journal's line
- * makes them count, and then they get their names: what a crash leaves of that, `open` ends.
+ * Files and journal of a lake, changed by commits: new files are written under names that no reader finds, the journal's
+ * line is the commit, then they get their names and old files go. Between the last two a reader misses rows for a moment,
+ * and never sees one twice. Whatever the power leaves, `open` ends it.
  */
 export class LakeStore {
   readonly #disk: LakeDisk;
-  readonly #log: Log;
-  #manifest = new Manifest();
+  #state: LakeState = EMPTY_LAKE;
 
-  constructor(disk: LakeDisk, log: Log) {
+  constructor(disk: LakeDisk) {
     this.#disk = disk;
-    this.#log = log;
   }
 
-  get manifest(): Manifest {
-    return this.#manifest;
+  get state(): LakeState {
+    return this.#state;
   }
 
-  /** Reads the journal and makes the disk what it says. Returns the files that are lost, which it still names. */
-  async open(): Promise<LakeFile[]> {
-    await this.#readJournal();
-    const found = new Set(await this.#disk.files());
-    const folders = new Set<string>();
-    const change = async (name: string, to?: string): Promise<void> => {
-      await (to === undefined ? this.#disk.remove(name) : this.#disk.rename(name, to));
-      folders.add(folderOf(name));
-    };
-    const { files, removed } = this.#manifest;
-    for (const name of found) {
-      if (!name.endsWith(UNFINISHED)) continue;
-      const final = name.slice(0, -UNFINISHED.length);
-      const isWanted = files.has(final) && !found.has(final);
-      await change(name, isWanted ? final : undefined);
-      if (isWanted) found.add(final);
-    }
-    for (const name of found) {
-      if (!name.endsWith(".parquet") || files.has(name)) continue;
-      if (removed.has(name)) await change(name);
-      else await this.#setAside(name, "no commit of the manifest names it", folders);
-    }
+  /** Throws SINK_REFUSED for a damaged journal, SINK_UNAVAILABLE for a disk that cannot be used. */
+  async open(): Promise<LakeRepairs> {
+    return guarded(async () => {
+      const bytes = (await this.#disk.read(MANIFEST)) ?? Buffer.alloc(0);
+      const read = readManifest(bytes);
+      if (!read.ok) throw damaged(read.detail);
+      if (read.value.goodBytes < bytes.length) await this.#disk.truncate(MANIFEST, read.value.goodBytes);
+      this.#state = read.value.state;
+      return this.#repair();
+    });
+  }
+
+  /** Commits; the new files have been written by `stage`. Once this resolves all of it is durable. */
+  async commit(commit: LakeCommit): Promise<void> {
+    await guarded(async () => {
+      const next = applyCommit(this.#state, commit);
+      await this.#disk.syncFolders(commit.add.map(({ path }) => path));
+      const before = (await this.#disk.size(MANIFEST)) ?? 0;
+      try {
+        await this.#disk.append(MANIFEST, Buffer.from(encodeCommit(commit)));
+      } catch (error) {
+        // Half a line before the next one would be damage.
+        await this.#disk.truncate(MANIFEST, before).catch(() => {});
+        throw error;
+      }
+      if (before === 0) await this.#disk.syncFolders([]);
+      this.#state = next;
+      for (const path of commit.remove) await this.#disk.remove(path);
+      for (const { path } of commit.add) await this.#disk.rename(path + FRESH, path);
+      await this.#disk.syncFolders([...commit.add.map(({ path }) => path), ...commit.remove]);
+      if (commit.datings !== undefined && commit.datings.length > 0) await this.#writeBoots();
+      if (next.lines > LINES_MAX) await this.#rewrite();
+    });
+  }
+
+  /** Writes a file that the next commit adds. */
+  async stage(path: string, bytes: Uint8Array): Promise<void> {
+    await guarded(() => this.#disk.write(path + FRESH, bytes));
+  }
+
+  /** Removes files that were staged for a commit which is not made. */
+  async unstage(paths: readonly string[]): Promise<void> {
+    for (const path of paths) await this.#disk.remove(path + FRESH).catch(() => {});
+  }
+
+  async #repair(): Promise<LakeRepairs> {
+    const { files } = this.#state;
     const lost: LakeFile[] = [];
     for (const file of files.values()) {
-      const length = found.has(file.name) ? await this.#disk.length(file.name) : undefined;
-      if (length === file.bytes) continue;
-      lost.push(file);
-      if (length === undefined) continue;
-      await this.#setAside(file.name, `it has ${length} bytes, not ${file.bytes}`, folders);
+      if ((await this.#disk.size(file.path + FRESH)) === file.bytes) {
+        await this.#disk.rename(file.path + FRESH, file.path);
+      } else if ((await this.#disk.size(file.path)) !== file.bytes) lost.push(file);
     }
-    await this.#disk.syncFolders(folders);
-    await this.#writeBoots();
-    await this.#shorten();
-    return lost;
-  }
-
-  /** Writes the files of rows by partition under their unfinished names. */
-  async prepare(partitions: ReadonlyMap<string, readonly Row[]>, log: string): Promise<LakeFile[]> {
-    const made = new Set<string>();
-    const { files, removed } = this.#manifest;
-    const isTaken = (name: string) => files.has(name) || removed.has(name) || made.has(name);
-    const added: LakeFile[] = [];
-    let writes: Promise<void>[] = [];
-    try {
-      for (const [folder, rows] of partitions) {
-        const part = makePart(folder, rows, log, isTaken);
-        made.add(part.file.name);
-        added.push(part.file);
-        writes.push(this.#writePart(folder, part));
-        if (writes.length < WRITES_MAX) continue;
-        await Promise.all(writes);
-        writes = [];
+    for (const path of this.#state.justRemoved) if (!files.has(path)) await this.#disk.remove(path);
+    const strays: string[] = [];
+    for (const path of await this.#disk.list()) {
+      if (path.endsWith(`.parquet${FRESH}`) || path === MANIFEST + FRESH) await this.#disk.remove(path);
+      else if (path.endsWith(".parquet") && !files.has(path)) {
+        await this.#disk.rename(path, path + STRAY);
+        strays.push(path);
       }
-    } finally {
-      // None goes on in the background.
-      await Promise.allSettled(writes);
     }
-    await Promise.all(writes);
-    await this.#disk.syncFolders(added.map(({ name }) => folderOf(name)));
-    return added;
-  }
-
-  /** Makes a commit count, and then the names what it says: a reader in between misses rows, and sees none doubled. */
-  async commit(commit: LakeCommit): Promise<void> {
-    await this.#disk.append(MANIFEST, this.#manifest.bytes, this.#manifest.lineOf(commit));
-    this.#manifest.committed(commit);
-    for (const name of commit.remove) await this.#disk.remove(name);
-    for (const { name } of commit.add) await this.#disk.rename(name + UNFINISHED, name);
-    await this.#disk.syncFolders([...commit.remove, ...commit.add.map(({ name }) => name)].map(folderOf));
-    if (commit.datings !== undefined) await this.#writeBoots();
-  }
-
-  /** Says of files that they are gone, and of their offsets that rows are missing, unless they are not wanted again. */
-  async lose(lost: readonly LakeFile[], isWanted: (file: LakeFile) => boolean): Promise<void> {
-    if (lost.length === 0) return;
-    const { holes, place } = this.#manifest;
-    const fresh = lost.filter(isWanted).map(({ first, last }): OffsetRange => [first, last + 1]);
-    const names = lost.map(({ name }) => name);
-    this.#log.warn("lake-files-made-again", { files: names.length, first: names[0]!, ranges: fresh.length });
-    await this.commit({
-      add: [],
-      remove: names,
-      place: place === undefined ? null : placeOf(place),
-      holes: united([...holes, ...fresh]),
-    });
-  }
-
-  rows(file: LakeFile): Promise<Row[]> {
-    return this.#bytes(file).then(rowsIn);
-  }
-
-  /** `offset:part` of each row. */
-  keys(file: LakeFile): Promise<string[]> {
-    return this.#bytes(file).then(keysIn);
-  }
-
-  /** The bytes that were written. Throws LostFile. */
-  async #bytes(file: LakeFile): Promise<Uint8Array> {
-    let bytes;
-    try {
-      bytes = await readFile(this.#disk.path(file.name));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") throw new LostFile(file, "is gone");
-      throw error;
+    // What lies under the name of a file that is not it is no file of the lake.
+    for (const { path } of lost) {
+      if ((await this.#disk.size(path)) === undefined) continue;
+      await this.#disk.rename(path, path + STRAY);
+      strays.push(path);
     }
-    if (hashOf(bytes) === file.sha256) return bytes;
-    throw new LostFile(file, "has other bytes than were written");
-  }
-
-  async #writePart(folder: string, { file, bytes }: MadeFile): Promise<void> {
-    await this.#disk.makeFolder(folder);
-    await this.#disk.writeFile(file.name + UNFINISHED, bytes);
-  }
-
-  async #readJournal(): Promise<void> {
-    const journal = await readFile(this.#disk.path(MANIFEST)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return Buffer.alloc(0);
-      throw error;
-    });
-    this.#manifest = Manifest.read(journal);
-    // A last line without an end is what a crash leaves; more is damage.
-    const rest = journal.subarray(this.#manifest.bytes);
-    if (!rest.includes(10)) return;
-    const kept = `${MANIFEST}.damaged-${this.#manifest.bytes}`;
-    await this.#disk.writeFile(kept, journal);
-    await this.#disk.append(MANIFEST, this.#manifest.bytes, "");
-    this.#log.error("lake-manifest-damaged", { kept, bytes: rest.length, goesOnWith: "the commits before it" });
-  }
-
-  async #setAside(name: string, why: string, folders: Set<string>): Promise<void> {
-    let kept = name + SET_ASIDE;
-    for (let number = 2; (await this.#disk.length(kept)) !== undefined; number++)
-      kept = `${name}${SET_ASIDE}-${number}`;
-    await this.#disk.rename(name, kept);
-    folders.add(folderOf(name));
-    this.#log.error("set-aside", { path: name, kept, message: why, goesOnWith: "rows made again from the log" });
+    await this.#disk.syncFolders([...files.keys(), ...strays]);
+    await this.#writeBoots();
+    return { lost, strays };
   }
 
   async #writeBoots(): Promise<void> {
-    const text = this.#manifest.datings.map(bootLine).join("");
-    const path = this.#disk.path(BOOTS);
-    const known = await readFile(path, "utf8").catch(() => "");
-    if (known !== text) await replaceFile(path, text, 0o640);
+    const { datings } = this.#state;
+    if (datings.length === 0 && (await this.#disk.size(BOOTS)) === undefined) return;
+    const lines = datings.map(({ gateway, boot, zeroUs }) => JSON.stringify({ gateway, boot, zero_us: zeroUs }));
+    await this.#disk.write(BOOTS + FRESH, Buffer.from(lines.map((line) => `${line}\n`).join("")));
+    await this.#disk.rename(BOOTS + FRESH, BOOTS);
   }
 
-  async #shorten(): Promise<void> {
-    if (this.#manifest.bytes < JOURNAL_BYTES) return;
-    const text = this.#manifest.snapshot();
-    if (Buffer.byteLength(text) > this.#manifest.bytes / 2) return;
-    await replaceFile(this.#disk.path(MANIFEST), text, 0o640);
-    this.#manifest = Manifest.read(Buffer.from(text, "utf8"));
+  /** The same state as one line. */
+  async #rewrite(): Promise<void> {
+    const { files, place, datings, missing } = this.#state;
+    const commit: LakeCommit = { add: [...files.values()], remove: [], place, datings, missing, whole: true };
+    await this.#disk.write(MANIFEST + FRESH, Buffer.from(encodeCommit(commit)));
+    await this.#disk.rename(MANIFEST + FRESH, MANIFEST);
+    await this.#disk.syncFolders([]);
+    this.#state = { ...this.#state, lines: 1 };
   }
 }
 
-function bootLine({ gateway, boot, zeroUs }: Dating): string {
-  return `${JSON.stringify({ gateway, boot, zero_us: zeroUs })}\n`;
+function damaged(detail: string): PaddockError {
+  return new PaddockError("SINK_REFUSED", `The lake's journal ${MANIFEST} is damaged: ${detail}.`, {
+    remedy: "Move the lake's directory away: it is made again from the ledger.",
+  });
 }
 
-function folderOf(name: string): string {
-  return name.slice(0, name.lastIndexOf("/"));
+/** What a disk refuses may pass: it has room again, or is mounted again. */
+export async function guarded<Value>(work: () => Promise<Value>): Promise<Value> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof PaddockError || error instanceof RangeError) throw error;
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    throw new PaddockError("SINK_UNAVAILABLE", `The lake cannot be written or read: ${messageOf(error)}.`, {
+      cause: error,
+    });
+  }
 }

@@ -1,184 +1,160 @@
 import { createHash } from "node:crypto";
 import * as v from "valibot";
+import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import type { LogPlace } from "../../log/log-place.ts";
 import type { Dating } from "../row.ts";
+import type { MissingRecords } from "../sink.ts";
+
+/**
+ * The lake's journal, `_manifest.jsonl`: each line a commit with a checksum before it. A file is part of the lake when a
+ * line has added it and none has removed it since.
+ */
 
 const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
-const File = v.strictObject({
-  /** Path in the lake. */
-  name: v.pipe(v.string(), v.regex(/^site=[^/]+\/date=[^/]+\/measurement=[^/]+\/part-[\d-]+\.parquet$/u)),
+const LakeFileEntry = v.strictObject({
+  /** Below the lake: site=…/date=…/measurement=…/part-….parquet. */
+  path: v.string(),
   bytes: whole,
-  sha256: v.string(),
+  /** SHA-256 of its bytes, hex. */
+  hash: v.string(),
   rows: whole,
-  /** First and last log offset of its rows. */
+  /** The log offsets that it covers: all rows of its partition from first to last are in it. */
   first: whole,
   last: whole,
 });
-export type LakeFile = v.InferOutput<typeof File>;
-
-/** Log offsets from the first up to before the second. */
-const Range = v.tuple([whole, whole]);
-export type OffsetRange = v.InferOutput<typeof Range>;
-
-const Place = v.strictObject({
-  offset: whole,
-  updated: v.number(),
-  log: v.optional(v.string()),
-  behind: v.optional(v.nullable(v.string())),
-});
+export type LakeFile = v.InferOutput<typeof LakeFileEntry>;
 
 const Commit = v.strictObject({
-  /** Stands in the first line: whose lake it is. */
-  sink: v.optional(v.string()),
-  add: v.array(File),
+  add: v.array(LakeFileEntry),
   remove: v.array(v.string()),
-  place: v.nullable(Place),
-  /** Offsets of which rows are missing, because a file is gone or has other bytes: all there are behind this line. */
-  holes: v.optional(v.array(Range)),
-  datings: v.optional(
-    v.array(
-      v.strictObject({
-        gateway: v.string(),
-        boot: v.pipe(v.number(), v.safeInteger()),
-        zeroUs: v.pipe(v.number(), v.safeInteger()),
-      }),
-    ),
+  place: v.optional(
+    v.strictObject({
+      offset: whole,
+      updated: v.number(),
+      log: v.optional(v.string()),
+      behind: v.optional(v.nullable(v.string())),
+    }),
   ),
-  /** Records that the log has no more. */
+  datings: v.optional(
+    v.array(v.strictObject({ gateway: v.string(), boot: whole, zeroUs: v.pipe(v.number(), v.safeInteger()) })),
+  ),
   missing: v.optional(v.array(v.strictObject({ offset: whole, count: whole, why: v.string() }))),
-  /** What was before it counts no more: the line says all. */
-  snapshot: v.optional(v.literal(true)),
+  /** Everything before it counts no more: the lines before were left out. */
+  whole: v.optional(v.literal(true)),
 });
-export type LakeCommit = v.InferOutput<typeof Commit>;
+type StoredCommit = v.InferOutput<typeof Commit>;
 
-const Line = v.strictObject({ check: v.string(), entry: v.unknown() });
+export interface LakeCommit {
+  readonly add: readonly LakeFile[];
+  readonly remove: readonly string[];
+  readonly place?: LogPlace | undefined;
+  readonly datings?: readonly Dating[] | undefined;
+  readonly missing?: readonly MissingRecords[] | undefined;
+  readonly whole?: true | undefined;
+}
+
+/** What all lines together say. */
+export interface LakeState {
+  readonly files: ReadonlyMap<string, LakeFile>;
+  readonly place: LogPlace | undefined;
+  readonly datings: readonly Dating[];
+  readonly missing: readonly MissingRecords[];
+  /** Lines that made it. */
+  readonly lines: number;
+  /** What the last of them removed, and a crash may have left. */
+  readonly justRemoved: readonly string[];
+}
+
+export const EMPTY_LAKE: LakeState = {
+  files: new Map(),
+  place: undefined,
+  datings: [],
+  missing: [],
+  lines: 0,
+  justRemoved: [],
+};
+
+const CHECK_DIGITS = 16;
+/** Records that are gone are told one by one up to here. */
+const MISSING_MAX = 1000;
+const BOOTS_PER_GATEWAY = 8;
+
+export function encodeCommit(commit: LakeCommit): string {
+  const text = JSON.stringify(commit);
+  return `${check(text)} ${text}\n`;
+}
+
+function check(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, CHECK_DIGITS);
+}
+
+export interface ReadManifest {
+  readonly state: LakeState;
+  /** Bytes of the whole lines; what follows is a line that was not written to its end. */
+  readonly goodBytes: number;
+}
 
 /**
- * What the lake holds: the sum of the commits of a journal. Each line has a checksum over the one before it and itself,
- * so that none is missed, doubled or exchanged; the lines count up to the first that does not hold.
+ * Reads a journal. A last line that does not hold was being written when the power went: it counts for nothing. One that
+ * does not hold before other lines is damage.
  */
-export class Manifest {
-  readonly files = new Map<string, LakeFile>();
-  readonly #datings = new Map<string, Dating>();
-  sink: string | undefined;
-  place: LogPlace | undefined;
-  holes: OffsetRange[] = [];
-  missing = 0;
-  /** Names of files that a commit removed: what a crash left of them is deleted. */
-  readonly removed = new Set<string>();
-  #check = "";
-  /** Of the journal: the bytes of the lines that hold. */
-  bytes = 0;
-
-  /** Reads a journal; what stands behind `bytes` of it does not hold. */
-  static read(journal: Buffer): Manifest {
-    const manifest = new Manifest();
-    for (;;) {
-      const end = journal.indexOf(10, manifest.bytes);
-      if (end < 0) return manifest;
-      const entry = manifest.#entryOf(journal.toString("utf8", manifest.bytes, end));
-      if (entry === undefined) return manifest;
-      manifest.#apply(entry.commit, entry.check);
-      manifest.bytes = end + 1;
+export function readManifest(bytes: Uint8Array): Outcome<ReadManifest, "damaged"> {
+  let state = EMPTY_LAKE;
+  let at = 0;
+  for (let line = 1; at < bytes.length; line++) {
+    const found = bytes.indexOf(0x0a, at);
+    const end = found < 0 ? bytes.length : found;
+    const commit = found < 0 ? undefined : decodeCommit(Buffer.from(bytes.subarray(at, end)).toString("utf8"));
+    if (commit === undefined) {
+      if (end + 1 >= bytes.length) break;
+      return refuse("damaged", `line ${line} does not hold`);
     }
+    state = applyCommit(state, commit);
+    at = end + 1;
   }
-
-  get datings(): Dating[] {
-    return [...this.#datings.values()];
-  }
-
-  /** Whether a dating says something that is not known. */
-  isNews({ gateway, boot, zeroUs }: Dating): boolean {
-    return this.#datings.get(`${gateway} ${boot}`)?.zeroUs !== zeroUs;
-  }
-
-  /** The line of a commit that comes next. */
-  lineOf(commit: LakeCommit): string {
-    return `${JSON.stringify({ check: checkOf(this.#check, commit), entry: commit })}\n`;
-  }
-
-  /** Takes in a commit whose line is durable. */
-  committed(commit: LakeCommit): void {
-    this.bytes += Buffer.byteLength(this.lineOf(commit));
-    this.#apply(commit, checkOf(this.#check, commit));
-  }
-
-  /** The line that says all that counts, as the first of a new journal. */
-  snapshot(): string {
-    const { sink, files, place, holes, datings } = this;
-    const commit: LakeCommit = {
-      ...(sink === undefined ? {} : { sink }),
-      snapshot: true,
-      add: [...files.values()],
-      remove: [],
-      place: place ?? null,
-      holes,
-      datings,
-    };
-    return `${JSON.stringify({ check: checkOf("", commit), entry: commit })}\n`;
-  }
-
-  #entryOf(text: string): { readonly commit: LakeCommit; readonly check: string } | undefined {
-    try {
-      const { check, entry } = v.parse(Line, JSON.parse(text));
-      if (check !== checkOf(this.#check, entry)) return undefined;
-      return { commit: v.parse(Commit, entry), check };
-    } catch {
-      return undefined;
-    }
-  }
-
-  #apply(commit: LakeCommit, check: string): void {
-    if (commit.snapshot === true) this.files.clear();
-    for (const name of commit.remove) {
-      this.files.delete(name);
-      this.removed.add(name);
-    }
-    for (const file of commit.add) {
-      this.files.set(file.name, file);
-      this.removed.delete(file.name);
-    }
-    for (const dating of commit.datings ?? []) this.#datings.set(`${dating.gateway} ${dating.boot}`, dating);
-    this.sink ??= commit.sink;
-    this.place = commit.place === null ? undefined : placeOf(commit.place);
-    this.holes = commit.holes ?? this.holes;
-    for (const { count } of commit.missing ?? []) this.missing += count;
-    this.#check = check;
-  }
+  return accept({ state, goodBytes: at });
 }
 
-function checkOf(before: string, entry: unknown): string {
-  return createHash("sha256").update(before).update(JSON.stringify(entry)).digest("hex").slice(0, 32);
+function decodeCommit(line: string): LakeCommit | undefined {
+  const text = line.slice(CHECK_DIGITS + 1);
+  if (check(text) !== line.slice(0, CHECK_DIGITS)) return undefined;
+  const stored: StoredCommit = v.parse(Commit, JSON.parse(text));
+  return stored as LakeCommit;
 }
 
-/** Without what is undefined. */
-export function placeOf({ offset, updated, log, behind }: v.InferOutput<typeof Place> | LogPlace): LogPlace {
+/** Throws RangeError for a commit that removes what is not there, or adds what is. */
+export function applyCommit(before: LakeState, commit: LakeCommit): LakeState {
+  const base = commit.whole === true ? EMPTY_LAKE : before;
+  const files = new Map(base.files);
+  for (const path of commit.remove) {
+    if (!files.delete(path)) throw new RangeError(`${path} is not in the lake`);
+  }
+  for (const file of commit.add) {
+    if (files.has(file.path)) throw new RangeError(`${file.path} is in the lake already`);
+    files.set(file.path, file);
+  }
   return {
-    offset,
-    updated,
-    ...(log === undefined ? {} : { log }),
-    ...(behind === undefined ? {} : { behind }),
+    files,
+    place: commit.place ?? base.place,
+    datings: newestBoots([...base.datings, ...(commit.datings ?? [])]),
+    missing: [...base.missing, ...(commit.missing ?? [])].slice(-MISSING_MAX),
+    lines: base.lines + 1,
+    justRemoved: commit.remove,
   };
 }
 
-/** Ranges without what lies between two offsets, and sorted. */
-export function without(ranges: readonly OffsetRange[], from: number, to: number): OffsetRange[] {
-  return ranges.flatMap(([first, end]) => {
-    const left: OffsetRange = [first, Math.min(end, from)];
-    const right: OffsetRange = [Math.max(first, to), end];
-    return [left, right].filter(([low, high]) => low < high);
-  });
-}
-
-/** The union of ranges, in order. */
-export function united(ranges: readonly OffsetRange[]): OffsetRange[] {
-  const sorted = ranges.toSorted((left, right) => left[0] - right[0]);
-  const result: OffsetRange[] = [];
-  for (const [first, end] of sorted) {
-    const last = result.at(-1);
-    if (last !== undefined && first <= last[1]) result[result.length - 1] = [last[0], Math.max(last[1], end)];
-    else result.push([first, end]);
+function newestBoots(datings: readonly Dating[]): readonly Dating[] {
+  const counts = new Map<string, number>();
+  const kept: Dating[] = [];
+  const seen = new Set<string>();
+  for (const dating of datings.toReversed()) {
+    const key = `${dating.gateway} ${dating.boot}`;
+    const count = counts.get(dating.gateway) ?? 0;
+    if (seen.has(key) || count >= BOOTS_PER_GATEWAY) continue;
+    seen.add(key);
+    counts.set(dating.gateway, count + 1);
+    kept.push(dating);
   }
-  return result;
+  return kept.toReversed();
 }

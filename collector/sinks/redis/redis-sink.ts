@@ -1,22 +1,12 @@
+import { readFile } from "node:fs/promises";
 import type { Redis as RedisClient, RedisOptions } from "iovalkey";
 import * as v from "valibot";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import type { LogPlace } from "../../log/log-place.ts";
+import type { RedisConfig } from "../config.ts";
 import type { RowChunk, Sink, SinkState } from "../sink.ts";
 import { lastValues, type LastValue } from "./last-values.ts";
 import { FORGET_SCRIPT, WRITE_SCRIPT } from "./scripts.ts";
-
-export interface RedisSinkOptions {
-  /** Unix socket, or host and port. */
-  readonly socketPath: string | null;
-  readonly host: string;
-  readonly port: number;
-  readonly username: string | null;
-  readonly password: string | null;
-  readonly db: number;
-  /** What all keys begin with. */
-  readonly prefix: string;
-}
 
 /** Channels that one script writes: some ms of a server that answers nobody else meanwhile. */
 const CHANNELS_PER_SCRIPT = 200;
@@ -37,12 +27,12 @@ const Place = v.object({
  * again from the start of the log.
  */
 export class RedisSink implements Sink {
-  readonly #options: RedisSinkOptions;
+  readonly #options: RedisConfig;
   #client: RedisClient | undefined;
   #place = "";
   #server = "";
 
-  constructor(options: RedisSinkOptions) {
+  constructor(options: RedisConfig) {
     this.#options = options;
   }
 
@@ -136,9 +126,10 @@ export class RedisSink implements Sink {
   }
 }
 
-async function connect(options: RedisSinkOptions): Promise<RedisClient> {
+async function connect(options: RedisConfig): Promise<RedisClient> {
   const { Redis } = await loadClient();
-  const { socketPath, host, port, username, password, db } = options;
+  const { socketPath, host, port, username, passwordFile, db } = options;
+  const password = passwordFile === null ? null : await readPassword(passwordFile);
   const wanted: RedisOptions = {
     ...(socketPath === null ? { host, port } : { path: socketPath }),
     ...(username === null ? {} : { username }),
@@ -164,6 +155,16 @@ async function connect(options: RedisSinkOptions): Promise<RedisClient> {
   return client;
 }
 
+async function readPassword(path: string): Promise<string> {
+  try {
+    return (await readFile(path, "utf8")).trimEnd();
+  } catch (error) {
+    throw new PaddockError("SINK_REFUSED", `passwordFile: ${path} cannot be read: ${messageOf(error)}.`, {
+      cause: error,
+    });
+  }
+}
+
 /** Throws SINK_REFUSED when the package is not installed. */
 async function loadClient() {
   try {
@@ -182,7 +183,7 @@ async function serverVersion(client: RedisClient): Promise<string> {
   return version ?? "unknown";
 }
 
-function problemOf(options: RedisSinkOptions, error: unknown): PaddockError {
+function problemOf(options: RedisConfig, error: unknown): PaddockError {
   if (error instanceof PaddockError) return error;
   const message = messageOf(error);
   const refused = /^(WRONGPASS|NOAUTH|NOPERM|READONLY|ERR AUTH|ERR invalid DB|WRONGTYPE)/u.test(message);
@@ -193,11 +194,11 @@ function problemOf(options: RedisSinkOptions, error: unknown): PaddockError {
   });
 }
 
-function unavailable(options: RedisSinkOptions, why: string): PaddockError {
+function unavailable(options: RedisConfig, why: string): PaddockError {
   return new PaddockError("SINK_UNAVAILABLE", `Redis at ${whereOf(options)} cannot be used: ${why}.`);
 }
 
-function whereOf({ socketPath, host, port }: RedisSinkOptions): string {
+function whereOf({ socketPath, host, port }: RedisConfig): string {
   return socketPath ?? `${host} port ${port}`;
 }
 
