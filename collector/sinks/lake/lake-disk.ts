@@ -31,9 +31,8 @@ export class DirectoryDisk implements LakeDisk {
   }
 
   async write(path: string, bytes: Uint8Array): Promise<void> {
-    const file = this.#at(path);
-    await mkdir(dirname(file), { recursive: true, mode: 0o750 });
-    await writeThrough(file, "w", bytes);
+    await this.#makeFolders(path);
+    await writeThrough(this.#at(path), "w", bytes);
   }
 
   async append(path: string, bytes: Uint8Array): Promise<void> {
@@ -82,6 +81,20 @@ export class DirectoryDisk implements LakeDisk {
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name).slice(this.#root.length + 1))
       .toSorted();
+  }
+
+  /** Never the lake's own folder: one whose disk is not mounted must not be made on another one. */
+  async #makeFolders(path: string): Promise<void> {
+    let folder = "";
+    for (const part of dirname(path).split("/")) {
+      folder = join(folder, part);
+      if (folder === ".") continue;
+      try {
+        await mkdir(this.#at(folder), { mode: 0o750 });
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      }
+    }
   }
 
   #at(path: string): string {

@@ -177,8 +177,10 @@ export class LakeSink implements Sink {
 
 async function makeLake(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o750 });
+    await mkdir(directory, { mode: 0o750 });
   } catch (error) {
+    // What holds it has to be there: a disk that is not mounted must not be made on another one.
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
     throw new PaddockError("SINK_UNAVAILABLE", `The lake's directory cannot be made: ${messageOf(error)}.`, {
       cause: error,
     });
