@@ -25,9 +25,6 @@ nginx:nginx
 openssl:openssl
 mariadb-server-core:mariadbd
 mariadb-client-core:mariadb
-apache2:apache2
-libapache2-mod-php8.2:/usr/lib/apache2/modules/libphp8.2.so
-php8.2-mysql:/usr/lib/php/20220829/mysqli.so
 qemu-system-x86:qemu-system-x86_64
 ovmf:/usr/share/OVMF/OVMF_CODE_4M.fd
 qemu-system-arm:qemu-system-aarch64
@@ -47,7 +44,7 @@ prometheus:prometheus
 bmap-tools:bmaptool
 nix-bin:nix-instantiate
 redis-server:redis-server'
-SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd redis-server prometheus apache2 apache-htcacheclean'
+SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd redis-server prometheus'
 POLICY=/usr/sbin/policy-rc.d
 LOG=$(mktemp)
 PATH=$PATH:/usr/sbin:/sbin

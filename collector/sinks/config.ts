@@ -63,14 +63,14 @@ const Lake = v.strictObject({
 
 const Redis = v.strictObject({
   socketPath: v.pipe(v.optional(v.nullable(text(1, 107)), null), describe("Unix socket, in place of host and port")),
-  host: v.optional(text(1, 255), "::1"),
-  port: v.optional(whole(1, 65_535, "ports"), 6379),
-  username: v.optional(v.nullable(text(1, 128)), null),
+  host: v.pipe(v.optional(text(1, 255), "::1"), describe("Address or name of the server")),
+  port: v.pipe(v.optional(whole(1, 65_535, "ports"), 6379), describe("Its port")),
+  username: v.pipe(v.optional(v.nullable(text(1, 128)), null), describe("The sink's user, where the server has users")),
   passwordFile: v.pipe(
     v.optional(v.nullable(text(1, 4096)), null),
     describe("File with the password, read when the sink is opened"),
   ),
-  db: v.optional(whole(0, 16_383, "databases"), 0),
+  db: v.pipe(v.optional(whole(0, 16_383, "databases"), 0), describe("Number of the database")),
   prefix: v.pipe(v.optional(text(0, 128), "paddock:"), describe("What all keys begin with; one collector's alone")),
 });
 

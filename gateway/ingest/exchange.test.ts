@@ -56,7 +56,7 @@ test.each([
 const block = { num: 2, more: false, szx: 4 };
 let drawn = 0;
 const draw = () => 0x1000 + ++drawn;
-const to = (hex: string, noResponse = 0, block1: typeof block | undefined = undefined) =>
+const to = (hex: string, noResponse = 0, block1?: typeof block) =>
   new AnswerTo(viewOf(hex).view, noResponse, block1, draw);
 const read = (bytes: Buffer | undefined) => {
   const { type, code, messageId, token, options, payload } = expectAccepted(readMessage(bytes!));

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Answer } from "../../query/answer.ts";
 import { loadDuckDB } from "../../query/duckdb.ts";
 import { queryLake } from "../../query/query-lake.ts";
 import { testRow } from "../testing/row.ts";
@@ -125,9 +126,10 @@ describe("DuckDB reads back", () => {
 
   async function ask(sql: string): Promise<(readonly unknown[])[]> {
     const rows: (readonly unknown[])[] = [];
-    await queryLake(await loadDuckDB(), directory, sql, async (answer) => {
+    const take = async (answer: Answer): Promise<void> => {
       for await (const page of answer.chunks) rows.push(...page);
-    });
+    };
+    await queryLake(await loadDuckDB(), directory, sql, take, () => rows.length > 0);
     return rows;
   }
 
