@@ -15,6 +15,8 @@ export class DemoFiles {
   readonly sentLater = this.#in("sent-later.ndjson");
   readonly log = this.#in("log.ndjson");
   readonly proof = this.#in("reading.proof");
+  readonly lake = this.#in("lake");
+  readonly readings = this.#in("readings.ndjson");
 
   linkConfig(name: string): string {
     return this.#in(`${name}.json`);

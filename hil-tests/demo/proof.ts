@@ -7,6 +7,7 @@ import type { VerifyReport } from "@paddock/sensor-sim/verify/report.ts";
 import type { Children, Program } from "./children.ts";
 import { DemoFailure } from "./demo-failure.ts";
 import type { DemoFiles } from "./files.ts";
+import { checkLake } from "./lake.ts";
 
 /** One thing that was checked, with the command that checks it. */
 export interface Check {
@@ -32,15 +33,17 @@ export async function prove(children: Children, files: DemoFiles, cutWallMs: num
   const askFleet = ["fleet", "--config", files.collectorConfig, "--json"];
   const fleet = await answerOf<FleetAnswer>(children, "collector", askFleet);
   const reading = await checkReading(children, files, cutWallMs);
-  return [frames, checkSealed(sealed), checkKept(sealed, fleet), reading];
+  const lake = await checkLake(children, files, frames.received);
+  return [frames, checkSealed(sealed), checkKept(sealed, fleet), reading, lake];
 }
 
-async function checkFrames(children: Children, files: DemoFiles): Promise<Check> {
+async function checkFrames(children: Children, files: DemoFiles): Promise<Check & { readonly received: number }> {
   const args = ["verify", "--sent", files.sent, "--log", files.log, "--require-all"];
   const report = await answerOf<VerifyReport>(children, "sim", [...args, "--json"]);
   const late =
     report.lateMs === null ? "" : `; sensor to collector p50 ${report.lateMs.p50} ms, max ${report.lateMs.max} ms`;
   return {
+    received: report.received,
     holds: report.verdict === "PASS",
     title: "every frame sent is in the collector's ledger once, byte for byte",
     command: "collector log | sim verify",

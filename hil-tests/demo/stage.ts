@@ -11,6 +11,9 @@ export interface Stage {
 /** Reserved on the disk beside what the demo writes; its files are small. */
 const STORE = { minFreeBytes: 16 * 1024 * 1024, ballastBytes: 0 };
 
+/** A reading is in the lake soon after it is in the ledger; usually larger files are better. */
+const LAKE_DELAY_MS = 4000;
+
 /** What the collector answers to when a gateway watches a path by S-BFD (RFC 7881). */
 const DISCRIMINATOR = 7784;
 
@@ -45,6 +48,7 @@ async function startCollector(children: Children, files: DemoFiles, claim: strin
     bfd: { seamless: { listen: [{ address: "::1", port: 0 }], discriminator: DISCRIMINATOR } },
     operator: { socket: files.operatorSocket },
     claims: [{ code: claim, label: "demo" }],
+    sinks: [{ name: "lake", maxDelayMs: LAKE_DELAY_MS, lake: { directory: files.lake } }],
     store: STORE,
   });
   const ready = await children.serve("collector", "collector", ["run", "--config", files.collectorConfig]);

@@ -24,7 +24,8 @@ export function introduce(
   every ${WATCH.intervalMs} ms.
 
   After ${formatDuration(cutAtS * 1000)} the best uplink is cut under load. Watch the gateway notice, move on, and later come back.
-  At the end every frame that was sent is looked for in the collector's ledger, and all signatures are checked.
+  At the end every frame that was sent is looked for in the collector's ledger, all signatures are checked, and DuckDB
+  is asked for the readings, which the collector also keeps as Parquet files.
 
   received      the frame came in from a sensor         committed     sealed into the chain, and on disk
   forwarded     sent to the collector over an uplink    acknowledged  the collector signed that it keeps it
@@ -81,6 +82,8 @@ export function invite(screen: Screen, files: DemoFiles): void {
   ./paddock gateway chain verify ${gateway}
   ./paddock collector fleet ${collector}
   ./paddock collector log --follow --format senml ${collector}
+  ./paddock collector sinks ${collector}
+  ./paddock collector query "SELECT * FROM readings ORDER BY time DESC LIMIT 10" ${collector}
 ${UPLINKS.map(({ name }) => `  ./paddock sim tell ${files.linkControl(name)} '{"do":"cut"}'`).join("\n")}
   ./paddock sim tell ${files.linkControl(UPLINKS[0]!.name)} '{"do":"heal"}'
   ./paddock sim tell ${files.linkControl(UPLINKS[1]!.name)} '{"do":"set","delay":"400ms","loss":0.05}'
