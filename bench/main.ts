@@ -26,6 +26,7 @@ const PARTS: Readonly<Record<string, LoadBench>> = {
   forwarding: async () => (await import("./forwarding.bench.ts")).forwarding,
   "bfd-reflector": async () => (await import("./bfd-reflector.bench.ts")).bfdReflector,
   paired: async () => (await import("./paired.bench.ts")).paired,
+  lake: async () => (await import("./lake.bench.ts")).lake,
   rows: async () => (await import("./rows.bench.ts")).rows,
   "bfd-sessions": async () => (await import("./bfd-sessions.bench.ts")).bfdSessions,
 };
