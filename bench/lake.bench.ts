@@ -4,6 +4,7 @@ import { type DuckDB, loadDuckDB } from "@paddock/collector/query/duckdb.ts";
 import { LakeSink } from "@paddock/collector/sinks/lake/lake-sink.ts";
 import { dateOf, measurementOf } from "@paddock/collector/sinks/lake/partitions.ts";
 import type { Row as Reading } from "@paddock/collector/sinks/row.ts";
+import { testRow } from "@paddock/collector/sinks/testing/row.ts";
 import { median, round } from "./load/numbers.ts";
 import type { Bench, Row } from "./load/result.ts";
 
@@ -128,32 +129,17 @@ function readingsOf(count: number): Reading[] {
   let value = 20;
   return Array.from({ length: count }, (_, offset) => {
     value += ((offset * 7919) % 13) / 10 - 0.6;
-    return {
+    return testRow({
       offset,
-      part: 0,
       gateway: gatewayOf(offset % 2),
-      lane: "telemetry" as const,
-      epoch: 0,
       seq: Math.floor(offset / 20),
       index: offset % 20,
       source: `mote-${offset % 400}`,
       name: `urn:dev:ow:${offset % 400}:${MEASUREMENTS[offset % 4]!}`,
-      unit: "Cel",
       number: value,
-      exact: null,
-      whyNoNumber: null,
-      text: null,
-      flag: null,
-      data: null,
-      contentFormat: null,
-      sum: null,
-      updateS: null,
       timeUs: (ARRIVED_MS - (offset % 3 === 0 ? 86_400_000 : 0)) * 1000 + offset * 500,
-      timeBy: "sensor" as const,
-      clock: "synchronised" as const,
       arrivedMs: ARRIVED_MS,
-      boot: 1,
       monotonicUs: offset * 500,
-    };
+    });
   });
 }

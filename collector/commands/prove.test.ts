@@ -85,7 +85,7 @@ async function arrivalOf(offset: number): Promise<number> {
   return line.received;
 }
 
-/** The readings of a log offset, changed, as a file of the lake. */
+/** The readings of a log offset, changed, as a file of the lake: in order of time, so that the second of FRAME is its row 0. */
 function fileOf(
   offset: number,
   change: (row: Row) => Row = (row) => row,
@@ -102,18 +102,18 @@ describe("a row of a file", () => {
   test("leads to a proof that verifies, and is what was sealed", async () => {
     const file = await fileOf(0);
     const out = join(lake, "reading.proof");
-    const { code, stdout, stderr } = await prove("--file", file, "--row", "1", "--out", out);
+    const { code, stdout, stderr } = await prove("--file", file, "--row", "0", "--out", out);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout).toContain(`${file}, row 1, is what was sealed: reading 2 of 2 in the record at log offset 0.`);
+    expect(stdout).toContain(`${file}, row 0, is what was sealed: reading 2 of 2 in the record at log offset 0.`);
     expect(stdout).toMatch(/value +22\.5\n/u);
     expect(stdout).toContain(`time          ${new Date(rows[1]!.timeUs / 1000).toISOString().slice(0, -1)}000Z`);
     const gateway = rows[0]!.gateway;
     expect(await runInProcess(collectorCommand, ["verify", out, "--gateway", gateway])).toMatchObject({ code: 0 });
     expect(await prove("--file", file, "--offset", "0", "--part", "1")).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining("row 1, is what"),
+      stdout: expect.stringContaining("row 0, is what"),
     });
-    const json = JSON.parse((await prove("--file", file, "--row", "0", "--json")).stdout) as object;
+    const json = JSON.parse((await prove("--file", file, "--row", "1", "--json")).stdout) as object;
     expect(json).toMatchObject({
       offset: 0,
       part: 0,
@@ -127,13 +127,13 @@ describe("a row of a file", () => {
 
   test("that was changed is found, column by column", async () => {
     const file = await fileOf(0, (row) => (row.part === 0 ? { ...row, number: 99, timeUs: row.timeUs + 1 } : row));
-    const { code, stdout } = await prove("--file", file, "--row", "0");
+    const { code, stdout } = await prove("--file", file, "--row", "1");
     expect(code).toBe(1);
-    expect(stdout).toContain(`${file}, row 0, is not what was sealed. It claims to be reading 1 of 2`);
+    expect(stdout).toContain(`${file}, row 1, is not what was sealed. It claims to be reading 1 of 2`);
     expect(stdout).toContain("  value: 99 in the file, 21.5 in the record\n");
     expect(stdout).toMatch(/ {2}time: .*001Z in the file, .*000Z in the record/u);
-    expect(await prove("--file", file, "--row", "1")).toMatchObject({ code: 0 });
-    const json = JSON.parse((await prove("--file", file, "--row", "0", "--json")).stdout) as object;
+    expect(await prove("--file", file, "--row", "0")).toMatchObject({ code: 0 });
+    const json = JSON.parse((await prove("--file", file, "--row", "1", "--json")).stdout) as object;
     expect(json).toMatchObject({
       sealed: false,
       differences: [{ column: "time" }, { column: "value", file: 99, proven: 21.5 }],
@@ -160,7 +160,7 @@ describe("a row of a file", () => {
 
   test("that claims a reading which the record has not is found", async () => {
     const file = await fileOf(0, (row) => ({ ...row, part: row.part + 7 }));
-    expect(await prove("--file", file, "--row", "0")).toMatchObject({
+    expect(await prove("--file", file, "--row", "1")).toMatchObject({
       code: 1,
       stdout: expect.stringMatching(/has 2 readings, and none is part 7/u),
     });

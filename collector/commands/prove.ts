@@ -4,9 +4,9 @@ import { print, printJson } from "@paddock/base/printable.ts";
 import { decodeProof, verifyProof } from "@paddock/wire/proof.ts";
 import type { LogLine } from "../log/log-line.ts";
 import { ask } from "../operator/operator-client.ts";
-import { type FieldValue, LAKE_FIELDS } from "../query/lake-fields.ts";
 import { type FileRow, readFileRow } from "../query/parquet-row.ts";
 import { type Difference, differencesOf, isDatedLater, rowsOfProof } from "../query/proven-row.ts";
+import { COLUMNS, type FieldValue } from "../sinks/lake/columns.ts";
 import type { Row } from "../sinks/row.ts";
 import {
   CONNECT_HELP,
@@ -129,7 +129,7 @@ function sentences(file: string | undefined, key: Key, readings: number, verdict
     );
     return [`${where} is not what was sealed. It claims to be ${reading}, and differs:`, ...lines];
   }
-  const said = LAKE_FIELDS.map(([column, valueOf]) => [column, valueOf(row)] as const)
+  const said = COLUMNS.map(({ name, valueOf }) => [name, valueOf(row)] as const)
     .filter(([column, value]) => value !== null && SHOWN.has(column))
     .map(([column, value]) => `  ${column.padEnd(13)} ${shown(column, value)}`);
   const head =
@@ -190,7 +190,7 @@ function jsonOf(
     reading:
       row === undefined
         ? null
-        : Object.fromEntries(LAKE_FIELDS.map(([column, valueOf]) => [column, jsonValue(column, valueOf(row))])),
+        : Object.fromEntries(COLUMNS.map(({ name, valueOf }) => [name, jsonValue(name, valueOf(row))])),
     differences: differences.map(({ column, file, proven }) => ({
       column,
       file: jsonValue(column, file),

@@ -7,7 +7,7 @@ import {
   parquetReadObjects,
 } from "hyparquet";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
-import { type FieldValue, LAKE_FIELDS } from "./lake-fields.ts";
+import { COLUMNS, type FieldValue } from "../sinks/lake/columns.ts";
 
 /** A row of a file of the lake, and what the file says of itself. */
 export interface FileRow {
@@ -59,7 +59,7 @@ export async function readFileRow(path: string, choice: RowChoice): Promise<File
 
 function refuseForeign({ path, metadata }: OpenFile): void {
   const columns = new Set(metadata.schema.map(({ name }) => name));
-  const missing = LAKE_FIELDS.map(([name]) => name).filter((name) => !columns.has(name));
+  const missing = COLUMNS.map(({ name }) => name).filter((name) => !columns.has(name));
   if (missing.length === 0) return;
   throw new PaddockError("USAGE", `${path} is no file of the lake: it has no column ${missing.join(", ")}.`, {
     remedy:
@@ -80,7 +80,7 @@ async function readRow({ path, file, metadata }: OpenFile, row: number): Promise
     throw new PaddockError("USAGE", `${path} has ${metadata.num_rows} rows; there is no row ${row}, counted from 0.`);
   }
   const found = (await parquetReadObjects({ ...OPTIONS, file, metadata, rowStart: row, rowEnd: row + 1 }))[0]!;
-  const values = Object.fromEntries(LAKE_FIELDS.map(([name]) => [name, (found[name] ?? null) as FieldValue]));
+  const values = Object.fromEntries(COLUMNS.map(({ name }) => [name, (found[name] ?? null) as FieldValue]));
   const [offset, part] = [Number(values["log_offset"]), values["part"] as number];
   if (!Number.isSafeInteger(offset) || offset < 0) {
     throw new PaddockError(

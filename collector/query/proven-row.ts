@@ -1,8 +1,8 @@
 import { type Proof, type VerifiedProof } from "@paddock/wire/proof.ts";
 import { DatingBook } from "../sinks/dating.ts";
+import { COLUMNS, type FieldValue } from "../sinks/lake/columns.ts";
 import type { Row } from "../sinks/row.ts";
 import { rowsOfBatch } from "../sinks/rows.ts";
-import { type FieldValue, LAKE_FIELDS } from "./lake-fields.ts";
 
 /** A column in which a row of a file is not what the proven frame says. */
 export interface Difference {
@@ -47,8 +47,8 @@ export function differencesOf(values: Readonly<Record<string, FieldValue>>, prov
     apart.add("clock");
     if (proven.timeBy === "collector" && values["time_by"] === "gateway") apart.add("time").add("time_by");
   }
-  return LAKE_FIELDS.filter(([column]) => !apart.has(column))
-    .map(([column, valueOf]) => ({ column, file: values[column] ?? null, proven: valueOf(proven) }))
+  return COLUMNS.filter(({ name }) => !apart.has(name))
+    .map(({ name, valueOf }) => ({ column: name, file: values[name] ?? null, proven: valueOf(proven) }))
     .filter(({ file, proven: said }) => !isSame(file, said));
 }
 

@@ -1,8 +1,8 @@
 import type { LoggedBatch } from "../log/log-line.ts";
 import type { Dating } from "./row.ts";
 
-/** Boots of a gateway that are remembered. */
-const BOOTS_MAX = 8;
+/** Boots of a gateway that are remembered, here and by a sink. */
+export const BOOTS_MAX = 8;
 
 /**
  * When the boots of each gateway were, as far as batches sealed with a set clock say: a boot that began without a clock

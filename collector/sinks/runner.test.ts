@@ -16,7 +16,7 @@ import { DeadLetters } from "./dead-letters.ts";
 import type { Row } from "./row.ts";
 import { SinkRunner } from "./runner.ts";
 import type { RowChunk, Sink, SinkState } from "./sink.ts";
-import { testRow } from "./testing/rows.ts";
+import { rowAt } from "./testing/rows.ts";
 
 let directory: string;
 let events: string[];
@@ -63,8 +63,8 @@ class MemorySink implements Sink {
     return Promise.resolve();
   }
 
-  rewind(): Promise<void> {
-    return Promise.resolve();
+  rewind(_offset: number, place: LogPlace): Promise<LogPlace> {
+    return Promise.resolve(place);
   }
 
   report(): Record<string, never> {
@@ -122,7 +122,7 @@ async function run(sink: Sink, records: number): Promise<void> {
     clock: systemClock,
     random: seededRandom(1),
     log,
-    makeRows: ({ offset }) => ({ rows: [testRow(offset)], deadLetters: [], isReadable: true }),
+    makeRows: ({ offset }) => ({ rows: [rowAt(offset)], deadLetters: [], isReadable: true }),
   });
 }
 

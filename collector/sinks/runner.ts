@@ -243,9 +243,9 @@ export class SinkRunner {
 
   async #rewind(place: LogPlace): Promise<SinkEvent> {
     await this.#options.deadLetters.rewind(place.offset);
-    await this.#sink!.rewind(place.offset, place);
-    this.#log.info("sink-rewound", { sink: this.#options.name, offset: place.offset });
-    return { is: "rewound", place };
+    const standsAt = await this.#sink!.rewind(place.offset, place);
+    this.#log.info("sink-rewound", { sink: this.#options.name, offset: standsAt.offset });
+    return { is: "rewound", place: standsAt };
   }
 
   async #close(): Promise<SinkEvent> {

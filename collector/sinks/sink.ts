@@ -48,8 +48,11 @@ export interface Sink {
   whyNot?(row: Row): string | undefined;
   /** Keeps a chunk and its place. When this resolves both are durable. */
   write(chunk: RowChunk): Promise<void>;
-  /** Forgets all rows from log offset `offset` on, and stands there. */
-  rewind(offset: number, place: LogPlace): Promise<void>;
+  /**
+   * Forgets all rows from log offset `offset` on, and stands at `place`; or, where what it keeps can only go whole, at an
+   * earlier one. Gives the place where it stands.
+   */
+  rewind(offset: number, place: LogPlace): Promise<LogPlace>;
   /** What an operator wants to know of it, in its own words: bytes, files, the server's version. */
   report(): Readonly<Record<string, string | number | null>>;
   close(): Promise<void>;

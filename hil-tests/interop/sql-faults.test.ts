@@ -5,12 +5,12 @@ import { until } from "@paddock/base/testing/until.ts";
 import type { RowChunk } from "@paddock/collector/sinks/sink.ts";
 import { connectSql, type SqlConnection } from "@paddock/collector/sinks/sql/connection.ts";
 import { SqlSink } from "@paddock/collector/sinks/sql/sql-sink.ts";
-import { testChunk, testRows } from "@paddock/collector/testing/sink-chunk.ts";
-import { MARIADBS, MariadbServer } from "../lamp/mariadb-server.ts";
+import { barnChunk, barnRows } from "@paddock/collector/sinks/testing/barn.ts";
+import { MARIADBS, MariadbServer } from "../mariadb/mariadb-server.ts";
 
 /** What a server, its administrator and other users do to the SQL bridge; it says what helps, and goes on by itself. */
 
-const chunk = (from: number): RowChunk => testChunk(from, from + 5, { rows: testRows(from, from + 5) });
+const chunk = (from: number): RowChunk => barnChunk(from, from + 5, { rows: barnRows(from, from + 5) });
 const refused = (detail: RegExp, remedy: RegExp) => ({
   code: "SINK_REFUSED",
   message: expect.stringMatching(detail) as string,
@@ -79,7 +79,7 @@ describe.each(MARIADBS)("$name", (kind) => {
       await server.ask(`GRANT ${rights.join(",")} ON paddock.* TO bridge@localhost`);
       const allowed = own();
       await allowed.write(chunk(0));
-      await allowed.rewind(2, testChunk(0, 2).place);
+      await allowed.rewind(2, barnChunk(0, 2).place);
       await allowed.close();
       expect(await count()).toBe("2");
     });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from "vitest";
 import type { Row } from "@paddock/collector/sinks/row.ts";
 import { SqlSink } from "@paddock/collector/sinks/sql/sql-sink.ts";
-import { TEST_GATEWAY, testChunk, testRow } from "@paddock/collector/testing/sink-chunk.ts";
-import { MARIADBS, MariadbServer } from "../lamp/mariadb-server.ts";
+import { TEST_GATEWAY, barnChunk, barnRow } from "@paddock/collector/sinks/testing/barn.ts";
+import { MARIADBS, MariadbServer } from "../mariadb/mariadb-server.ts";
 
 /** What becomes of rows after they were kept: rewinds, boots that are dated later, and the newest row of a channel all the time. */
 
@@ -10,7 +10,7 @@ const START_US = 1_760_000_000_000_000;
 const BOOT = { gateway: TEST_GATEWAY, boot: 9, zeroUs: START_US - 7_000_000 };
 
 const undated = (offset: number, more: Partial<Row> = {}): Row =>
-  testRow({
+  barnRow({
     offset,
     boot: BOOT.boot,
     clock: "unset",
@@ -22,7 +22,7 @@ const undated = (offset: number, more: Partial<Row> = {}): Row =>
   });
 
 const at = (offset: number, timeUs: number, arrivedUs: number): Row =>
-  testRow({ offset, timeUs, arrivedMs: arrivedUs / 1000 });
+  barnRow({ offset, timeUs, arrivedMs: arrivedUs / 1000 });
 
 const letter = (offset: number) => ({ offset, gateway: TEST_GATEWAY, source: "barn", reason: "none" });
 
@@ -56,8 +56,8 @@ describe.each(MARIADBS)("$name", (kind) => {
       undated(3, { gateway: "08".repeat(32) }),
       undated(4, { timeBy: "sensor", timeUs: START_US - 5 }),
     ];
-    await sink.write(testChunk(0, 5, { rows }));
-    await sink.write(testChunk(5, 6, { rows: [undated(5)], datings: [BOOT] }));
+    await sink.write(barnChunk(0, 5, { rows }));
+    await sink.write(barnChunk(5, 6, { rows: [undated(5)], datings: [BOOT] }));
     const columns = "log_offset,TIMESTAMPDIFF(MICROSECOND,'1970-01-01',ts),time_by,clock";
     const told = await server.ask(`SELECT ${columns} FROM paddock_readings ORDER BY 1`);
     const zero = BOOT.zeroUs + 1_000_000;
@@ -75,11 +75,11 @@ describe.each(MARIADBS)("$name", (kind) => {
   });
 
   test("dating looks at the rows of the boot alone", async () => {
-    await sink.write(testChunk(0, 2000, { rows: Array.from({ length: 2000 }, (_, offset) => testRow({ offset })) }));
-    await sink.write(testChunk(2000, 2003, { rows: [undated(2000), undated(2001), undated(2002)] }));
+    await sink.write(barnChunk(0, 2000, { rows: Array.from({ length: 2000 }, (_, offset) => barnRow({ offset })) }));
+    await sink.write(barnChunk(2000, 2003, { rows: [undated(2000), undated(2001), undated(2002)] }));
     await server.ask("ANALYZE TABLE paddock_readings,paddock_undated");
     const before = await handlerReads();
-    await sink.write(testChunk(2003, 2004, { datings: [BOOT] }));
+    await sink.write(barnChunk(2003, 2004, { datings: [BOOT] }));
     expect((await handlerReads()) - before).toBeLessThan(1000);
   });
 
@@ -91,36 +91,36 @@ describe.each(MARIADBS)("$name", (kind) => {
 
   test("a sensor whose clock was far ahead once is not the newest for ever", async () => {
     const later = START_US + 60_000_000;
-    await sink.write(testChunk(0, 1, { rows: [at(0, 4e15, START_US)] }));
+    await sink.write(barnChunk(0, 1, { rows: [at(0, 4e15, START_US)] }));
     expect(await server.ask("SELECT log_offset FROM paddock_latest")).toBe("0");
-    await sink.write(testChunk(1, 2, { rows: [at(1, later, later)] }));
+    await sink.write(barnChunk(1, 2, { rows: [at(1, later, later)] }));
     expect(await server.ask("SELECT log_offset FROM paddock_latest")).toBe("1");
     // Old data that comes late is not the newest either.
-    await sink.write(testChunk(2, 3, { rows: [at(2, START_US, later + 1e6)] }));
+    await sink.write(barnChunk(2, 3, { rows: [at(2, START_US, later + 1e6)] }));
     expect(await server.ask("SELECT log_offset FROM paddock_latest")).toBe("1");
-    await sink.rewind(1, testChunk(0, 1).place);
+    await sink.rewind(1, barnChunk(0, 1).place);
     expect(await server.ask("SELECT log_offset FROM paddock_latest")).toBe("0");
   });
 
   test("a rewind forgets what stands from there on, exactly, however far, and goes on", async () => {
-    const rows = Array.from({ length: 40 }, (_, offset) => testRow({ offset, name: `n${offset % 7}` }));
-    await sink.write(testChunk(0, 40, { rows, deadLetters: [letter(3), letter(30)], datings: [] }));
+    const rows = Array.from({ length: 40 }, (_, offset) => barnRow({ offset, name: `n${offset % 7}` }));
+    await sink.write(barnChunk(0, 40, { rows, deadLetters: [letter(3), letter(30)], datings: [] }));
     const before = await server.ask("SELECT * FROM paddock_readings WHERE log_offset<17 ORDER BY id");
-    await sink.rewind(17, testChunk(0, 17).place);
+    await sink.rewind(17, barnChunk(0, 17).place);
     expect(await server.ask("SELECT * FROM paddock_readings ORDER BY id")).toBe(before);
     expect(await server.ask("SELECT log_offset FROM paddock_losses")).toBe("3");
-    expect((await sink.open()).place).toEqual(testChunk(0, 17).place);
+    expect((await sink.open()).place).toEqual(barnChunk(0, 17).place);
     await expectNewest();
-    await sink.write(testChunk(17, 40, { rows: rows.slice(17) }));
+    await sink.write(barnChunk(17, 40, { rows: rows.slice(17) }));
     expect(await server.ask("SELECT COUNT(*),SUM(log_offset) FROM paddock_readings")).toBe("40\t780");
-    await sink.rewind(0, testChunk(0, 0).place);
+    await sink.rewind(0, barnChunk(0, 0).place);
     expect(await server.ask("SELECT COUNT(*) FROM paddock_readings")).toBe("0");
     expect(await server.ask("SELECT COUNT(*) FROM paddock_latest")).toBe("0");
   });
 
   test("a rewind that a crash cut short is finished by the next start", async () => {
-    const rows = Array.from({ length: 30 }, (_, offset) => testRow({ offset }));
-    await sink.write(testChunk(0, 30, { rows }));
+    const rows = Array.from({ length: 30 }, (_, offset) => barnRow({ offset }));
+    await sink.write(barnChunk(0, 30, { rows }));
     await server.ask(
       "UPDATE paddock_sink SET log_offset=10,rewinding=1; DELETE FROM paddock_readings WHERE log_offset>25",
     );
@@ -138,12 +138,12 @@ describe.each(MARIADBS)("$name", (kind) => {
       for (let step = 0; step < 20; step++) {
         if (end > 20 && step % 7 === 6) {
           end = Math.floor(Math.random() * end);
-          await sink.rewind(end, testChunk(0, end).place);
+          await sink.rewind(end, barnChunk(0, end).place);
         } else {
           const count = 1 + Math.floor(Math.random() * 15);
           const rows = Array.from({ length: count }, (_, index) => chanceRow(end + index));
           const datings = step % 5 === 4 ? [{ ...BOOT, boot: Math.floor(Math.random() * 3) }] : [];
-          await sink.write(testChunk(end, end + count, { rows, datings }));
+          await sink.write(barnChunk(end, end + count, { rows, datings }));
           end += count;
         }
         await expectNewest();
@@ -159,5 +159,5 @@ function chanceRow(offset: number): Row {
   const boot = Math.floor(Math.random() * 3);
   if (Math.random() < 0.3) return undated(offset, { name, boot, arrivedMs, timeUs: arrivedMs * 1000 });
   const timeUs = arrivedMs * 1000 + Math.floor(Math.random() * 12 - 8) * 1000;
-  return testRow({ offset, name, boot, arrivedMs, timeUs });
+  return barnRow({ offset, name, boot, arrivedMs, timeUs });
 }

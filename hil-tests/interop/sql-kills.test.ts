@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "@paddock/base/testing/until.ts";
-import { MARIADBS, MariadbServer } from "../lamp/mariadb-server.ts";
-import { sumsBelow } from "../lamp/sql-rows.ts";
+import { MARIADBS, MariadbServer } from "../mariadb/mariadb-server.ts";
+import { sumsBelow } from "../mariadb/sql-rows.ts";
 
 /** SIGKILL at any moment: of who writes, of the server, of both. PADDOCK_SQL_KILLS is how many of each server. */
 const KILLS = Number(process.env["PADDOCK_SQL_KILLS"] ?? 10);
 const LIMIT_MS = 120_000 + KILLS * 30_000;
-const WRITER = join(import.meta.dirname, "../lamp/sql-writer.ts");
+const WRITER = join(import.meta.dirname, "../mariadb/sql-writer.ts");
 
 describe.each(MARIADBS)("$name", (kind) => {
   let server: MariadbServer;

@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Row } from "@paddock/collector/sinks/row.ts";
 import { connectSql } from "@paddock/collector/sinks/sql/connection.ts";
 import { SqlSink } from "@paddock/collector/sinks/sql/sql-sink.ts";
-import { TEST_GATEWAY, testChunk, testRow, testRows } from "@paddock/collector/testing/sink-chunk.ts";
-import { MARIADBS, MariadbServer } from "../lamp/mariadb-server.ts";
+import { TEST_GATEWAY, barnChunk, barnRow, barnRows } from "@paddock/collector/sinks/testing/barn.ts";
+import { MARIADBS, MariadbServer } from "../mariadb/mariadb-server.ts";
 
 /** The SQL bridge against MariaDB itself, and what it wrote read by MariaDB's own client. */
 
@@ -33,7 +33,7 @@ describe.each(MARIADBS)("$name", (kind) => {
 
   async function keep(rows: readonly Row[]): Promise<void> {
     const to = Math.max(...rows.map(({ offset }) => offset)) + 1;
-    await sink.write(testChunk(rows[0]!.offset, to, { rows }));
+    await sink.write(barnChunk(rows[0]!.offset, to, { rows }));
   }
 
   describe("what was measured is read as it was", () => {
@@ -50,20 +50,20 @@ describe.each(MARIADBS)("$name", (kind) => {
         1e21,
       ];
       const numbers = [...edges, ...random];
-      await keep(numbers.map((number, offset) => testRow({ offset, number })));
+      await keep(numbers.map((number, offset) => barnRow({ offset, number })));
       expect((await lines("SELECT value FROM paddock_readings ORDER BY log_offset")).map(Number)).toEqual(numbers);
     });
 
     test("what is no double, text with every character, bytes, and the rest", async () => {
       const words = "it's \\ %_ ünï 🐄 \u0001 ;--";
       await keep([
-        testRow({ offset: 0, number: 9007199254740992, exact: "9007199254740993" }),
-        testRow({ offset: 1, number: null, whyNoNumber: "-infinity" }),
-        testRow({ offset: 2, number: -0 }),
-        testRow({ offset: 3, number: null, text: words }),
-        testRow({ offset: 4, number: null, flag: false }),
-        testRow({ offset: 5, number: null, data: Buffer.from("00ff275c", "hex"), contentFormat: "60" }),
-        testRow({ offset: 6, number: null, sum: 1.5, updateS: 60, lane: "alarm", epoch: 4_294_967_295 }),
+        barnRow({ offset: 0, number: 9007199254740992, exact: "9007199254740993" }),
+        barnRow({ offset: 1, number: null, whyNoNumber: "-infinity" }),
+        barnRow({ offset: 2, number: -0 }),
+        barnRow({ offset: 3, number: null, text: words }),
+        barnRow({ offset: 4, number: null, flag: false }),
+        barnRow({ offset: 5, number: null, data: Buffer.from("00ff275c", "hex"), contentFormat: "60" }),
+        barnRow({ offset: 6, number: null, sum: 1.5, updateS: 60, lane: "alarm", epoch: 4_294_967_295 }),
       ]);
       const columns = "value,exact,why_no_value,HEX(text),flag,HEX(data),content_format,sum,update_s,lane,epoch";
       const rest = "NULL\tNULL\tNULL\tNULL\tNULL\tNULL\tNULL\ttelemetry\t2";
@@ -80,7 +80,7 @@ describe.each(MARIADBS)("$name", (kind) => {
 
     test("the longest name, unit and text that a frame can carry", async () => {
       const long = "ä".repeat(30_000);
-      await keep([testRow({ offset: 0, name: long, unit: long, number: null, text: long })]);
+      await keep([barnRow({ offset: 0, name: long, unit: long, number: null, text: long })]);
       const sizes = "LENGTH(name),LENGTH(unit),LENGTH(measurement),LENGTH(text)";
       expect(await lines(`SELECT ${sizes} FROM paddock_readings_named`)).toEqual(["60000\t60000\t60000\t60000"]);
     });
@@ -88,8 +88,8 @@ describe.each(MARIADBS)("$name", (kind) => {
     test("names that differ in case, accent, width, a zero or a space at the end alone stay apart", async () => {
       await server.ask("ALTER DATABASE paddock CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci");
       const names = ["temp", "Temp", "tèmp", "te\u0300mp", "ｔemp", "temp ", "temp\0", "ss", "ß", "te\u00admp"];
-      await keep(names.map((name, offset) => testRow({ offset, name })));
-      await keep(names.map((name, index) => testRow({ offset: names.length + index, name })));
+      await keep(names.map((name, offset) => barnRow({ offset, name })));
+      await keep(names.map((name, index) => barnRow({ offset: names.length + index, name })));
       const count = await lines("SELECT channel_id,COUNT(*) FROM paddock_readings GROUP BY channel_id");
       expect(count.map((line) => line.split("\t")[1])).toEqual(names.map(() => "2"));
       expect(await lines("SELECT COUNT(*) FROM paddock_latest")).toEqual([String(names.length)]);
@@ -98,7 +98,7 @@ describe.each(MARIADBS)("$name", (kind) => {
     });
 
     test("one name in two units is two channels", async () => {
-      await keep([null, "Cel", "K"].map((unit, offset) => testRow({ offset, unit })));
+      await keep([null, "Cel", "K"].map((unit, offset) => barnRow({ offset, unit })));
       expect(await lines("SELECT COUNT(*) FROM paddock_channels")).toEqual(["3"]);
     });
 
@@ -108,7 +108,7 @@ describe.each(MARIADBS)("$name", (kind) => {
       // 02:30 on 30 March does not exist there.
       const gap = Date.UTC(2025, 2, 30, 2, 30);
       const timesUs = [summer * 1000, summer * 1000 + 1, winter * 1000, gap * 1000 + 999_999, -1, 4e15];
-      await keep(timesUs.map((timeUs, offset) => testRow({ offset, timeUs })));
+      await keep(timesUs.map((timeUs, offset) => barnRow({ offset, timeUs })));
       expect(await lines("SELECT ts FROM paddock_readings ORDER BY id")).toEqual([
         "2025-10-26 00:30:00.000000",
         "2025-10-26 00:30:00.000001",
@@ -129,9 +129,9 @@ describe.each(MARIADBS)("$name", (kind) => {
 
   describe("shapes of old software", () => {
     const VALUES = [
-      testRow({ offset: 0, number: 21.5, timeUs: 1_760_000_000_123_456 }),
-      testRow({ offset: 1, number: null, flag: true, name: "door", unit: null, timeUs: 1_760_000_001_000_000 }),
-      testRow({ offset: 2, number: null, text: "words", name: "note", unit: null }),
+      barnRow({ offset: 0, number: 21.5, timeUs: 1_760_000_000_123_456 }),
+      barnRow({ offset: 1, number: null, flag: true, name: "door", unit: null, timeUs: 1_760_000_001_000_000 }),
+      barnRow({ offset: 2, number: null, text: "words", name: "note", unit: null }),
     ];
 
     test.each([
@@ -173,7 +173,7 @@ describe.each(MARIADBS)("$name", (kind) => {
     });
 
     test("the newest rows of all, and those of a channel, are found by an index", async () => {
-      await keep(testRows(0, 3000));
+      await keep(barnRows(0, 3000));
       await server.ask("ANALYZE TABLE paddock_readings");
       for (const query of [
         "SELECT * FROM paddock_sensor_data ORDER BY id DESC LIMIT 20",
@@ -187,8 +187,8 @@ describe.each(MARIADBS)("$name", (kind) => {
 
   describe("chunks", () => {
     test("of many rows, and of rows that are larger together than what the server takes at once", async () => {
-      await keep(testRows(0, 3500));
-      await keep(testRows(3500, 3600, () => ({ number: null, text: "x".repeat(50_000) })));
+      await keep(barnRows(0, 3500));
+      await keep(barnRows(3500, 3600, () => ({ number: null, text: "x".repeat(50_000) })));
       expect(await lines("SELECT COUNT(*),SUM(log_offset),SUM(LENGTH(text)) FROM paddock_readings")).toEqual([
         `3600\t${(3600 * 3599) / 2}\t5000000`,
       ]);
@@ -196,7 +196,7 @@ describe.each(MARIADBS)("$name", (kind) => {
     });
 
     test("given again, by the same bridge and by another one, are kept once", async () => {
-      const chunk = testChunk(0, 50, { rows: testRows(0, 50) });
+      const chunk = barnChunk(0, 50, { rows: barnRows(0, 50) });
       await sink.write(chunk);
       await sink.write(chunk);
       const other = newSink();
@@ -209,7 +209,7 @@ describe.each(MARIADBS)("$name", (kind) => {
       const others = [newSink(), newSink(), newSink()];
       for (const other of others) await other.open();
       for (let from = 0; from < 100; from += 10) {
-        const chunk = testChunk(from, from + 10, { rows: testRows(from, from + 10) });
+        const chunk = barnChunk(from, from + 10, { rows: barnRows(from, from + 10) });
         for (const ended of await Promise.allSettled(others.map((other) => other.write(chunk)))) {
           if (ended.status === "rejected") expect(ended.reason).toMatchObject({ code: "SINK_UNAVAILABLE" });
         }
@@ -220,7 +220,7 @@ describe.each(MARIADBS)("$name", (kind) => {
     });
 
     test("whole numbers beyond 2^53 are exact, and none is taken for a place that it is not", async () => {
-      await keep(testRows(0, 2));
+      await keep(barnRows(0, 2));
       const session = await connectSql({ socketPath: server.socketPath, user: "root", database: "paddock" });
       const [row] = await session.run("SELECT 9007199254740993 AS beyond, log_offset AS below FROM paddock_sink");
       await session.close();
@@ -232,7 +232,7 @@ describe.each(MARIADBS)("$name", (kind) => {
     test("losses stand beside the rows", async () => {
       const letter = { offset: 3, gateway: TEST_GATEWAY, source: "barn", reason: "record 1: v is a date" };
       const missing = [{ offset: 4, count: 9, why: "damaged" }];
-      await sink.write(testChunk(0, 13, { deadLetters: [letter, letter], missing }));
+      await sink.write(barnChunk(0, 13, { deadLetters: [letter, letter], missing }));
       expect(await lines("SELECT log_offset,nth,records,source,reason FROM paddock_losses ORDER BY 1,2")).toEqual([
         "3\t0\t1\tbarn\trecord 1: v is a date",
         "3\t1\t1\tbarn\trecord 1: v is a date",

@@ -9,7 +9,7 @@ import { VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
 import { seededRandom } from "@paddock/base/random.ts";
 import { scaled } from "@paddock/base/testing/fuzz.ts";
-import { testChunk, testRow } from "../testing/rows.ts";
+import { chunkAt, rowAt } from "../testing/rows.ts";
 import { FilesSink } from "./files-sink.ts";
 import { LINES } from "./lines.ts";
 
@@ -56,18 +56,18 @@ describe("a sink of files", () => {
     const sink = sinkOf();
     expect(await sink.open()).toEqual({ place: undefined, datings: [] });
     const datings = [{ gateway: "ab", boot: 1, zeroUs: 5 }];
-    await sink.write(testChunk(0, 3, { datings }));
-    const chunk = testChunk(3, 5);
+    await sink.write(chunkAt(0, 3, { datings }));
+    const chunk = chunkAt(3, 5);
     await sink.write(chunk);
     const again = sinkOf();
     expect(await again.open()).toEqual({ place: chunk.place, datings });
-    await again.write(testChunk(5, 6));
+    await again.write(chunkAt(5, 6));
     expect(await offsets()).toEqual(upTo(6));
     expect(again.report()).toMatchObject({ files: 1, file: "rows-0000000000000000.ndjson" });
   });
 
   test("keeps a place without rows", async () => {
-    await sinkOf().write(testChunk(0, 3, { rows: [] }));
+    await sinkOf().write(chunkAt(0, 3, { rows: [] }));
     expect((await sinkOf().open()).place?.offset).toBe(3);
     expect(await rowFiles()).toEqual([]);
   });
@@ -75,27 +75,27 @@ describe("a sink of files", () => {
   test("cuts off what was not confirmed, and removes a file that was only begun", async () => {
     const sink = sinkOf();
     await sink.open();
-    await sink.write(testChunk(0, 3));
+    await sink.write(chunkAt(0, 3));
     await appendFile(join(directory, "rows-0000000000000000.ndjson"), '{"offset":3,"half');
     await writeFile(join(directory, "rows-0000000000000003.ndjson"), "{}\n");
     const again = sinkOf();
     await again.open();
     expect(await rowFiles()).toEqual(["rows-0000000000000000.ndjson"]);
-    await again.write(testChunk(3, 4));
+    await again.write(chunkAt(3, 4));
     expect(await offsets()).toEqual(upTo(4));
   });
 
   test("begins the next file by bytes and by age, and keeps as many as it is told", async () => {
     const sink = sinkOf({ rotateBytes: 1000, keepFiles: 3 });
     await sink.open();
-    await sink.write(testChunk(0, 1));
-    await sink.write(testChunk(1, 10));
-    await sink.write(testChunk(10, 11));
+    await sink.write(chunkAt(0, 1));
+    await sink.write(chunkAt(1, 10));
+    await sink.write(chunkAt(10, 11));
     clock.advance(60_000);
-    await sink.write(testChunk(11, 12));
+    await sink.write(chunkAt(11, 12));
     expect((await rowFiles()).map((name) => Number(name.slice(5, 21)))).toEqual([0, 10, 11]);
     clock.advance(60_000);
-    await sink.write(testChunk(12, 13));
+    await sink.write(chunkAt(12, 13));
     expect((await rowFiles()).map((name) => Number(name.slice(5, 21)))).toEqual([10, 11, 12]);
     expect(await offsets()).toEqual([10, 11, 12]);
   });
@@ -106,15 +106,15 @@ describe("a sink of files", () => {
       const sink = sinkOf({ format, rotateBytes: 1200 });
       await sink.open();
       for (let from = 0; from < 12; from += 3) {
-        const rows = [0, 1, 2].map((at) => testRow(from + at, { number: null, text: "a\u2028 offset=0i,part=1" }));
-        await sink.write(testChunk(from, from + 3, { rows }));
+        const rows = [0, 1, 2].map((at) => rowAt(from + at, { number: null, text: "a\u2028 offset=0i,part=1" }));
+        await sink.write(chunkAt(from, from + 3, { rows }));
       }
       await sink.rewind(offset, { offset, updated: 7 });
       const found = async () => (await lines()).map((line) => LINES[format].offsetOf(line));
       expect(await found()).toEqual(upTo(offset));
       const again = sinkOf({ format });
       expect((await again.open()).place).toEqual({ offset, updated: 7 });
-      await again.write(testChunk(offset, 14));
+      await again.write(chunkAt(offset, 14));
       expect(await found()).toEqual(upTo(14));
     }
   });
@@ -134,18 +134,18 @@ describe("a sink of files", () => {
       await empty();
       const sink = sinkOf({ rotateBytes: 1 });
       await sink.open();
-      await sink.write(testChunk(0, 3));
-      await sink.write(testChunk(3, 5));
+      await sink.write(chunkAt(0, 3));
+      await sink.write(chunkAt(3, 5));
       await damage();
       const again = sinkOf();
       expect((await again.open()).place?.offset).toBe(3);
-      await again.write(testChunk(3, 5));
+      await again.write(chunkAt(3, 5));
       expect(await offsets()).toEqual(upTo(5));
     }
   });
 
   test("does not touch what another sink wrote, and says so of what the disk refuses", async () => {
-    await sinkOf().write(testChunk(0, 3));
+    await sinkOf().write(chunkAt(0, 3));
     await expect(sinkOf({}, "other").open()).rejects.toThrow(/holds the rows of the sink test/u);
     const blocked = sinkOf({ directory: join(directory, "place.json") });
     await expect(blocked.open()).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
@@ -170,6 +170,6 @@ test("kill -9 at any moment: afterwards the lines are the log, each once", async
     await ended;
   }
   const found = await lines();
-  const expected = testChunk(0, last).rows.map((row) => LINES.ndjson.line(row, "north").trimEnd());
+  const expected = chunkAt(0, last).rows.map((row) => LINES.ndjson.line(row, "north").trimEnd());
   expect(found).toEqual(expected);
 });

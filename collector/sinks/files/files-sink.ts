@@ -71,7 +71,7 @@ export class FilesSink implements Sink {
   }
 
   /** First the place, then the cut: what a crash leaves of it, `open` ends. */
-  async rewind(offset: number, place: LogPlace): Promise<void> {
+  async rewind(offset: number, place: LogPlace): Promise<LogPlace> {
     await this.#explained(async () => {
       this.#files = await this.#rowFiles();
       const last = this.#files.findLast(({ first }) => first < offset);
@@ -83,6 +83,7 @@ export class FilesSink implements Sink {
       if (file !== null) await cutTo(this.#path(file.name), file.bytes);
       await this.#removeFrom(offset);
     });
+    return place;
   }
 
   report(): Readonly<Record<string, string | number | null>> {

@@ -1,35 +1,22 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Row } from "../row.ts";
+import { testRow } from "../testing/row.ts";
 import { LINES } from "./lines.ts";
 
-const ROW: Row = {
+const ROW: Row = testRow({
   offset: 12,
   part: 1,
   gateway: "ab".repeat(32),
-  lane: "telemetry",
-  epoch: 0,
   seq: 3,
   index: 2,
   source: "mote-1",
   name: "urn:dev:mac:1:temp",
-  unit: "Cel",
-  number: 21.5,
-  exact: null,
-  whyNoNumber: null,
-  text: null,
-  flag: null,
-  data: null,
-  contentFormat: null,
-  sum: null,
-  updateS: null,
   timeUs: 1_764_356_400_000_001,
-  timeBy: "sensor",
-  clock: "synchronised",
   arrivedMs: 1_764_356_400_500,
   boot: 4,
   monotonicUs: 5,
-};
+});
 const { ndjson, influx } = LINES;
 const time = (timeUs: number) => (JSON.parse(ndjson.line({ ...ROW, timeUs }, "n")) as { time: string }).time;
 const fields = (row: Partial<Row>): string => influx.line({ ...ROW, number: null, ...row }, "n").split(" ")[1]!;

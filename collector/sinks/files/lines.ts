@@ -1,4 +1,5 @@
 import type { FilesConfig } from "../config.ts";
+import { rfc3339 } from "../rfc3339.ts";
 import type { Row } from "../row.ts";
 
 export type LineFormat = FilesConfig["format"];
@@ -33,16 +34,6 @@ function ndjsonLine(row: Row, site: string): string {
   for (const [name, value] of Object.entries(rest)) if (value !== null) line[name] = value;
   if (data !== null) line["data"] = Buffer.from(data.buffer, data.byteOffset, data.length).toString("base64");
   return `${JSON.stringify(line)}\n`;
-}
-
-/** With six digits behind the second. Years beyond 9999 have a sign and six digits, as ECMAScript writes them. */
-function rfc3339(timeUs: number): string {
-  const ms = Math.floor(timeUs / 1000);
-  const micros = timeUs - ms * 1000;
-  const time = new Date(ms);
-  return Number.isNaN(time.getTime())
-    ? `${timeUs} us`
-    : `${time.toISOString().slice(0, -1)}${String(micros).padStart(3, "0")}Z`;
 }
 
 /**

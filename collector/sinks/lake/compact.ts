@@ -6,7 +6,8 @@ import { PaddockError } from "@paddock/base/errors.ts";
 import { FRESH, guarded, type LakeStore } from "./lake-store.ts";
 import { type LakeDisk, sha256Of } from "./lake-disk.ts";
 import type { LakeFile } from "./manifest.ts";
-import { COLUMNS, COMPRESSION, ROWS_PER_GROUP, SCHEMA, sourceOf } from "./parquet.ts";
+import { COLUMNS } from "./columns.ts";
+import { COMPRESSION, ROWS_PER_GROUP, SCHEMA, sourceOf } from "./parquet.ts";
 import { isDayOver } from "./retention.ts";
 
 /** What merged files grow to, and what needs no merging. */

@@ -89,8 +89,8 @@ export class LakeSink implements Sink {
     await this.#tidy();
   }
 
-  async rewind(offset: number, place: LogPlace): Promise<void> {
-    await this.#goBack(offset, new Set(), place);
+  rewind(offset: number, place: LogPlace): Promise<LogPlace> {
+    return this.#goBack(offset, new Set(), place);
   }
 
   report(): Readonly<Record<string, string | number>> {
@@ -145,7 +145,7 @@ export class LakeSink implements Sink {
    * Forgets every row from `offset` on. A file that also holds rows before it goes whole, and the lake stands at the
    * first of its offsets: what is read again is the same.
    */
-  async #goBack(offset: number, lost: ReadonlySet<LakeFile>, place?: LogPlace): Promise<void> {
+  async #goBack(offset: number, lost: ReadonlySet<LakeFile>, place?: LogPlace): Promise<LogPlace> {
     const { files, place: before } = this.#store.state;
     let to = offset;
     // Files that were made of several chunks overlap: each that goes may take others with it.
@@ -160,8 +160,9 @@ export class LakeSink implements Sink {
     const gone = [...files.values()].filter((file) => file.first >= to || lost.has(file));
     const wanted = to === offset ? place : undefined;
     const log = place?.log ?? before?.log;
-    const plain = { offset: to, updated: this.#options.wallMs(), ...(log === undefined ? {} : { log }) };
-    await this.#store.commit({ add: [], remove: gone.map(({ path }) => path), place: wanted ?? plain });
+    const standsAt = wanted ?? { offset: to, updated: this.#options.wallMs(), ...(log === undefined ? {} : { log }) };
+    await this.#store.commit({ add: [], remove: gone.map(({ path }) => path), place: standsAt });
+    return standsAt;
   }
 
   /** Once an hour: partitions that are too old go, and small files of days that are over become large ones. */

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import type { LogPlace } from "../../log/log-place.ts";
+import { BOOTS_MAX } from "../dating.ts";
 import type { Dating } from "../row.ts";
 import type { MissingRecords } from "../sink.ts";
 
@@ -78,7 +79,6 @@ export const EMPTY_LAKE: LakeState = {
 const CHECK_DIGITS = 16;
 /** Records that are gone are told one by one up to here. */
 const MISSING_MAX = 1000;
-const BOOTS_PER_GATEWAY = 8;
 
 export function encodeCommit(commit: LakeCommit): string {
   const text = JSON.stringify(commit);
@@ -138,10 +138,15 @@ export function applyCommit(before: LakeState, commit: LakeCommit): LakeState {
     files,
     place: commit.place ?? base.place,
     datings: newestBoots([...base.datings, ...(commit.datings ?? [])]),
-    missing: [...base.missing, ...(commit.missing ?? [])].slice(-MISSING_MAX),
+    // Whoever goes back reads what lies behind once more, and is told of it once more.
+    missing: [...base.missing.filter(isBefore(commit.place)), ...(commit.missing ?? [])].slice(-MISSING_MAX),
     lines: base.lines + 1,
     justRemoved: commit.remove,
   };
+}
+
+function isBefore(place: LogPlace | undefined): (records: MissingRecords) => boolean {
+  return ({ offset }) => place === undefined || offset < place.offset;
 }
 
 function newestBoots(datings: readonly Dating[]): readonly Dating[] {
@@ -151,7 +156,7 @@ function newestBoots(datings: readonly Dating[]): readonly Dating[] {
   for (const dating of datings.toReversed()) {
     const key = `${dating.gateway} ${dating.boot}`;
     const count = counts.get(dating.gateway) ?? 0;
-    if (seen.has(key) || count >= BOOTS_PER_GATEWAY) continue;
+    if (seen.has(key) || count >= BOOTS_MAX) continue;
     seen.add(key);
     counts.set(dating.gateway, count + 1);
     kept.push(dating);

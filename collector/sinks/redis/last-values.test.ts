@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { fc } from "@paddock/wire/testing/fast-check.ts";
 import { testRow } from "../testing/row.ts";
-import { isoMicroseconds, lastValues, orderOf } from "./last-values.ts";
+import { lastValues, orderOf } from "./last-values.ts";
 
 const value = (change: Parameters<typeof testRow>[0]) => [...lastValues([testRow(change)]).values()][0]!.fields;
 
@@ -77,13 +77,5 @@ describe("the newest reading of a channel", () => {
         expect(a).toHaveLength(41);
       }),
     );
-  });
-
-  test.each([
-    [0, "1970-01-01T00:00:00.000000Z"],
-    [-1, "1969-12-31T23:59:59.999999Z"],
-    [1_000_001, "1970-01-01T00:00:01.000001Z"],
-  ])("%d µs is %s", (timeUs, text) => {
-    expect(isoMicroseconds(timeUs)).toBe(text);
   });
 });

@@ -1,3 +1,4 @@
+import { rfc3339 } from "../rfc3339.ts";
 import type { Row } from "../row.ts";
 
 /** The newest reading of one channel, which is a sensor's name at a gateway, as fields of a Redis hash. */
@@ -36,7 +37,7 @@ function lastValueOf(channel: string, row: Row): LastValue {
     kind,
     value,
     unit: row.unit ?? "",
-    time: isoMicroseconds(row.timeUs),
+    time: rfc3339(row.timeUs),
     time_by: row.timeBy,
     clock: row.clock,
     arrived: new Date(row.arrivedMs).toISOString(),
@@ -60,11 +61,4 @@ function shownValue(row: Row): { kind: string; value: string } {
 export function orderOf({ timeUs, offset, part }: Pick<Row, "timeUs" | "offset" | "part">): string {
   const time = (BigInt(timeUs) + TIME_BIAS).toString().padStart(TIME_DIGITS, "0");
   return `${time}-${String(offset).padStart(OFFSET_DIGITS, "0")}-${String(part).padStart(PART_DIGITS, "0")}`;
-}
-
-/** RFC 3339 in UTC with six digits. */
-export function isoMicroseconds(timeUs: number): string {
-  const seconds = Math.floor(timeUs / 1e6);
-  const micros = timeUs - seconds * 1e6;
-  return `${new Date(seconds * 1000).toISOString().slice(0, -5)}.${String(micros).padStart(6, "0")}Z`;
 }

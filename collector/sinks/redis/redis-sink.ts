@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
 import type { Redis as RedisClient, RedisOptions } from "iovalkey";
 import * as v from "valibot";
 import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import type { LogPlace } from "../../log/log-place.ts";
 import type { RedisConfig } from "../config.ts";
+import { readSecret } from "../secret.ts";
 import type { RowChunk, Sink, SinkState } from "../sink.ts";
 import { lastValues, type LastValue } from "./last-values.ts";
 import { FORGET_SCRIPT, WRITE_SCRIPT } from "./scripts.ts";
@@ -58,7 +58,7 @@ export class RedisSink implements Sink {
     this.#place = next;
   }
 
-  async rewind(offset: number, place: LogPlace): Promise<void> {
+  async rewind(offset: number, place: LogPlace): Promise<LogPlace> {
     const least = String(offset).padStart(OFFSET_DIGITS, "0");
     await this.#ask(async (client) => {
       let cursor = "0";
@@ -70,6 +70,7 @@ export class RedisSink implements Sink {
       await client.set(this.#key("place"), JSON.stringify(place));
     });
     this.#place = JSON.stringify(place);
+    return place;
   }
 
   report(): Readonly<Record<string, string>> {
@@ -129,7 +130,7 @@ export class RedisSink implements Sink {
 async function connect(options: RedisConfig): Promise<RedisClient> {
   const { Redis } = await loadClient();
   const { socketPath, host, port, username, passwordFile, db } = options;
-  const password = passwordFile === null ? null : await readPassword(passwordFile);
+  const password = passwordFile === null ? null : await readSecret(passwordFile);
   const wanted: RedisOptions = {
     ...(socketPath === null ? { host, port } : { path: socketPath }),
     ...(username === null ? {} : { username }),
@@ -153,16 +154,6 @@ async function connect(options: RedisConfig): Promise<RedisClient> {
     throw problemOf(options, why ?? error);
   }
   return client;
-}
-
-async function readPassword(path: string): Promise<string> {
-  try {
-    return (await readFile(path, "utf8")).trimEnd();
-  } catch (error) {
-    throw new PaddockError("SINK_REFUSED", `passwordFile: ${path} cannot be read: ${messageOf(error)}.`, {
-      cause: error,
-    });
-  }
 }
 
 /** Throws SINK_REFUSED when the package is not installed. */

@@ -1,5 +1,5 @@
 import { PaddockError } from "@paddock/base/errors.ts";
-import { readSecret } from "./password.ts";
+import { readSecret } from "../secret.ts";
 import { sqlFailure } from "./failure.ts";
 import { DEFAULT_HOST, DEFAULT_PORT, type SqlSinkOptions } from "./options.ts";
 

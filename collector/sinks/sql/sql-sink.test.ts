@@ -1,6 +1,6 @@
 import { PaddockError } from "@paddock/base/errors.ts";
 import { beforeEach, describe, expect, test } from "vitest";
-import { TEST_GATEWAY, testChunk, testRow, testRows } from "../../testing/sink-chunk.ts";
+import { TEST_GATEWAY, barnChunk, barnRow, barnRows } from "../testing/barn.ts";
 import type { SqlAnswer, SqlConnection } from "./connection.ts";
 import { columnsOf, TABLE_NAMES } from "./schema.ts";
 import { SqlSink } from "./sql-sink.ts";
@@ -72,7 +72,7 @@ beforeEach(() => {
   sink = new SqlSink({ user: "bridge", database: "farm" }, script.connect);
 });
 
-const at = (offset: number, log = testChunk(0, 0).place.log!): SqlAnswer => ({
+const at = (offset: number, log = barnChunk(0, 0).place.log!): SqlAnswer => ({
   log,
   log_offset: String(offset),
   behind: "b",
@@ -84,8 +84,8 @@ describe("a chunk", () => {
   test("is kept with its place in one transaction, the place locked before anything is looked at", async () => {
     await sink.open();
     script.verbs();
-    const chunk = testChunk(0, 3, {
-      rows: testRows(0, 3),
+    const chunk = barnChunk(0, 3, {
+      rows: barnRows(0, 3),
       deadLetters: [{ offset: 1, gateway: TEST_GATEWAY, source: "barn", reason: "none" }],
     });
     await sink.write(chunk);
@@ -102,13 +102,13 @@ describe("a chunk", () => {
   });
 
   test("never ignores what a server says against a row", async () => {
-    await sink.write(testChunk(0, 3, { rows: testRows(0, 3) }));
+    await sink.write(barnChunk(0, 3, { rows: barnRows(0, 3) }));
     expect(script.said.filter((text) => /IGNORE|REPLACE INTO/u.test(text))).toEqual([]);
   });
 
   test("that was kept already, its answer lost, is not kept twice", async () => {
     script.place = at(3);
-    await sink.write(testChunk(0, 3, { rows: testRows(0, 3) }));
+    await sink.write(barnChunk(0, 3, { rows: barnRows(0, 3) }));
     expect(script.said.filter((text) => text.startsWith("INSERT"))).toEqual([]);
   });
 
@@ -118,7 +118,7 @@ describe("a chunk", () => {
     ["rows of another log there", at(7, "ffff"), "holds rows of log ffff"],
   ])("is refused with %s", async (_, place, detail) => {
     script.place = place;
-    const written = sink.write(testChunk(7, 9, { rows: testRows(7, 9) }));
+    const written = sink.write(barnChunk(7, 9, { rows: barnRows(7, 9) }));
     await expect(written).rejects.toMatchObject({
       code: "SINK_REFUSED",
       message: expect.stringContaining(detail) as string,
@@ -130,14 +130,14 @@ describe("a chunk", () => {
   test("of more than a thousand rows goes in several statements of one transaction", async () => {
     await sink.open();
     script.verbs();
-    await sink.write(testChunk(0, 2500, { rows: testRows(0, 2500) }));
+    await sink.write(barnChunk(0, 2500, { rows: barnRows(0, 2500) }));
     const verbs = script.verbs();
     expect(verbs.filter((verb) => verb === "INSERT INTO paddock_readings")).toHaveLength(3);
     expect(verbs.filter((verb) => verb === "COMMIT")).toHaveLength(1);
   });
 
   test("tells of a sum and an update time that no column holds", async () => {
-    await sink.write(testChunk(0, 1, { rows: [testRow({ offset: 0, sum: Infinity, updateS: Number.NaN })] }));
+    await sink.write(barnChunk(0, 1, { rows: [barnRow({ offset: 0, sum: Infinity, updateS: Number.NaN })] }));
     const told = script.said.find((text) => text.startsWith("INSERT INTO paddock_losses"))!;
     expect(told).toContain("its sum, Infinity");
     expect(told).toContain("its update time, NaN");
@@ -146,7 +146,7 @@ describe("a chunk", () => {
   });
 
   test("a zero with a minus says so beside its column, which has none", async () => {
-    await sink.write(testChunk(0, 1, { rows: [testRow({ offset: 0, number: -0 })] }));
+    await sink.write(barnChunk(0, 1, { rows: [barnRow({ offset: 0, number: -0 })] }));
     expect(script.said.find((text) => text.startsWith("INSERT INTO paddock_readings"))).toContain("0e0,'-0',NULL");
   });
 });
@@ -154,7 +154,7 @@ describe("a chunk", () => {
 test("after a failure nothing of the session is used again, neither it nor the channels it learned", async () => {
   const error = new PaddockError("SINK_UNAVAILABLE", "lost");
   script.fault = { at: "COMMIT", error };
-  const chunk = testChunk(0, 2, { rows: testRows(0, 2) });
+  const chunk = barnChunk(0, 2, { rows: barnRows(0, 2) });
   await expect(sink.write(chunk)).rejects.toBe(error);
   expect([script.sessions, script.destroyed]).toEqual([1, 1]);
   expect(sink.report()).toMatchObject({ connected: "no", channelsInMemory: 0, rowsWritten: 0 });
@@ -162,7 +162,7 @@ test("after a failure nothing of the session is used again, neither it nor the c
   await sink.write(chunk);
   expect(script.sessions).toBe(2);
   expect(script.verbs()).toContain("SELECT id");
-  await sink.write(testChunk(2, 4, { rows: testRows(2, 4) }));
+  await sink.write(barnChunk(2, 4, { rows: barnRows(2, 4) }));
   expect(script.verbs()).not.toContain("SELECT id");
 });
 
@@ -207,7 +207,7 @@ test("an empty database gets its tables, and its version last", async () => {
 test("what a rewind did not finish is finished before anything else", async () => {
   script.place = { ...at(5), rewinding: 1 };
   script.left = 2;
-  await sink.write(testChunk(5, 6, { rows: testRows(5, 6) }));
+  await sink.write(barnChunk(5, 6, { rows: barnRows(5, 6) }));
   const verbs = script.verbs();
   const forgotten = verbs.filter((verb) => verb === "DELETE FROM paddock_readings");
   expect(forgotten).toHaveLength(2);

@@ -73,13 +73,14 @@ export class SqlSink implements Sink {
     if (isNew) this.#rowsWritten += chunk.rows.length;
   }
 
-  async rewind(offset: number, place: LogPlace): Promise<void> {
+  async rewind(offset: number, place: LogPlace): Promise<LogPlace> {
     // First the place: whatever ends this now, the next start goes on with it.
     await this.#transaction(async ({ connection }) => {
       await this.#place(connection, true);
       await connection.run(placeStatement({ ...place, offset }, true));
     });
     await this.#using(await this.#ready(), ({ connection }) => this.#forgetFrom(connection, { ...place, offset }));
+    return place;
   }
 
   report(): Readonly<Record<string, string | number | null>> {

@@ -1,7 +1,7 @@
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
 import { FilesSink } from "../files/files-sink.ts";
-import { testChunk } from "./rows.ts";
+import { chunkAt } from "./rows.ts";
 
 /** Writes test rows into the directory named by its argument until it is killed; says each time how far it has come. */
 const [directory = "", last = "0"] = process.argv.slice(2);
@@ -11,7 +11,7 @@ let { offset } = (await sink.open()).place ?? { offset: 0 };
 while (offset < Number(last)) {
   const to = Math.min(Number(last), offset + 1 + ((offset * 7) % 40));
   const datings = [{ gateway: "ab".repeat(32), boot: offset, zeroUs: offset }];
-  await sink.write(testChunk(offset, to, { datings }));
+  await sink.write(chunkAt(offset, to, { datings }));
   offset = to;
   process.stdout.write(`${offset}\n`);
 }

@@ -1,5 +1,5 @@
 import type { RowChunk } from "@paddock/collector/sinks/sink.ts";
-import { testChunk, testRows } from "@paddock/collector/testing/sink-chunk.ts";
+import { barnChunk, barnRows } from "@paddock/collector/sinks/testing/barn.ts";
 
 const NAMES = ["temperature", "Temperature", "humidity", "door/open"];
 /** Sixteenths have an exact sum in whatever order they are added. */
@@ -8,8 +8,8 @@ const valueAt = (offset: number): number => (((offset * 7919) % 4001) - 2000) / 
 /** The chunk that begins at a log offset: always the same rows, from 1 to 400 of them. */
 export function rowsAt(from: number): RowChunk {
   const to = from + 1 + ((from * 31) % 400);
-  const rows = testRows(from, to, (offset) => ({ name: nameAt(offset), number: valueAt(offset) }));
-  return testChunk(from, to, { rows });
+  const rows = barnRows(from, to, (offset) => ({ name: nameAt(offset), number: valueAt(offset) }));
+  return barnChunk(from, to, { rows });
 }
 
 function nameAt(offset: number): string {
