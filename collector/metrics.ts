@@ -128,7 +128,7 @@ export function collectorMetrics(sources: MetricSources): CollectorMetrics {
   };
 }
 
-/** Of each sink, read together when somebody looks. */
+/** Of each sink. All gauges of one look share what is read, which asks the ledger about each sink. */
 function registerSinks(registry: Registry<OpenMetricsContentType>, read: MetricSources["sinks"]): void {
   const figures: Readonly<Record<string, readonly [help: string, of: (sink: SinkReport) => number | undefined]>> = {
     lag_records: ["Records of the log that a sink has not kept yet.", ({ lag }) => lag?.records],
@@ -142,6 +142,11 @@ function registerSinks(registry: Registry<OpenMetricsContentType>, read: MetricS
     ],
     attention: ["1 while a sink has a problem.", ({ problem }) => (problem === null ? 0 : 1)],
   };
+  let reading: Promise<readonly SinkReport[]> | undefined;
+  const readOnce = (): Promise<readonly SinkReport[]> =>
+    (reading ??= read().finally(() => {
+      reading = undefined;
+    }));
   for (const [name, [help, of]] of Object.entries(figures)) {
     const gauge = new Gauge({
       name: `paddock_collector_sink_${name}`,
@@ -150,7 +155,7 @@ function registerSinks(registry: Registry<OpenMetricsContentType>, read: MetricS
       registers: [],
       async collect() {
         this.reset();
-        for (const report of await read()) {
+        for (const report of await readOnce()) {
           const value = of(report);
           if (value !== undefined) this.set({ sink: report.name, kind: report.kind }, value);
         }
