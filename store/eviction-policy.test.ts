@@ -7,7 +7,7 @@ import type { ChainId } from "./types.ts";
 const chains: ChainId[] = [0, 1].map((epoch) => ({ gateway: Buffer.alloc(32), lane: 1, epoch }));
 
 test("takes the oldest payloads until enough is free, and no more", () => {
-  const sizes = fc.array(fc.integer({ min: 0, max: 100 }), { maxLength: 30 });
+  const sizes = fc.array(fc.integer({ min: 0, max: 100 }), { maxLength: 30, size: "max" });
   fc.assert(
     fc.property(sizes, fc.nat(1500), fc.nat(30), (all, needed, split) => {
       const choice = new EvictionChoice(needed);

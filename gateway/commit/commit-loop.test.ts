@@ -104,7 +104,7 @@ describe("CommitLoop", () => {
     });
     await fc.assert(
       fc.asyncProperty(
-        fc.array(step, { minLength: 1, maxLength: 60 }),
+        fc.array(step, { minLength: 1, maxLength: 60, size: "max" }),
         fc.constantFrom(0.5, 4, 15),
         async (steps, writeMs) => {
           const { loop, store, submit, pass, frames } = await world({ writeMs });

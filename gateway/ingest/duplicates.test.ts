@@ -346,7 +346,7 @@ describe("copies by sequence number", () => {
             lane: fc.constantFrom("alarm", "bulk"),
             restart: fc.nat(9),
           }),
-          { maxLength: 60 },
+          { maxLength: 60, size: "max" },
         ),
         (steps) => {
           let world = new World({ sensors });
@@ -379,7 +379,7 @@ describe("the ring", () => {
       later: fc.nat(60),
     });
     fc.assert(
-      fc.property(fc.array(operation, { maxLength: 300 }), (operations) => {
+      fc.property(fc.array(operation, { maxLength: 300, size: "max" }), (operations) => {
         const ring = new DuplicateRing(16);
         const model = new Map<number, { ticket: number; addedS: number; code: number }>();
         const order: { key: number; ticket: number }[] = [];

@@ -45,7 +45,7 @@ describe("the month of a budget", () => {
   test("whatever the clock does between two months, what was used in the present one since stays used", () => {
     const fact = fc.tuple(fc.nat(100), fc.constantFrom(5000, NOVEMBER, DECEMBER));
     fc.assert(
-      fc.property(fc.array(fact, { maxLength: 20 }), (facts) => {
+      fc.property(fc.array(fact, { maxLength: 20, size: "max" }), (facts) => {
         const usage = [...facts, [0, DECEMBER] as const].reduce(
           (before, [bytes, wallMs]) => addUsage(before, bytes, wallMs, PLAN),
           use([900, DECEMBER]),
