@@ -118,6 +118,31 @@ test("a flush is noticed, and all is there again after a replay; a rebuild forge
   expect([cli("DBSIZE"), valueOf("n499")]).toEqual(["501", "999"]);
 });
 
+test("two channels never share a key, and a wrong clock of the past is overtaken", async () => {
+  await sink.open();
+  const wild = { timeUs: 4_000_000_000_000_000, arrivedMs: 1_760_000_000_000 };
+  await sink.write(
+    chunkOf(0, [
+      testRow({ offset: 0, source: "barn:a", name: "b", number: 1 }),
+      testRow({ offset: 1, source: "barn", name: "a:b", number: 2 }),
+      testRow({ offset: 2, name: "t", number: 3, ...wild }),
+      testRow({ offset: 3, name: "t", number: 4, timeUs: 1_760_000_001_000_000, arrivedMs: 1_760_000_001_000 }),
+    ]),
+  );
+  expect([valueOf("a:b"), valueOf("t"), cli("DBSIZE")]).toEqual(["2", "4", "4"]);
+  expect(cli("HGET", `pad[dock]:last:${"07".repeat(32)}:barn%3Aa:b`, "value")).toBe("1");
+});
+
+test("a cache in an older form is emptied, and filled again from the start of the log", async () => {
+  cli("SET", "pad[dock]:place", JSON.stringify({ offset: 5, updated: 1, log: "aa", behind: null }));
+  cli("HSET", `pad[dock]:last:${"07".repeat(32)}:barn:a:b`, "order", "0".repeat(41), "value", "1");
+  cli("SET", "other", "mine");
+  expect(await sink.open()).toMatchObject({ place: undefined });
+  expect(cli("KEYS", "*")).toBe("other");
+  await sink.write(chunkOf(0, [testRow({ name: "t" })]));
+  expect(await sink.open()).toMatchObject({ place: { offset: 1 } });
+});
+
 describe("what goes wrong is told", () => {
   test("a server that is away, a password, a place that is none, no room", async () => {
     cli("CONFIG", "SET", "requirepass", "secret");

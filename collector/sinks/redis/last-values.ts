@@ -1,64 +1,93 @@
+import { type LastReading, numberOfText, type ReadingKind, readingOf, valueText } from "../last/reading.ts";
+import { channelKey, newestOf, orderOf } from "../newest.ts";
 import { rfc3339 } from "../rfc3339.ts";
 import type { Row } from "../row.ts";
 
-/** The newest reading of one channel, which is a sensor's name at a gateway, as fields of a Redis hash. */
+/** The newest reading of one channel as fields of a Redis hash. */
 export interface LastValue {
-  /** `GATEWAY:SOURCE:NAME`, as the hash's key ends. */
+  /** As the hash's key ends. */
   readonly channel: string;
-  /** Text of a fixed width that grows with time and, at one time, with the place in the log: the newer one is greater. */
+  /** Text that is greater for a newer one: numbers in Redis' scripts are doubles. */
   readonly order: string;
   readonly fields: Readonly<Record<string, string>>;
 }
 
-const TIME_DIGITS = 17;
-const OFFSET_DIGITS = 16;
-const PART_DIGITS = 6;
-/** Times before 1970 become positive, so that their text has the order of the numbers. */
-const TIME_BIAS = BigInt(Number.MAX_SAFE_INTEGER);
-
-/** The newest of each channel among `rows`. Numbers in Redis' scripts are doubles, so that order is text. */
+/** The newest of each channel among `rows`. */
 export function lastValues(rows: readonly Row[]): Map<string, LastValue> {
-  const newest = new Map<string, Row>();
-  for (const row of rows) {
-    const channel = `${row.gateway}:${row.source}:${row.name}`;
-    const known = newest.get(channel);
-    // Later in the log is later at the same time.
-    if (known === undefined || row.timeUs >= known.timeUs) newest.set(channel, row);
-  }
-  return new Map([...newest].map(([channel, row]) => [channel, lastValueOf(channel, row)]));
-}
-
-function lastValueOf(channel: string, row: Row): LastValue {
-  const { kind, value } = shownValue(row);
-  const fields: Record<string, string> = {
-    gateway: row.gateway,
-    source: row.source,
-    name: row.name,
-    kind,
-    value,
-    unit: row.unit ?? "",
-    time: rfc3339(row.timeUs),
-    time_by: row.timeBy,
-    clock: row.clock,
-    arrived: new Date(row.arrivedMs).toISOString(),
-    sum: row.sum === null ? "" : String(row.sum),
-    log_offset: String(row.offset),
-    part: String(row.part),
-  };
-  return { channel, order: orderOf(row), fields };
+  const newest = newestOf(rows, channelKey);
+  return new Map(
+    [...newest].map(([channel, row]) => [channel, { channel, order: orderOf(row), fields: fieldsOf(readingOf(row)) }]),
+  );
 }
 
 /** A hash always has all fields, so that what an older reading had never stands beside a newer one. */
-function shownValue(row: Row): { kind: string; value: string } {
-  if (row.text !== null) return { kind: "text", value: row.text };
-  if (row.flag !== null) return { kind: "boolean", value: String(row.flag) };
-  if (row.data !== null) return { kind: "data", value: Buffer.from(row.data).toString("base64") };
-  if (row.exact !== null) return { kind: "number", value: row.exact };
-  if (row.number !== null) return { kind: "number", value: Object.is(row.number, -0) ? "-0" : String(row.number) };
-  return row.whyNoNumber === null ? { kind: "none", value: "" } : { kind: "number", value: row.whyNoNumber };
+function fieldsOf(reading: LastReading): Record<string, string> {
+  const { gateway, source, name, kind, timeUs, timeBy, clock, arrivedMs, offset, part } = reading;
+  return {
+    gateway,
+    source,
+    name,
+    kind,
+    value: valueText(reading),
+    unit: reading.unit ?? "",
+    time: rfc3339(timeUs),
+    time_us: String(timeUs),
+    time_by: timeBy,
+    clock,
+    arrived: new Date(arrivedMs).toISOString(),
+    sum: textOf(reading.sum),
+    update_s: textOf(reading.updateS),
+    content_format: reading.contentFormat ?? "",
+    log_offset: String(offset),
+    part: String(part),
+    lane: reading.lane,
+    epoch: String(reading.epoch),
+    seq: String(reading.seq),
+    record: String(reading.index),
+  };
 }
 
-export function orderOf({ timeUs, offset, part }: Pick<Row, "timeUs" | "offset" | "part">): string {
-  const time = (BigInt(timeUs) + TIME_BIAS).toString().padStart(TIME_DIGITS, "0");
-  return `${time}-${String(offset).padStart(OFFSET_DIGITS, "0")}-${String(part).padStart(PART_DIGITS, "0")}`;
+function textOf(number: number | null): string {
+  return number === null ? "" : String(number);
+}
+
+/** The reading of such a hash; undefined when it is none that this program wrote. */
+export function readingOfFields(fields: Readonly<Record<string, string>>): LastReading | undefined {
+  const text = (name: string): string => fields[name] ?? "";
+  const number = (name: string): number => (text(name) === "" ? Number.NaN : Number(text(name)));
+  const orNull = (name: string): number | null => (text(name) === "" ? null : number(name));
+  const kind = KINDS.find((one) => one === text("kind"));
+  const places = ["time_us", "log_offset", "part", "epoch", "seq", "record"].map(number);
+  const arrivedMs = Date.parse(text("arrived"));
+  if (kind === undefined || ![...places, arrivedMs].every((place) => Number.isSafeInteger(place))) return undefined;
+  const [timeUs, offset, part, epoch, seq, index] = places as [number, number, number, number, number, number];
+  return {
+    gateway: text("gateway"),
+    source: text("source"),
+    name: text("name"),
+    kind,
+    ...valueOfText(kind, text("value")),
+    contentFormat: text("content_format") || null,
+    unit: text("unit") || null,
+    sum: orNull("sum"),
+    updateS: orNull("update_s"),
+    timeUs,
+    timeBy: text("time_by") as LastReading["timeBy"],
+    clock: text("clock") as LastReading["clock"],
+    arrivedMs,
+    offset,
+    part,
+    lane: text("lane") as LastReading["lane"],
+    epoch,
+    seq,
+    index,
+  };
+}
+
+const KINDS: readonly ReadingKind[] = ["number", "text", "boolean", "data", "none"];
+
+function valueOfText(kind: ReadingKind, text: string): Pick<LastReading, "value" | "exact" | "whyNoNumber"> {
+  if (kind === "number") return numberOfText(text);
+  const value = kind === "none" ? null : kind === "boolean" ? text === "true" : text;
+  return { value, exact: null, whyNoNumber: null };
 }

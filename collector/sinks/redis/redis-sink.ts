@@ -1,10 +1,11 @@
-import type { Redis as RedisClient, RedisOptions } from "iovalkey";
+import type { Redis as RedisClient } from "iovalkey";
 import * as v from "valibot";
-import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { PaddockError } from "@paddock/base/errors.ts";
 import type { LogPlace } from "../../log/log-place.ts";
 import type { RedisConfig } from "../config.ts";
-import { readSecret } from "../secret.ts";
+import { offsetText } from "../newest.ts";
 import type { RowChunk, Sink, SinkState } from "../sink.ts";
+import { connectRedis, redisProblem, redisUnavailable } from "./connection.ts";
 import { lastValues, type LastValue } from "./last-values.ts";
 import { FORGET_SCRIPT, WRITE_SCRIPT } from "./scripts.ts";
 
@@ -12,17 +13,20 @@ import { FORGET_SCRIPT, WRITE_SCRIPT } from "./scripts.ts";
 const CHANNELS_PER_SCRIPT = 200;
 const COMMAND_MS = 10_000;
 const SCAN_KEYS = 500;
-const OFFSET_DIGITS = 16;
 
 const Place = v.object({
   offset: v.number(),
   updated: v.number(),
   log: v.optional(v.string()),
   behind: v.optional(v.nullable(v.string())),
+  form: v.optional(v.number()),
 });
 
+/** Of keys and fields. A cache in another form is emptied and filled again: a key that nobody writes any more grows old in silence. */
+const FORM = 2;
+
 /**
- * The newest reading of each channel as a hash `PREFIXlast:GATEWAY:SOURCE:NAME` in Redis or Valkey. The place in the log
+ * The newest reading of each channel as a hash `PREFIXlast:GATEWAY:SOURCE:NAME` (`channelKey`) in Redis or Valkey. The place in the log
  * lies beside them in `PREFIXplace`: where a server has lost both, by a flush or a start without its file, it is filled
  * again from the start of the log.
  */
@@ -38,15 +42,19 @@ export class RedisSink implements Sink {
 
   async open(): Promise<SinkState> {
     await this.close();
-    this.#client = await connect(this.#options);
+    this.#client = await connectRedis(this.#options, COMMAND_MS);
     this.#server = await this.#ask((client) => serverVersion(client));
     this.#place = (await this.#ask((client) => client.get(this.#key("place")))) ?? "";
-    return { place: this.#place === "" ? undefined : this.#readPlace(this.#place), datings: [] };
+    if (this.#place === "") return { place: undefined, datings: [] };
+    const { form, ...place } = this.#readPlace(this.#place);
+    if (form === FORM) return { place, datings: [] };
+    await this.#empty();
+    return { place: undefined, datings: [] };
   }
 
   async write(chunk: RowChunk): Promise<void> {
     const values = [...lastValues(chunk.rows).values()];
-    const next = JSON.stringify(chunk.place);
+    const next = placeText(chunk.place);
     for (let at = 0; at === 0 || at < values.length; at += CHANNELS_PER_SCRIPT) {
       const isLast = at + CHANNELS_PER_SCRIPT >= values.length;
       const found = await this.#run(values.slice(at, at + CHANNELS_PER_SCRIPT), isLast ? next : "");
@@ -59,17 +67,9 @@ export class RedisSink implements Sink {
   }
 
   async rewind(offset: number, place: LogPlace): Promise<LogPlace> {
-    const least = String(offset).padStart(OFFSET_DIGITS, "0");
-    await this.#ask(async (client) => {
-      let cursor = "0";
-      do {
-        const [next, keys] = await client.scan(cursor, "MATCH", `${escaped(this.#key("last:"))}*`, "COUNT", SCAN_KEYS);
-        if (keys.length > 0) await client.eval(FORGET_SCRIPT, keys.length, ...keys, least);
-        cursor = next;
-      } while (cursor !== "0");
-      await client.set(this.#key("place"), JSON.stringify(place));
-    });
-    this.#place = JSON.stringify(place);
+    await this.#forget(offset);
+    await this.#ask((client) => client.set(this.#key("place"), placeText(place)));
+    this.#place = placeText(place);
     return place;
   }
 
@@ -83,6 +83,24 @@ export class RedisSink implements Sink {
     return Promise.resolve();
   }
 
+  async #empty(): Promise<void> {
+    await this.#forget(0);
+    await this.#ask((client) => client.del(this.#key("place")));
+    this.#place = "";
+  }
+
+  /** Forgets what a record from this log offset on has written. */
+  async #forget(offset: number): Promise<void> {
+    await this.#ask(async (client) => {
+      let cursor = "0";
+      do {
+        const [next, keys] = await client.scan(cursor, "MATCH", `${escaped(this.#key("last:"))}*`, "COUNT", SCAN_KEYS);
+        if (keys.length > 0) await client.eval(FORGET_SCRIPT, keys.length, ...keys, offsetText(offset));
+        cursor = next;
+      } while (cursor !== "0");
+    });
+  }
+
   async #run(values: readonly LastValue[], next: string): Promise<string> {
     const keys = [this.#key("place"), ...values.map(({ channel }) => this.#key(`last:${channel}`))];
     const argv = [this.#place, next];
@@ -94,18 +112,18 @@ export class RedisSink implements Sink {
   }
 
   async #ask<Answer>(command: (client: RedisClient) => Promise<Answer>): Promise<Answer> {
-    if (this.#client === undefined) throw unavailable(this.#options, "it is not open");
+    if (this.#client === undefined) throw redisUnavailable(this.#options, "it is not open");
     try {
       return await command(this.#client);
     } catch (error) {
-      throw problemOf(this.#options, error);
+      throw redisProblem(this.#options, error);
     }
   }
 
-  #readPlace(text: string): LogPlace {
+  #readPlace(text: string): LogPlace & { readonly form: number } {
     try {
-      const { log, behind, ...place } = v.parse(Place, JSON.parse(text));
-      return { ...place, ...(log === undefined ? {} : { log }), ...(behind === undefined ? {} : { behind }) };
+      const { log, behind, form = 1, ...place } = v.parse(Place, JSON.parse(text));
+      return { ...place, form, ...(log === undefined ? {} : { log }), ...(behind === undefined ? {} : { behind }) };
     } catch (error) {
       const message = `${this.#key("place")} is ${JSON.stringify(text.slice(0, 80))}, which is no place in a log.`;
       throw new PaddockError("SINK_REFUSED", message, {
@@ -127,70 +145,14 @@ export class RedisSink implements Sink {
   }
 }
 
-async function connect(options: RedisConfig): Promise<RedisClient> {
-  const { Redis } = await loadClient();
-  const { socketPath, host, port, username, passwordFile, db } = options;
-  const password = passwordFile === null ? null : await readSecret(passwordFile);
-  const wanted: RedisOptions = {
-    ...(socketPath === null ? { host, port } : { path: socketPath }),
-    ...(username === null ? {} : { username }),
-    ...(password === null ? {} : { password }),
-    db,
-    lazyConnect: true,
-    commandTimeout: COMMAND_MS,
-    connectTimeout: COMMAND_MS,
-    // The runner waits and opens anew; a client that tries by itself would do the same beside it.
-    retryStrategy: () => null,
-    enableOfflineQueue: false,
-  };
-  const client = new Redis(wanted);
-  // Afterwards whoever waits for a command is told; of a connection that never was, only this says why.
-  let why: unknown;
-  client.on("error", (error) => (why = error));
-  try {
-    await client.connect();
-  } catch (error) {
-    client.disconnect();
-    throw problemOf(options, why ?? error);
-  }
-  return client;
-}
-
-/** Throws SINK_REFUSED when the package is not installed. */
-async function loadClient() {
-  try {
-    return await import("iovalkey");
-  } catch (error) {
-    throw new PaddockError("SINK_REFUSED", "The package iovalkey, which talks to Redis, cannot be loaded.", {
-      cause: error,
-      remedy: "Install it beside the collector: npm install iovalkey@0.4.0",
-    });
-  }
+function placeText(place: LogPlace): string {
+  return JSON.stringify({ ...place, form: FORM });
 }
 
 async function serverVersion(client: RedisClient): Promise<string> {
   const info = await client.info("server");
   const version = /^(?:valkey|redis)_version:(.*)$/mu.exec(info)?.[1]?.trim();
   return version ?? "unknown";
-}
-
-function problemOf(options: RedisConfig, error: unknown): PaddockError {
-  if (error instanceof PaddockError) return error;
-  const message = messageOf(error);
-  const refused = /^(WRONGPASS|NOAUTH|NOPERM|READONLY|ERR AUTH|ERR invalid DB|WRONGTYPE)/u.test(message);
-  if (!refused) return unavailable(options, message);
-  return new PaddockError("SINK_REFUSED", `Redis at ${whereOf(options)} refuses: ${message}.`, {
-    cause: error,
-    remedy: "Check username, passwordFile, db and prefix, and that it is no replica.",
-  });
-}
-
-function unavailable(options: RedisConfig, why: string): PaddockError {
-  return new PaddockError("SINK_UNAVAILABLE", `Redis at ${whereOf(options)} cannot be used: ${why}.`);
-}
-
-function whereOf({ socketPath, host, port }: RedisConfig): string {
-  return socketPath ?? `${host} port ${port}`;
 }
 
 /** A prefix as SCAN's pattern takes it. */

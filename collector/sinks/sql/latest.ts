@@ -3,18 +3,7 @@ import type { SqlConnection } from "./connection.ts";
 import { textLiteral } from "./literals.ts";
 import { columnsOf } from "./schema.ts";
 import { statementsOf } from "./statements.ts";
-import { insertHead, isNewer, latestTuple } from "./tuples.ts";
-
-/** The newest row of each channel among those given. */
-export function newestOf(rows: readonly Row[], channelOf: (row: Row) => number): ReadonlyMap<number, Row> {
-  const newest = new Map<number, Row>();
-  for (const row of rows) {
-    const id = channelOf(row);
-    const known = newest.get(id);
-    if (known === undefined || isNewer(row, known)) newest.set(id, row);
-  }
-  return newest;
-}
+import { insertHead, latestTuple } from "./tuples.ts";
 
 /** Statements that put each where it is newer than what stands there; harmless to repeat. */
 export function latestStatements(newest: ReadonlyMap<number, Row>, bytesMax: number): Iterable<string> {

@@ -1,10 +1,11 @@
 import { PaddockError } from "@paddock/base/errors.ts";
 import type { LogPlace } from "../../log/log-place.ts";
+import { newestOf } from "../newest.ts";
 import type { RowChunk, Sink, SinkState } from "../sink.ts";
 import { ChannelBook } from "./channels.ts";
 import { connectSql, type SqlConnection } from "./connection.ts";
 import { dateRows, knownDatings } from "./datings.ts";
-import { latestStatements, newestOf, rebuildLatest } from "./latest.ts";
+import { latestStatements, rebuildLatest } from "./latest.ts";
 import { lossTuples } from "./losses.ts";
 import { damaged, migrate } from "./migrate.ts";
 import { formatServer, type SqlSinkOptions } from "./options.ts";

@@ -1,3 +1,4 @@
+import { newestBy } from "../newest.ts";
 import type { Row } from "../row.ts";
 import { bytesLiteral, doubleLiteral, nullableText, textLiteral, timeLiteral } from "./literals.ts";
 import { columnsOf, type TableName } from "./schema.ts";
@@ -47,17 +48,4 @@ export function latestTuple(row: Row, channelId: number): string {
 
 export function undatedTuple({ gateway, boot, offset, part }: Row): string {
   return `(${textLiteral(gateway)},${boot},${offset},${part})`;
-}
-
-/**
- * What decides which reading of a channel is the newest: its time, or that of its arrival where it claims to come from
- * after that, so that a sensor whose clock was wrong once does not stay the newest for years.
- */
-export function newestBy({ timeUs, arrivedMs }: Row): number {
-  return Math.min(timeUs, arrivedMs * 1000);
-}
-
-export function isNewer(row: Row, than: Row): boolean {
-  const ahead = newestBy(row) - newestBy(than) || row.offset - than.offset || row.part - than.part;
-  return ahead > 0;
 }
