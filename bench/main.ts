@@ -27,6 +27,8 @@ const PARTS: Readonly<Record<string, LoadBench>> = {
   "bfd-reflector": async () => (await import("./bfd-reflector.bench.ts")).bfdReflector,
   paired: async () => (await import("./paired.bench.ts")).paired,
   lake: async () => (await import("./lake.bench.ts")).lake,
+  sinks: async () => (await import("./sinks.bench.ts")).sinks,
+  sql: async () => (await import("./sql.bench.ts")).sql,
   rows: async () => (await import("./rows.bench.ts")).rows,
   "bfd-sessions": async () => (await import("./bfd-sessions.bench.ts")).bfdSessions,
 };

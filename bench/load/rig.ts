@@ -68,21 +68,10 @@ export class Rig {
     process.once("exit", sweep);
     const bundle = await bundleGateway(directory);
     const flood = await Flood.make(directory);
-    const config = (ports: readonly number[], bfdPort: number) =>
-      JSON.stringify({
-        dataDir: join(directory, "collector"),
-        listen: ports.map((port) => ({ address: "::1", port })),
-        bfd: { seamless: { listen: [{ address: "::1", port: bfdPort }], discriminator: DISCRIMINATOR } },
-        claims: [{ code: CLAIM, label: "bench" }],
-        store: { maxBytes: 64 * GIB, minFreeBytes: 0 },
-      });
     const file = join(directory, "collector.json");
-    await writeFile(file, config(Array<number>(ENDPOINTS).fill(0), 0));
-    const collector = await startCollector(file);
-    const rig = new Rig(directory, flood, bundle, collector);
+    await writeFile(file, JSON.stringify(configOf(directory, Array<number>(ENDPOINTS).fill(0), 0)));
+    const rig = new Rig(directory, flood, bundle, await startCollector(file));
     process.off("exit", sweep);
-    // A collector that comes back has to be found where it was.
-    await writeFile(file, config(rig.#collector.ports, rig.#collector.bfdPort));
     await mkdir(join(directory, "gateway"), { recursive: true });
     try {
       await rig.startGateway();
@@ -123,7 +112,11 @@ export class Rig {
     if (!ready) throw new Error("the gateway was not admitted, or its paths not up, within 20 s");
   }
 
-  async startCollector(): Promise<void> {
+  /** With more of its configuration, where that is given. */
+  async startCollector(more: object = {}): Promise<void> {
+    // A collector that comes back has to be found where it was.
+    const { ports, bfdPort } = this.#collector;
+    await writeFile(this.#collectorConfig, JSON.stringify({ ...configOf(this.directory, ports, bfdPort), ...more }));
     this.collector = await startCollector(this.#collectorConfig);
   }
 
@@ -182,6 +175,16 @@ export async function readAll(answer: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
   for await (const part of answer) parts.push(part as Buffer);
   return Buffer.concat(parts);
+}
+
+function configOf(directory: string, ports: readonly number[], bfdPort: number): object {
+  return {
+    dataDir: join(directory, "collector"),
+    listen: ports.map((port) => ({ address: "::1", port })),
+    bfd: { seamless: { listen: [{ address: "::1", port: bfdPort }], discriminator: DISCRIMINATOR } },
+    claims: [{ code: CLAIM, label: "bench" }],
+    store: { maxBytes: 64 * GIB, minFreeBytes: 0 },
+  };
 }
 
 function startCollector(config: string): Promise<Program> {

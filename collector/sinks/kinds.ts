@@ -29,7 +29,8 @@ export const SINK_KINDS: Readonly<Record<SinkKindName, SinkKind>> = {
     },
   },
   sql: {
-    maxRows: 1000,
+    // In statements of 1,000. What stands beside the readings, such as the newest of each channel, is written once for all.
+    maxRows: 10_000,
     maxDelayMs: 1000,
     async make({ sql }) {
       const { SqlSink } = await import("./sql/sql-sink.ts");

@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   gateway: ["base", "wire", "store", "uplink"],
   collector: ["base", "wire", "store", "uplink"],
   "hil-tests": ["base", "wire", "store", "uplink", "gateway", "collector", "sensor-sim", "nix"],
-  bench: ["base", "wire", "store", "uplink", "gateway", "collector", "sensor-sim"],
+  bench: ["base", "wire", "store", "uplink", "gateway", "collector", "sensor-sim", "hil-tests"],
 };
 
 /** Of uplink, the collector may see BFD alone: it answers sessions, it never forwards. */
