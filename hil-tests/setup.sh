@@ -25,6 +25,10 @@ nginx:nginx
 openssl:openssl
 mariadb-server-core:mariadbd
 mariadb-client-core:mariadb
+apache2:apache2
+libapache2-mod-php8.2:/usr/lib/apache2/modules/libphp8.2.so
+php8.2-cli:php8.2
+php8.2-mysql:/usr/lib/php/20220829/mysqli.so
 qemu-system-x86:qemu-system-x86_64
 ovmf:/usr/share/OVMF/OVMF_CODE_4M.fd
 qemu-system-arm:qemu-system-aarch64
@@ -44,7 +48,7 @@ prometheus:prometheus
 bmap-tools:bmaptool
 nix-bin:nix-instantiate
 redis-server:redis-server'
-SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd redis-server prometheus'
+SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd redis-server prometheus apache2'
 POLICY=/usr/sbin/policy-rc.d
 LOG=$(mktemp)
 PATH=$PATH:/usr/sbin:/sbin

@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { DemoFailure } from "./demo-failure.ts";
 
-export type Program = "gateway" | "collector" | "sim" | "bfd";
+export type Program = "gateway" | "collector" | "sim" | "bfd" | "bridge";
 /** A line of a program's log. */
 export type LogEvent = Readonly<Record<string, unknown>> & { readonly event: string };
 
@@ -14,6 +14,7 @@ const MAINS: Readonly<Record<Program, string>> = {
   collector: "../../collector/main.ts",
   sim: "../../sensor-sim/main.ts",
   bfd: "../../uplink/bfd/main.ts",
+  bridge: "../../gateway/bridge/main.ts",
 };
 const LAST_LINES = 8;
 const READY_MS = 120_000;

@@ -1,7 +1,6 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +13,7 @@ import { until } from "@paddock/base/testing/until.ts";
 import { CLAIM, TestCollector } from "@paddock/collector/testing/test-collector.ts";
 import { openGateway, type Gateway } from "@paddock/gateway/compose.ts";
 import { parseGatewayConfig } from "@paddock/gateway/config.ts";
+import { freePort } from "../free-port.ts";
 import { ALERT_TRIALS, WELL } from "../prometheus/alert-trials.ts";
 import { alertsOfFile, expressionsOfDashboard, metricsIn, RULES_FILE } from "../prometheus/expressions.ts";
 
@@ -216,13 +216,3 @@ describe("a Prometheus that scrapes over TLS with a token", () => {
     });
   });
 });
-
-/** Prometheus does not say which port it got when it was asked for any. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "::1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}

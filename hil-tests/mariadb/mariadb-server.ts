@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "@paddock/base/testing/until.ts";
+import { hasEnded } from "../has-ended.ts";
 
 /** A MariaDB that hil-tests/setup.sh has put on this machine. */
 export interface MariadbKind {
@@ -79,10 +80,8 @@ export class MariadbServer {
     });
     this.#process = child;
     try {
-      await until(() => {
-        if (child.exitCode !== null) throw new Error("it ended");
-        return this.ask("SELECT 1", { database: "mysql" });
-      }, "the server answers");
+      await until(() => hasEnded(child) || this.ask("SELECT 1", { database: "mysql" }), "the server answers");
+      if (hasEnded(child)) throw new Error("it ended");
     } catch (cause) {
       throw new Error(`${this.kind.name} did not start:\n${await readFile(join(this.directory, "log"), "utf8")}`, {
         cause,
@@ -96,7 +95,7 @@ export class MariadbServer {
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || hasEnded(child)) return;
     const ended = once(child, "exit");
     child.kill(signal);
     await ended;
