@@ -91,6 +91,18 @@ test("secrets are read from files by systemd, and put where the program looks fo
   expect(JSON.stringify(config.paths[0])).toContain('"hush"');
 });
 
+test("a collector may write where its sinks do", async () => {
+  const { units } = await systemOf(
+    `{ services.paddock.collector = { enable = true; settings = { dataDir = "/var/lib/paddock-collector"; sinks = [
+      { name = "lines"; files.directory = "/srv/lines"; } { name = "lake"; lake.directory = "/srv/a \\"lake\\" of 5 %"; }
+      { name = "last"; redis = { }; } ]; }; }; }`,
+  );
+  expect(units["paddock-collector.service"]!.text.match(/^ReadWritePaths=.*$/gmu)).toEqual([
+    'ReadWritePaths="-/srv/lines"',
+    String.raw`ReadWritePaths="-/srv/a \"lake\" of 5 %%"`,
+  ]);
+});
+
 test("the machine's settings go to nix/lib, which checks them", async () => {
   const { etc, units } = await systemOf(
     `{ services.paddock.bfd.enable = true; services.paddock.machine.firewall.enable = true; }`,

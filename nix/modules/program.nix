@@ -1,5 +1,6 @@
 # What the modules of gateway and collector have in common.
-{ name, schemaFile, about }:
+# `directoriesOf` tells from the settings which directories it writes beside its own.
+{ name, schemaFile, about, directoriesOf ? (_: [ ]) }:
 { config, lib, pkgs, ... }:
 let
   schema = builtins.fromJSON (builtins.readFile schemaFile);
@@ -10,6 +11,10 @@ let
   static = "/etc/paddock/${name}.json";
   made = "/run/paddock-${name}/config.json";
   numbered = builtins.genList (index: builtins.elemAt document.secrets index // { credential = "secret${toString index}"; }) (builtins.length document.secrets);
+
+  # One that is not there yet keeps nobody from starting.
+  quoted = directory: ''"-${builtins.replaceStrings [ "\\" "\"" "%" ] [ "\\\\" "\\\"" "%%" ] directory}"'';
+  writable = builtins.concatStringsSep "" (map (directory: "ReadWritePaths=${quoted directory}\n") (directoriesOf cfg.settings));
 
   # Runs as the program's user before it; only systemd reads the files themselves.
   secretLines = ''
@@ -37,7 +42,7 @@ in
     services.paddock.documents.${name} = if hasSecrets then made else static;
     environment.etc."paddock/${name}.json".text = document.text;
     # A changed document starts the program anew: the path of this file, which the unit names, is new then.
-    systemd.units.${unit}.text = lib.mkAfter ("\n[Service]\nEnvironment=PADDOCK_DOCUMENT=${builtins.hashString "sha256" document.text}\n"
+    systemd.units.${unit}.text = lib.mkAfter ("\n[Service]\nEnvironment=PADDOCK_DOCUMENT=${builtins.hashString "sha256" document.text}\n" + writable
       + (if hasSecrets then secretLines else ""));
   };
 }
