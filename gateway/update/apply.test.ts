@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -55,6 +56,17 @@ describe("an update from a file", () => {
       lastReceiptBefore: { receiptS: 12 },
     });
     expect(await readdir(device.paths.stateDir)).toContain("pending");
+  });
+
+  test("keeps a hold that comes while it is under way", async () => {
+    const { stateDir } = device.paths;
+    const hold = { since: 1, until: null, reason: "harvest" };
+    const target = { file: await device.put(next) };
+    const file = join(stateDir, "state.json");
+    const holdNow = (): void =>
+      writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), hold }));
+    await applyRelease({ ...applyOptions(device, target), progress: ({ step }) => step === "looking" && holdNow() });
+    expect(await readState(stateDir)).toMatchObject({ hold, pending: { version: "1.1.0", written: true } });
   });
 
   test("of what runs already changes nothing", async () => {

@@ -1,14 +1,12 @@
-import { mkdir } from "node:fs/promises";
-import { createServer, type Server } from "node:net";
-import { join } from "node:path";
-import { messageOf, PaddockError } from "@paddock/base/errors.ts";
-import { listenOnUnixSocket } from "@paddock/base/unix-socket.ts";
+import { isDeepStrictEqual } from "node:util";
+import { PaddockError } from "@paddock/base/errors.ts";
 import { compareVersions } from "@paddock/wire/release/version.ts";
 import { badEntryFile, bootEntries } from "./boot-entries.ts";
 import { architecture, releaseKeys, runningRelease, type DevicePaths } from "./device.ts";
 import type { HttpSourceOptions } from "./http-source.ts";
 import { install, planInstall } from "./install.ts";
 import { endsHold, objectionTo } from "./judge-release.ts";
+import { lockUpdates } from "./lock.ts";
 import { openDevice, prepare, type OpenDevice } from "./open-device.ts";
 import type { BootFiles, InstallProgress } from "./ports.ts";
 import { openRelease, type ReleaseTarget } from "./release-source.ts";
@@ -115,7 +113,10 @@ async function applyTo(
     const installation = await prepare(device, source, tell);
     await install(installation, await planInstall(installation));
     if (compareVersions(version, running.version) < 0) await standBack(device.boot, running.version);
-    await writeState(paths.stateDir, { ...started, hold: kept, pending: { ...pending, written: true } });
+    // A person may have held updates meanwhile.
+    const { hold: latest } = await readState(paths.stateDir);
+    const left = isDeepStrictEqual(latest, hold) ? kept : latest;
+    await writeState(paths.stateDir, { ...started, hold: left, pending: { ...pending, written: true } });
     return { version, outcome: "installed", fetchedBytes };
   } finally {
     await source.close();
@@ -171,20 +172,4 @@ async function noteFailure(error: PaddockError, running: string, options: ApplyO
     reason: error.message,
   } as const;
   await note(paths, kept, result, now());
-}
-
-/** One update at a time; ends with the process that runs it. Throws UPDATE_REFUSED. */
-async function lockUpdates({ stateDir }: DevicePaths): Promise<Server> {
-  const server = createServer((socket) => socket.destroy());
-  try {
-    await mkdir(stateDir, { recursive: true, mode: 0o755 });
-    await listenOnUnixSocket(server, join(stateDir, "lock.sock"), 0o600, "lock of updates");
-  } catch (error) {
-    throw new PaddockError("UPDATE_REFUSED", `No update can begin now: ${messageOf(error)}`, {
-      cause: error,
-      remedy: "Wait until the update that is under way ends, and run this as root.",
-    });
-  }
-  server.unref();
-  return server;
 }

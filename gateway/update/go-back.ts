@@ -1,6 +1,7 @@
 import { PaddockError } from "@paddock/base/errors.ts";
 import { bootEntries, otherEntry } from "./boot-entries.ts";
 import { openBoot, runningRelease, type DevicePaths } from "./device.ts";
+import { lockUpdates } from "./lock.ts";
 import type { BootFiles } from "./ports.ts";
 import { namesToGoBack } from "./settle.ts";
 import { readState, withResult, writeState, type UpdateState } from "./state.ts";
@@ -27,9 +28,18 @@ export interface RollbackOptions {
 
 /**
  * Lets the next start be that of the other release, and holds updates: what was taken back should not come again by itself.
- * Needs no network. Throws UPDATE_REFUSED when there is no release to go back to.
+ * Needs no network. Throws UPDATE_REFUSED when there is no release to go back to, and while one is installed.
  */
-export async function rollBack({ paths, tell, now, byHand }: RollbackOptions): Promise<{ from: string; to: string }> {
+export async function rollBack(options: RollbackOptions): Promise<{ from: string; to: string }> {
+  const lock = await lockUpdates(options.paths);
+  try {
+    return await goBack(options);
+  } finally {
+    lock.close();
+  }
+}
+
+async function goBack({ paths, tell, now, byHand }: RollbackOptions): Promise<{ from: string; to: string }> {
   const { version: from } = await runningRelease(paths);
   const { boot } = await openBoot(paths, from);
   const state = await readState(paths.stateDir, tell);

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { applyRelease } from "./apply.ts";
 import type { GateEvent } from "./gate.ts";
 import { rollBack } from "./go-back.ts";
+import { lockUpdates } from "./lock.ts";
 import { afterFailure, noteLeaving, runGate, type GateOptions } from "./run-gate.ts";
 import { NO_STATE, readState, writeState } from "./state.ts";
 import { applyOptions, makeDevice, nextRelease, type TestDevice } from "./testing/test-device.ts";
@@ -49,6 +50,20 @@ async function install(lastReceiptS: number | null = 12): Promise<void> {
 }
 
 describe("after the start of a new release", () => {
+  test("a hold that comes while it is judged stays", async () => {
+    await install();
+    await startNew();
+    const hold = { since: NOW_MS, until: null, reason: "harvest" };
+    const { stateDir } = device.paths;
+    const gate = gateOf({ kind: "answer", receiptS: 3, idle: false });
+    const ask = async (): Promise<GateEvent> => {
+      await writeState(stateDir, { ...(await readState(stateDir)), hold });
+      return gate.ask();
+    };
+    expect(await runGate({ ...gate, ask })).toBe("healthy");
+    expect(await readState(stateDir)).toMatchObject({ running: "1.1.0", pending: null, hold });
+  });
+
   test("a receipt confirms it", async () => {
     await install();
     await startNew();
@@ -175,6 +190,14 @@ describe("a person takes a release back", () => {
       to: "1.1.0",
     });
     expect(await entries()).toEqual(["paddock_1.0.0+0-1.efi", "paddock_1.1.0.efi"]);
+  });
+
+  test("not while a release is installed", async () => {
+    const lock = await lockUpdates(device.paths);
+    const options = { paths: device.paths, tell: () => {}, now: () => NOW_MS };
+    await expect(rollBack(options)).rejects.toThrow("cannot be changed now");
+    lock.close();
+    await expect(rollBack(options)).rejects.toThrow("no release to go back to");
   });
 
   test("only where there is another one that can start", async () => {

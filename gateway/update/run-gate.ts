@@ -38,9 +38,10 @@ export async function runGate(options: GateOptions): Promise<"healthy" | "given-
     if (JSON.stringify(settled.state) !== JSON.stringify(before)) await writeState(paths.stateDir, settled.state);
     return "healthy";
   }
-  const { state } = settled;
-  const pending = state.pending!;
-  const { healthy, reason } = await judge(options, state);
+  const pending = settled.state.pending!;
+  const { healthy, reason } = await judge(options, settled.state);
+  // That took minutes, and a person may have held updates meanwhile.
+  const state = { ...settled.state, hold: (await readState(paths.stateDir)).hold };
   tell(`release ${running} is ${healthy ? "confirmed" : "unhealthy"}: ${reason}`);
   if (healthy) {
     await writeState(paths.stateDir, confirmed(state, reason, now()));
