@@ -259,16 +259,18 @@ describe("what disks and people do", () => {
     expect([...dates]).toEqual(["2025-10-09"]);
   });
 
-  test("two writers: the second is refused, until the first is gone", async () => {
+  test("two writers: the second is refused, until the first is gone; one whose lock was taken writes no more", async () => {
     const first = sinkOf();
     await first.open();
     await expect(sinkOf().open()).rejects.toMatchObject({ code: "SINK_REFUSED", message: /Process \d+ has the lake/u });
     await first.close();
-    await sinkOf().open();
-    await sinks.pop()!.close();
-    // Of a process that is gone.
-    await writeFile(join(directory, "_lock"), "999999999 1");
-    await sinkOf().open();
+    const second = sinkOf();
+    await second.open();
+    await second.write(chunkOf(0, LOG, LOG_END));
+    await writeFile(join(directory, "_lock"), "somebody else");
+    const more = chunkOf(LOG_END, LOG, LOG_END + 1);
+    await expect(second.write(more)).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
+    expect(second.report()).toMatchObject({ rows: LOG.length });
   });
 
   test("a disk that is a directory", async () => {

@@ -73,6 +73,7 @@ export class LakeSink implements Sink {
       for (const [folder, rows] of partitionRows(chunk.rows, chunk.sites, this.#measurements())) {
         add.push(await this.#stage(folder, rows, chunk));
       }
+      await this.#lock?.check();
       await this.#store.commit({
         add,
         remove: [],
