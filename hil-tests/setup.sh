@@ -47,7 +47,9 @@ swtpm:swtpm
 prometheus:prometheus
 bmap-tools:bmaptool
 nix-bin:nix-instantiate
-redis-server:redis-server'
+redis-server:redis-server
+curl:curl
+jq:jq'
 SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd redis-server prometheus apache2'
 POLICY=/usr/sbin/policy-rc.d
 LOG=$(mktemp)

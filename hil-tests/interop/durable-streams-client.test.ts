@@ -1,6 +1,12 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { BackoffDefaults, FetchError, stream, type LiveMode } from "@durable-streams/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "@paddock/base/testing/until.ts";
+import { codeBlock } from "../docs/code-block.ts";
+import { run } from "../docs/run.ts";
 import { CollectorProcess } from "../durable-streams/collector-process.ts";
 
 /** npm's client of the Durable Streams protocol, as it is, on the log of a real collector. */
@@ -132,5 +138,58 @@ describe("tells", () => {
       json: { message: expect.stringContaining("behind the end of the log") as string },
     });
     expect(await refused({ live, offset: "7" })).toMatchObject({ status: 400, json: { error: "query" } });
+  });
+});
+
+describe("the examples of docs/operations.md", () => {
+  let section: string;
+  beforeAll(async () => {
+    const page = await readFile(join(import.meta.dirname, "../../docs/operations.md"), "utf8");
+    section = page.slice(page.indexOf("\n### The log as a stream\n"));
+  });
+
+  test("curl, from call to call", async () => {
+    await collector.upload(2, 4000);
+    const port = new URL(collector.url).port;
+    const call = codeBlock(section, "sh");
+    const parts = [call, "while ! grep -qi '^stream-up-to-date: true' head; do", call, "done"];
+    const script = `data=${collector.dataDir} port=${port} place=; cd ${collector.directory}\n{\n${parts.join("\n")}\n} >out`;
+    expect(await run("sh", "-euc", script)).toEqual({ status: 0, output: "" });
+    const printed = await readFile(join(collector.directory, "out"), "utf8");
+    expectSame(printed.split("\n").slice(0, -1), await collector.lines());
+  });
+
+  test("Node, over a kill of the collector and a stop of its own", async () => {
+    const program = join(collector.directory, "follow.mjs");
+    await writeFile(program, codeBlock(section, "js"));
+    await symlink(join(import.meta.dirname, "../node_modules"), join(collector.directory, "node_modules"));
+    const place = join(collector.directory, "place");
+    const argv = [collector.url, join(collector.dataDir, "operator-token"), place];
+    let said = "";
+    const start = () => {
+      const child = spawn(process.execPath, [program, ...argv], { stdio: ["ignore", "pipe", "inherit"] });
+      child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
+      return child;
+    };
+    const lines = () => said.split("\n").slice(0, -1);
+    // Both: stopped between the two, it would rightly print the last ones again.
+    const hasAll = async () => {
+      expect(lines().length).toBeGreaterThanOrEqual(collector.records);
+      expect(Number((await readFile(place, "utf8")).split("_")[0])).toBe(collector.records);
+    };
+    let child = start();
+    await until(hasAll);
+    await collector.end("SIGKILL");
+    await collector.startAgain();
+    await collector.upload(1, 3);
+    await until(hasAll);
+    child.kill();
+    await once(child, "exit");
+    await collector.upload(1, 3);
+    child = start();
+    await until(hasAll);
+    child.kill();
+    await once(child, "exit");
+    expectSame(lines(), await collector.lines());
   });
 });
