@@ -274,6 +274,12 @@ describe("a reader at its bounds", () => {
     reader.skip("d");
     expect([reader.offset, reader.takeNull(), reader.int("e")]).toEqual([3, false, 0]);
   });
+
+  test("a null that was refused as something else is not taken as one afterwards", () => {
+    const reader = new CborReader(Buffer.from("f6", "hex"));
+    reader.uint("a");
+    expect([reader.takeNull(), reader.offset]).toEqual([false, 0]);
+  });
 });
 
 describe("skipItem", () => {

@@ -36,7 +36,7 @@ export function takeExtension(
     if (to > from && bytes[to - 1] === UNDERSCORE) return labelFault("must-understand", from, to);
     const slot = slotOfName(bytes, from, to);
     if (slot > SLOT_LINK || (slot === SLOT_LINK && isLink(bytes, lwm2m))) return takeNamed(bytes, slot, seen);
-    if (slot >= 0 && slot < LABELS) noteMisspelt(slot);
+    if (slot < LABELS) noteMisspelt(slot);
   } else if (!Number.isSafeInteger(label)) {
     return labelFault("label-type", labelAt, labelAt);
   }
@@ -67,7 +67,7 @@ function takeNamed(bytes: Uint8Array, slot: number, seen: number): SenmlProblem 
   return problem === undefined ? 1 << slot : fieldFault(problem, slot);
 }
 
-/** Keeps the first, but a base field before others: it matters to the records that follow. */
+/** Keeps the first, but a base field before others: it matters to the records that follow. -1, the name of no field, changes nothing. */
 function noteMisspelt(slot: number): void {
   if (state.misspelt < 0 || ((1 << slot) & BASE_FIELDS) !== 0) state.misspelt = slot;
 }

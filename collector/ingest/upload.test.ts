@@ -104,6 +104,16 @@ test("two twins at once: one is kept, the other is evidence with both headers an
   expect((await EvidenceRoom.open(directory, silentLog)).all()).toEqual(context.evidence.all());
 });
 
+test("a twin that comes again is told of once, and refused each time", async () => {
+  const told: unknown[] = [];
+  context = { ...context, log: { ...silentLog, error: (event, fields) => told.push([event, fields?.["seq"]]) } };
+  const [one, other] = [new Sealer(), new Sealer()];
+  await take(one, encodeBatches([one.seal(testPayload(1))]));
+  const twin = encodeBatches([other.seal(testPayload(2))]);
+  for (let times = 0; times < 2; times++) expect(await take(other, twin)).toMatchObject({ status: 409, code: "fork" });
+  expect(told).toEqual([["fork", 0]]);
+});
+
 test("a full ledger refuses with 507 and goes on with what it has", async () => {
   const sealer = new Sealer();
   const first = encodeBatches(sealer.sealMany(1));

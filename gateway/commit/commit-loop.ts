@@ -9,12 +9,10 @@ import { ChainSealer } from "./chain-sealer.ts";
 import type { Committed, FrameSink, IncomingFrame, Pressure } from "./frame-sink.ts";
 import { LaneWriter, type LaneCounters } from "./lane-writer.ts";
 import { LossBook } from "./loss-book.ts";
-import { OpenBatch } from "./open-batch.ts";
 import type { ChainEnd, ClockQualitySource, CommitStore, EpochStart, LaneSettings } from "./ports.ts";
 import { RoomMaker } from "./room-maker.ts";
+import { SpareBatches } from "./spare-batches.ts";
 
-/** Batches kept for reuse; the three lanes at rest use three more. */
-const SPARE_BATCHES_MAX = 6;
 /** Seconds that sensors are told to wait while the gateway restarts. */
 const RETRY_STOPPING_S = 5;
 
@@ -55,7 +53,7 @@ export class CommitLoop implements FrameSink {
   readonly #writers: readonly LaneWriter[];
   readonly #roomMaker: RoomMaker;
   readonly #epochStarts: CommitLoopOptions["epochStarts"];
-  readonly #spare: OpenBatch[] = [];
+  readonly #spare = new SpareBatches();
   readonly #sealedCallbacks: ((lane: Lane, epoch: number, seq: number, waitedUs: number) => void)[] = [];
   #stopping = false;
 
@@ -74,10 +72,8 @@ export class CommitLoop implements FrameSink {
         losses,
         settings: options.lanes[name],
         makeRoom: (...asked) => this.#roomMaker.makeRoom(...asked),
-        takeBatch: () => this.#spare.pop() ?? new OpenBatch(),
-        giveBack: (batch) => {
-          if (this.#spare.length < SPARE_BATCHES_MAX) this.#spare.push(batch);
-        },
+        takeBatch: () => this.#spare.take(),
+        giveBack: (batch) => this.#spare.giveBack(batch),
         sealed: ({ epoch }, seq, waitedUs) => {
           for (const callback of this.#sealedCallbacks) callback(lane, epoch, seq, waitedUs);
         },

@@ -181,11 +181,14 @@ test("what was given up before, or a receipt names, is no loss", async () => {
   expect(await asked).toBe(true);
   expect(book.owing).toBe(false);
   // One receipt of several does not speak for the others.
-  void book.quarantine(lostOf(0, [[7, 8]]));
+  const heard: boolean[] = [];
+  void book.quarantine(lostOf(0, [[7, 8]])).then((said) => heard.push(said));
   const named = book.quarantine(lostOf(0, [[5, 5]]));
   chains[0] = { held: [[0, 9]], evicted: [], acknowledged: [[5, 5]] };
   expect((await planOf(book)).losses).toEqual([lossAt(0, [[7, 8]], "quarantined")]);
   expect(await named).toBe(true);
+  await turn();
+  expect(heard).toEqual([]);
 });
 
 test("what is owed is not given up beside, and goes first", async () => {

@@ -5,6 +5,8 @@ import { silentLog } from "@paddock/base/log.ts";
 import { contains, subtract, union, type Ranges } from "@paddock/base/ranges.ts";
 import { chainBytes, KEY_SPACES, seqKey } from "@paddock/store/keyspace.ts";
 import type { ChainId } from "@paddock/store/types.ts";
+import { CborWriter } from "@paddock/wire/cbor-write.ts";
+import { encodeGatewayRecord } from "@paddock/wire/gateway-record.ts";
 import { generateIdentity } from "@paddock/wire/identity.ts";
 import { encodeSource } from "@paddock/wire/record.ts";
 import { ownOf, recordsOf, settled, testDisk, TestStore, type TestDisk } from "../testing/commit-world.ts";
@@ -229,4 +231,9 @@ test("losses of one epoch and reason become one; their bytes are read back, and 
   expect(decodeLosses(encodeLosses(merged))).toEqual(merged);
   expect(decodeLosses(Buffer.of(1))).toBeUndefined();
   expect(decodeLosses(encodeLosses(merged).subarray(0, 20))).toBeUndefined();
+  expect(decodeLosses(Buffer.concat([encodeLosses(merged), Buffer.of(0)]))).toBeUndefined();
+  const step = encodeGatewayRecord({ kind: "clock-step", before: 1, after: 2 });
+  for (const other of [step, Buffer.from("neither")]) {
+    expect(decodeLosses(new CborWriter(64).array(1).bytes(other).finish())).toBeUndefined();
+  }
 });

@@ -56,3 +56,14 @@ test("the state of a lane has what is durable and what is under way in it, and n
     "stored",
   ]);
 });
+
+test("what a lane had before a start is in the state that it writes after it", () => {
+  const frames = REMEMBERED_TAGS + 2;
+  const after = afterDeathWith(frames);
+  // Its tag is old enough to be no longer written, so that the window alone knows of it.
+  const { frame, state } = after.begin(frames, tagOf(frames), 1);
+  expect(decodeReplayState(state, FINGERPRINT)!.window).toMatchObject({ highest: frames });
+  const again = new ReplayGuard(FINGERPRINT, [[1, decodeReplayState(state, FINGERPRINT)!]]);
+  expect(again.judge(0, tagOf(0))).not.toBe("new");
+  expect(frame.lane).toBe(1);
+});

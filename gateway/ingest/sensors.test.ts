@@ -99,6 +99,22 @@ describe("sensors by address", () => {
   });
 });
 
+test("a sensor shares its endpoint when it has several addresses and no key that tells its messages apart", () => {
+  const one = "2001:db8::1";
+  const two = [one, "2001:db8::2"];
+  const { sensors } = new World({
+    sensors: {
+      one: { addresses: [one] },
+      two: { addresses: two },
+      prefix: { addresses: ["2001:db8:7::/127"] },
+      both: { addresses: ["2001:db8:8::1", "2001:db8:9::/64"] },
+      keyed: { addresses: two, key: KEY_HEX },
+    },
+  });
+  const shares = ["one", "two", "prefix", "both", "keyed"].map((id) => sensors.byId(id)?.sharesEndpoint);
+  expect(shares).toEqual([false, true, true, true, false]);
+});
+
 const hex = (text: string) => {
   const bytes = parseIpv6(text);
   return bytes === undefined ? undefined : Buffer.from(bytes).toString("hex");

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { generateIdentity } from "@paddock/wire/identity.ts";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { collectorLinks, type CollectorLinkOptions } from "./collector-link.ts";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { collectorLinks, portOf, type CollectorLinkOptions } from "./collector-link.ts";
 import type { CollectorLink, LinkOutcome, VerifiedReceipt } from "./ports.ts";
 import { FakeCollector, type Mood } from "./testing/fake-collector.ts";
 
@@ -333,4 +333,20 @@ test("a session that carries nothing shows the gateway's key; one that carries s
   expect(collector.unproven).toBe(2);
   later.close();
   active.close();
+});
+
+test("the port of a collector is the one of https where its URL names none", () => {
+  expect(["https://[::1]", "https://[::1]:443/a", "https://[::1]:8443/a"].map((url) => portOf(new URL(url)))).toEqual([
+    443, 443, 8443,
+  ]);
+});
+
+test("to show the key of a session that carries nothing keeps no process alive", async () => {
+  const timers = vi.spyOn(globalThis, "setTimeout");
+  const standby = await linkTo(collector, { proveAfterMs: 59_999 });
+  const due = timers.mock.calls.findIndex(([, afterMs]) => afterMs === 59_999);
+  const timer = timers.mock.results[due]?.value as NodeJS.Timeout;
+  timers.mockRestore();
+  expect(timer.hasRef()).toBe(false);
+  standby.close();
 });

@@ -51,6 +51,7 @@ const REQUEST_IDLE_MS = 60_000;
 const KEEP_ALIVE_MS = 15_000;
 const METERED_KEEP_ALIVE_MS = 120_000;
 const HTTP1_SOCKETS_MAX = 4;
+const HTTPS_PORT = 443;
 const RETRY_AFTER_MAX_MS = 3_600_000;
 const HANDSHAKE_BYTES = 4000;
 const PACKET_OVERHEAD_BYTES = 166;
@@ -85,7 +86,7 @@ async function openExchange(
   const url = new URL(path.endpoint);
   const target: TlsTarget = {
     host: url.hostname.replace(/^\[|\]$/g, ""),
-    port: url.port === "" ? 443 : Number(url.port),
+    port: portOf(url),
     source: path.source,
     publicKey: options.publicKey,
     ca: options.ca,
@@ -112,6 +113,11 @@ async function openExchange(
     throw new Error(more.detail);
   };
   return accept(new Http1Exchange(url.origin, socket.value, openMore, limits, HTTP1_SOCKETS_MAX));
+}
+
+/** The port of a collector's URL, 443 where it names none. */
+export function portOf({ port }: URL): number {
+  return port === "" ? HTTPS_PORT : Number(port);
 }
 
 /** What the links of all paths have in common. */

@@ -329,9 +329,9 @@ function applyAnswer(draft: Draft, path: string, tookMs?: number): void {
 
 function scheduleWake(draft: Draft): void {
   const { nowMs } = draft.input;
-  const times: number[] = [];
-  const consider = (atMs: number | undefined) => {
-    if (atMs !== undefined && Number.isFinite(atMs) && atMs > nowMs) times.push(atMs);
+  let earliestMs = Number.POSITIVE_INFINITY;
+  const consider = (atMs = Number.POSITIVE_INFINITY) => {
+    if (atMs > nowMs) earliestMs = Math.min(earliestMs, atMs);
   };
   if (!draft.stopping) {
     for (const session of draft.sessions.values()) {
@@ -352,7 +352,7 @@ function scheduleWake(draft: Draft): void {
   consider(draft.paceAtMs);
   consider(watchdogWakeAtMs(draft));
   consider(silenceWakeAtMs(draft));
-  const wakeAtMs = times.length === 0 ? undefined : Math.min(...times);
+  const wakeAtMs = earliestMs === Number.POSITIVE_INFINITY ? undefined : earliestMs;
   if (wakeAtMs === draft.wakeAtMs) return;
   draft.wakeAtMs = wakeAtMs;
   draft.actions.push({ kind: "wake", atMs: wakeAtMs });
