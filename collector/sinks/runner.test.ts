@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { systemClock } from "@paddock/base/clock.ts";
+import { systemClock, VirtualClock, type Clock } from "@paddock/base/clock.ts";
 import { PaddockError } from "@paddock/base/errors.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { seededRandom } from "@paddock/base/random.ts";
@@ -14,6 +14,7 @@ import type { WholeItem } from "../log/log-items.ts";
 import type { LogPlace } from "../log/log-place.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import type { Row } from "./row.ts";
+import { HANGS_AFTER_MS } from "./hang-watch.ts";
 import { SinkRunner } from "./runner.ts";
 import type { RowChunk, Sink, SinkState } from "./sink.ts";
 import { rowAt } from "./testing/rows.ts";
@@ -104,7 +105,7 @@ class ListFeed {
   }
 }
 
-async function run(sink: Sink, records: number): Promise<void> {
+async function run(sink: Sink, records: number, clock: Clock = systemClock): Promise<void> {
   const sealer = new Sealer();
   const items = sealer.sealMany(records).map(({ header, payload, seq }, offset) => {
     const decoded = expectAccepted(decodeHeader(header));
@@ -119,7 +120,7 @@ async function run(sink: Sink, records: number): Promise<void> {
     deadLetters: await DeadLetters.open(join(directory, "a.dead.json"), log),
     limits: { maxRows: 3, maxBytes: 1 << 20, maxDelayMs: 5 },
     isPaused: false,
-    clock: systemClock,
+    clock,
     random: seededRandom(1),
     log,
     makeRows: ({ offset }) => ({ rows: [rowAt(offset)], deadLetters: [], isReadable: true }),
@@ -148,3 +149,49 @@ test.each([[["before"]], [["after"]], [["bug"]], [["before", "after", "bug", "be
     expect(events.includes("sink-error")).toBe((failures as readonly string[]).includes("bug"));
   },
 );
+
+/** Never ends what it is told to do, until it is released. */
+class HangingSink extends MemorySink {
+  readonly #hangsIn: "open" | "write";
+  readonly #released = Promise.withResolvers<void>();
+
+  constructor(hangsIn: "open" | "write") {
+    super();
+    this.#hangsIn = hangsIn;
+  }
+
+  release(): void {
+    this.#released.resolve();
+  }
+
+  override async open(): Promise<SinkState> {
+    if (this.#hangsIn === "open") await this.#released.promise;
+    return super.open();
+  }
+
+  override async write(chunk: RowChunk): Promise<void> {
+    if (this.#hangsIn === "write") await this.#released.promise;
+    await super.write(chunk);
+  }
+}
+
+test.each([
+  ["open", "opening"],
+  ["write", "writing"],
+] as const)("one that hangs in %s is told, and goes on without a word from anybody", async (hangsIn, phase) => {
+  const clock = new VirtualClock();
+  const sink = new HangingSink(hangsIn);
+  await run(sink, 4, clock);
+  await until(() => expect(runner.status.phase).toBe(phase));
+  clock.advance(HANGS_AFTER_MS - 1);
+  expect(runner.status.problem).toBeNull();
+  expect(events).not.toContain("sink-hangs");
+  clock.advance(7001);
+  expect(runner.status).toMatchObject({ phase, problem: expect.stringContaining(`${phase} for 22 s`) as string });
+  expect(events.filter((event) => event === "sink-hangs")).toHaveLength(1);
+  sink.release();
+  await until(() => expect(runner.status).toMatchObject({ phase: "reading", problem: null }));
+  expect(events).toContain("sink-goes-on");
+  clock.advance(60_000);
+  expect(runner.status.problem).toBeNull();
+});

@@ -8,6 +8,7 @@ import { ChunkBuilder, type RowMaker } from "./chunk.ts";
 import { DatingBook } from "./dating.ts";
 import type { DeadLetterReport, DeadLetters } from "./dead-letters.ts";
 import { FeedClosed, PlaceDrift, type Feed } from "./feed.ts";
+import { HangWatch } from "./hang-watch.ts";
 import { startSink, stepSink, type SinkAction, type SinkEvent, type SinkLimits, type SinkMachine } from "./machine.ts";
 import type { SinkStatus } from "./report.ts";
 import type { Sink } from "./sink.ts";
@@ -37,6 +38,7 @@ const START: LogPlace = { offset: 0, updated: 0 };
 export class SinkRunner {
   readonly #options: RunnerOptions;
   readonly #log: Log;
+  readonly #hangs: HangWatch;
   #machine: SinkMachine;
   #sink: Sink | undefined;
   #feed: ReturnType<RunnerOptions["openFeed"]> | undefined;
@@ -56,8 +58,11 @@ export class SinkRunner {
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#log = options.log;
+    const { name: sink } = options;
+    this.#hangs = new HangWatch(options.clock, (phase) => this.#log.warn("sink-hangs", { sink, phase }));
     const { machine, actions } = startSink(options.limits, options.isPaused);
     this.#machine = machine;
+    this.#hangs.enter(machine.phase);
     for (const action of actions) this.#perform(action);
   }
 
@@ -69,7 +74,7 @@ export class SinkRunner {
       name,
       kind,
       phase,
-      problem: problem ?? (phase === "reading" ? (this.#feed?.trouble ?? null) : null),
+      problem: this.#hangs.problem ?? problem ?? (phase === "reading" ? (this.#feed?.trouble ?? null) : null),
       offset: place?.offset ?? (phase === "reading" || phase === "writing" ? 0 : null),
       rows: this.#rows,
       chunks: this.#chunks,
@@ -113,15 +118,16 @@ export class SinkRunner {
   #tell(event: SinkEvent): void {
     const { machine, actions } = stepSink(this.#machine, event, this.#nowMs(), this.#options.random.float());
     this.#machine = machine;
-    this.#tellProblem();
+    this.#tellProblem(this.#hangs.enter(machine.phase));
     for (const action of actions) this.#perform(action);
     for (const look of this.#watchers) look();
   }
 
-  /** A problem is told when it comes and when it goes, and not at every attempt. */
-  #tellProblem(): void {
+  /** A problem is told when it comes and when it goes, and not at every attempt; so is the end of what `hung`. */
+  #tellProblem(hung: boolean): void {
     const { phase, problem } = this.#machine;
-    if (phase === "opening" || problem === this.#toldProblem) return;
+    const isOver = hung && problem === undefined;
+    if (!isOver && (phase === "opening" || problem === this.#toldProblem)) return;
     this.#toldProblem = problem;
     const { name } = this.#options;
     if (problem === undefined) this.#log.info("sink-goes-on", { sink: name, phase });

@@ -25,6 +25,8 @@ const STOP_MS = 8000;
  * four times of what is alive. `npm run bench -- sinks` shows what the process holds.
  */
 const HEAP = ["--max-semi-space-size=8", "--heap-growing-percent=100"];
+/** Node's own number of threads for files and names. */
+const THREADS = 4;
 /** A process that says nothing for so long hangs. */
 const SILENT_MS = 30_000;
 
@@ -132,7 +134,12 @@ export class SinksProcess {
 
   #begin(): void {
     const { clock, log, socket, directory, sinks, sites } = this.#options;
-    const child = spawn(process.execPath, [...HEAP, programFile()], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    // A sink has one thing under way in a disk: however many disks hang, threads are left for the others.
+    const threads = Math.max(THREADS, Number(process.env["UV_THREADPOOL_SIZE"]) || 0) + sinks.length;
+    const child = spawn(process.execPath, [...HEAP, programFile()], {
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      env: { ...process.env, UV_THREADPOOL_SIZE: String(threads) },
+    });
     this.#child = child;
     this.#startedUs = clock.monotonicUs();
     this.#heardUs = this.#startedUs;

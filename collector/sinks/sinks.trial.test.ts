@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -196,6 +196,26 @@ test("kill -9 of the process of the sinks at any moment: afterwards the lines ar
   }
   await upload(1);
   await expectAll("a");
+  await expectAll("b");
+});
+
+test("sinks whose disks hang hold up no other one and not the end, and are told", async () => {
+  const names = Array.from({ length: 6 }, (_, index) => `hangs-${index}`);
+  for (const name of names) {
+    await mkdir(join(directory, name));
+    // Whoever opens it waits in the kernel until somebody writes there, which nobody does.
+    execFileSync("mkfifo", [join(directory, name, "place.json")]);
+  }
+  await start([...names, "b"]);
+  await upload(3);
+  await expectAll("b");
+  const problem = expect.stringMatching(/opening for \d+ s: its disk or server does not answer/u) as string;
+  for (const name of names) await until(async () => expect(await sinkOf(name)).toMatchObject({ problem }));
+  await upload(3);
+  await expectAll("b");
+  await collector.restart();
+  client = collector.client();
+  await upload(3);
   await expectAll("b");
 });
 
