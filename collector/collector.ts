@@ -11,7 +11,7 @@ import { identityToPem, type SigningIdentity } from "@paddock/wire/identity.ts";
 import { startBfdAnswerer, type BfdAnswerer } from "./bfd-answerer.ts";
 import { selfSignedCertificate } from "./certificate.ts";
 import { chainTitle, hexOf } from "./chain-name.ts";
-import { operatorSocketPath, type CollectorConfig } from "./config.ts";
+import { lastConfig, operatorSocketPath, type CollectorConfig } from "./config.ts";
 import { EvidenceRoom } from "./evidence.ts";
 import { ActivityBook } from "./fleet/activity.ts";
 import { neverReceived } from "./fleet/missing.ts";
@@ -163,12 +163,14 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
       log,
     });
     if (metricsListener !== undefined) closing.add(() => metricsListener.close());
-    if (config.sinks.length > 0) {
+    const last = lastConfig(config) ?? null;
+    if (config.sinks.length > 0 || last !== null) {
       sinks = await SinksProcess.start({
         socket: operatorServer.socket,
         directory: join(dataDir, "sinks"),
         sinks: config.sinks,
         sites: config.sites,
+        last,
         clock,
         log,
       });

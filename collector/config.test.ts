@@ -2,10 +2,11 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "@paddock/base/config.ts";
 import { configJsonSchema } from "./config-schema.ts";
-import { CollectorConfigSchema, operatorSocketPath } from "./config.ts";
+import { CollectorConfigSchema, lastConfig, operatorSocketPath } from "./config.ts";
 
 const parse = (input: unknown) => parseConfig(CollectorConfigSchema, input, "collector.json");
 
+const lastOf = (more: object) => lastConfig(parse({ dataDir: "/d", ...more }));
 const sinksOf = (...sinks: unknown[]) => parse({ dataDir: "/var/lib/paddock", sinks }).sinks;
 
 describe("the collector's configuration", () => {
@@ -56,6 +57,18 @@ describe("the collector's configuration", () => {
     expect(() => sinksOf({ name: "a", sql: { ...sql, host: "db", socketPath: "/s" } })).toThrow(/host beside/u);
     expect(() => sinksOf({ name: "../a", files })).toThrow(/sinks\[0\]\.name/u);
     expect(() => sinksOf({ name: "a", files }, { name: "a", files })).toThrow(/different names/u);
+  });
+
+  test("has last values in memory where there are sinks, or as it is told", () => {
+    const sinks = [{ name: "a", files: { directory: "/srv/readings" } }];
+    expect(lastOf({})).toBeUndefined();
+    expect(lastOf({ sinks })).toEqual({ enabled: null, maxEntries: 100_000, lookBackRecords: 1_000_000 });
+    expect(lastOf({ sinks, last: { enabled: false } })).toBeUndefined();
+    expect(lastOf({ last: { enabled: true, maxEntries: 5 } })).toMatchObject({ maxEntries: 5 });
+    expect(() => lastOf({ last: { maxEntries: 0 } })).toThrow(/last\.maxEntries/u);
+    expect(() => sinksOf({ name: "last-values", files: { directory: "/d" } })).toThrow(
+      /sinks\[0\]\.name.*the key last/u,
+    );
   });
 
   test("names every field at fault", () => {

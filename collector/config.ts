@@ -8,7 +8,7 @@ import {
   REFLECTOR_ADDRESS,
   REFLECTOR_INTERVAL_MS,
 } from "@paddock/uplink/bfd/reflector-config.ts";
-import { SinksSchema, SitesSchema } from "./sinks/config.ts";
+import { LastSchema, SinksSchema, SitesSchema, type LastConfig } from "./sinks/config.ts";
 import { CLAIM_BYTES_MAX } from "@paddock/wire/limits.ts";
 
 /**
@@ -209,6 +209,7 @@ export const CollectorConfigSchema = v.strictObject({
     ),
   ),
   sinks: v.optional(SinksSchema, []),
+  last: v.optional(LastSchema, {}),
   sites: v.optional(SitesSchema, []),
   claims: v.optional(v.pipe(v.array(Claim), v.maxLength(100_000)), []),
   store: v.optional(Store, {}),
@@ -227,4 +228,9 @@ export function readCollectorConfig(path: string): Promise<CollectorConfig> {
 /** Where the operator's commands reach this collector. */
 export function operatorSocketPath(config: CollectorConfig): string {
   return config.operator.socket ?? join(config.dataDir, "operator.sock");
+}
+
+/** What the last values in memory are to be; undefined when there are none. */
+export function lastConfig({ last, sinks }: CollectorConfig): LastConfig | undefined {
+  return (last.enabled ?? sinks.length > 0) ? last : undefined;
 }

@@ -15,6 +15,8 @@ export interface CollectorMetrics {
   enrolments: Counter<"state">;
   connectionErrors: Counter<"kind">;
   evidence: Counter<"kind">;
+  /** By the tier that answered, `none` where no reading is known, `refused` where nobody answered. */
+  lastReads: Counter<"tier">;
   /** OpenMetrics text. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -122,6 +124,7 @@ export function collectorMetrics(sources: MetricSources): CollectorMetrics {
     ),
     enrolments: counter("enrolments", "Enrolment requests answered, by state.", ["state"]),
     connectionErrors: counter("connection_errors", "Connections that failed, by kind.", ["kind"]),
+    lastReads: counter("last_reads", "Questions for newest readings, by what answered them.", ["tier"]),
     evidence: counter("evidence", "Uploads refused as fork or wrong link.", ["kind"]),
     render: () => registry.metrics(),
     contentType: registry.contentType,
@@ -140,6 +143,11 @@ function registerSinks(registry: Registry<OpenMetricsContentType>, read: MetricS
       "Records that are no rows of a sink because they are gone or cannot be read.",
       ({ deadLetters }) => Object.values(deadLetters.missing).reduce((sum, count) => sum + count, 0),
     ],
+    entries: [
+      "Newest readings that the sink last-values has in memory.",
+      ({ details }) => numberIn(details["entries"]),
+    ],
+    evictions: ["Newest readings that gave way there.", ({ details }) => numberIn(details["evictions"])],
     attention: ["1 while a sink has a problem.", ({ problem }) => (problem === null ? 0 : 1)],
   };
   let reading: Promise<readonly SinkReport[]> | undefined;
@@ -163,4 +171,8 @@ function registerSinks(registry: Registry<OpenMetricsContentType>, read: MetricS
     });
     registry.registerMetric(gauge);
   }
+}
+
+function numberIn(detail: string | number | null | undefined): number | undefined {
+  return typeof detail === "number" ? detail : undefined;
 }

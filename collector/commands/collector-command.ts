@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   ledger: async () => (await import("./ledger.ts")).ledger,
   consumers: async () => (await import("./consumers.ts")).consumers,
   lake: async () => (await import("./lake.ts")).lake,
+  last: async () => (await import("./last.ts")).last,
   query: async () => (await import("./query.ts")).query,
   sinks: async () => (await import("./sinks.ts")).sinks,
   "export-proof": async () => (await import("./export-proof.ts")).exportProof,

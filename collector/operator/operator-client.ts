@@ -49,6 +49,15 @@ export async function refuseErrorStream(answer: IncomingMessage): Promise<void> 
   if ((answer.statusCode ?? 500) >= 400) refuseError(answer, await collect(answer));
 }
 
+/** The offset behind the newest record of the log. Throws STATUS_UNREACHABLE and COLLECTOR_REFUSED. */
+export async function logEndOf(socket: string): Promise<number> {
+  const answer = await askStream(socket, { path: "/v1/log?limit=0" });
+  refuseError(answer, await collect(answer));
+  const end = Number(answer.headers["paddock-end"] ?? Number.NaN);
+  if (Number.isSafeInteger(end)) return end;
+  throw new PaddockError("COLLECTOR_REFUSED", "The collector does not say where its log ends.");
+}
+
 async function collect(answer: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);

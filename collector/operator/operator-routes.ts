@@ -17,13 +17,15 @@ import { readLogLines } from "../log/log-reader.ts";
 import type { CollectorMetrics } from "../metrics.ts";
 import { buildProof } from "../proof/build-proof.ts";
 import type { KeptReceipts } from "../proof/kept-receipts.ts";
-import type { Gateway, GatewayRegistry } from "../registry/gateway-registry.ts";
+import type { GatewayRegistry } from "../registry/gateway-registry.ts";
 import type { Scrub } from "../scrub.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import { answerStream } from "../streams/durable-stream.ts";
 import { logStream } from "../streams/stream-source.ts";
 import { verifyLedger } from "../verify-ledger.ts";
+import { findGateway, neverEnrolled } from "./find-gateway.ts";
 import { refuseForeignPage, refuseWithoutToken } from "./guard.ts";
+import { answerLast } from "./operator-last.ts";
 import { answerRollout, type RolloutContext } from "./operator-rollout.ts";
 import { answerSinks, type SinksContext } from "./operator-sinks.ts";
 import { LogReaders } from "./log-readers.ts";
@@ -104,6 +106,8 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
         return jsonAnswer(200, context.evidence.all());
       case "GET /v1/consumers":
         return jsonAnswer(200, await Promise.all(context.consumers.all().map((one) => withProblem(context, one))));
+      case "GET /v1/last":
+        return answerLast(context, searchParams);
       case "GET /v1/log":
         return streamLog(request, response, url.searchParams);
       case "GET /v1/proof":
@@ -131,6 +135,7 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
       "cache-control": "no-store",
       "paddock-log": logName(context.ledger),
       "paddock-from": String(from),
+      "paddock-end": String(context.ledger.logEnd()),
     });
     response.flushHeaders();
     await readers.send(response, (signal) => readLogLines(context.ledger, { from, limit, follow, format }, signal));
@@ -231,7 +236,7 @@ async function putConsumer(context: OperatorContext, request: IncomingMessage, n
 
 async function decideGateway(context: OperatorContext, prefix: string, state: "approved" | "denied"): Promise<Answer> {
   const { registry, clock, log } = context;
-  const found = findGateway(context, prefix);
+  const found = findGateway(context.registry, prefix);
   const decided = "id" in found ? await registry.decide(found.id, state, clock.wallMs()) : found;
   if (decided === undefined) return neverEnrolled(prefix);
   if (!("id" in decided)) return decided;
@@ -242,7 +247,7 @@ async function decideGateway(context: OperatorContext, prefix: string, state: "a
 /** Forgets a gateway that handed nothing in. Without its entry, what it handed in could not be proven any more. */
 async function removeGateway(context: OperatorContext, prefix: string): Promise<Answer> {
   const { registry, ledger, log } = context;
-  const found = findGateway(context, prefix);
+  const found = findGateway(context.registry, prefix);
   if (!("id" in found)) return found;
   if (found.state === "approved") return errorAnswer(409, "approved", `${found.id} is approved; deny it first.`);
   if (ledger.chains().some(({ id }) => hexOf(id.gateway) === found.id)) {
@@ -255,18 +260,6 @@ async function removeGateway(context: OperatorContext, prefix: string): Promise<
   await registry.remove(found.id);
   log.info("enrolment", { gateway: found.id, label: found.label, state: "removed", by: "operator" });
   return jsonAnswer(200, { id: found.id, label: found.label, state: "removed" });
-}
-
-function findGateway({ registry }: OperatorContext, prefix: string): Gateway | Answer {
-  const matches = registry.all().filter((gateway) => gateway.id.startsWith(prefix));
-  if (matches.length === 0) return neverEnrolled(prefix);
-  return matches.length === 1
-    ? matches[0]!
-    : errorAnswer(409, "ambiguous", `${matches.length} gateways start with ${prefix}.`);
-}
-
-function neverEnrolled(prefix: string): Answer {
-  return errorAnswer(404, "not-found", `No gateway ${prefix} ever enrolled.`);
 }
 
 async function closeEvidence(context: OperatorContext, request: IncomingMessage, id: string): Promise<Answer> {

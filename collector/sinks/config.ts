@@ -83,6 +83,7 @@ const Sink = v.pipe(
     name: v.pipe(
       text(1, 64),
       v.regex(/^[a-z0-9][a-z0-9._-]*$/u, "must be of a-z, 0-9, '.', '_' and '-', a letter or digit first"),
+      v.check((name) => name !== LAST_SINK_NAME, "is the name of what the key last configures"),
       describe("By which operators know it"),
     ),
     maxRows: v.pipe(
@@ -115,6 +116,33 @@ export const SinksSchema = v.pipe(
   describe("Where readings go, each with a place of its own in the log"),
 );
 
+/** The name under which operators see the last values in memory among the sinks. */
+export const LAST_SINK_NAME = "last-values";
+
+export const LastSchema = v.pipe(
+  v.strictObject({
+    enabled: v.pipe(
+      v.optional(v.nullable(v.boolean()), null),
+      describe("null: when there are sinks; true: also without; false: never"),
+    ),
+    maxEntries: v.optional(
+      v.pipe(
+        whole(1, 5_000_000, "readings"),
+        describe("Readings in memory, some 0.6 kB each; the one that was taken longest ago gives way"),
+      ),
+      100_000,
+    ),
+    lookBackRecords: v.optional(
+      v.pipe(
+        whole(0, 1_000_000_000, "records"),
+        describe("Records of the log that a start reads again at most, when what it kept is lost or older"),
+      ),
+      1_000_000,
+    ),
+  }),
+  describe("The newest reading of each name of each sensor in memory, for GET /v1/last"),
+);
+
 export const SitesSchema = v.pipe(
   v.array(
     v.strictObject({
@@ -138,6 +166,7 @@ export type SinkConfig = v.InferOutput<typeof Sink>;
 export type FilesConfig = v.InferOutput<typeof Files>;
 export type SqlConfig = v.InferOutput<typeof Sql>;
 export type RedisConfig = v.InferOutput<typeof Redis>;
+export type LastConfig = v.InferOutput<typeof LastSchema>;
 export type SiteConfig = v.InferOutput<typeof SitesSchema>[number];
 
 /** What a sink of the configuration is. */

@@ -13,7 +13,14 @@ export class DatingBook {
   readonly #zeroUs = new Map<string, Map<number, number>>();
 
   constructor(known: readonly Dating[] = []) {
-    for (const dating of known) this.#keep(dating);
+    for (const dating of known) this.learn(dating);
+  }
+
+  /** What is known, in the order in which it was learned for each gateway. */
+  get all(): Dating[] {
+    return [...this.#zeroUs].flatMap(([gateway, boots]) =>
+      [...boots].map(([boot, zeroUs]) => ({ gateway, boot, zeroUs })),
+    );
   }
 
   /** Unix µs at which the boot's monotonic clock was 0, or undefined when nothing has said so. */
@@ -27,11 +34,11 @@ export class DatingBook {
     if (clock === 0 || this.zeroUs(gateway, boot) !== undefined) return undefined;
     const dating = { gateway, boot, zeroUs: wall * 1000 - monotonic };
     if (!Number.isSafeInteger(dating.zeroUs)) return undefined;
-    this.#keep(dating);
+    this.learn(dating);
     return dating;
   }
 
-  #keep({ gateway, boot, zeroUs }: Dating): void {
+  learn({ gateway, boot, zeroUs }: Dating): void {
     const boots = this.#zeroUs.get(gateway) ?? new Map<number, number>();
     this.#zeroUs.set(gateway, boots);
     boots.set(boot, zeroUs);

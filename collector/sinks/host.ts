@@ -1,10 +1,12 @@
 import type { Clock, Timer } from "@paddock/base/clock.ts";
 import type { Log } from "@paddock/base/log.ts";
 import type { Random } from "@paddock/base/random.ts";
-import { kindOf, type SinkConfig } from "./config.ts";
+import { kindOf, LAST_SINK_NAME, type LastConfig, type SinkConfig } from "./config.ts";
 import { deadLetterFile, DeadLetters } from "./dead-letters.ts";
 import { Feed } from "./feed.ts";
 import { SINK_KINDS } from "./kinds.ts";
+import type { LastAnswer, LastAsk } from "./last/ask.ts";
+import { LastRoom } from "./last/last-room.ts";
 import type { SinkCommand, SinksStart } from "./messages.ts";
 import type { SinkStatus } from "./report.ts";
 import { SinkRunner } from "./runner.ts";
@@ -13,6 +15,11 @@ import { Sites } from "./sites.ts";
 /** Bytes of payloads that one sink gathers at most, with one batch more. */
 const CHUNK_BYTES_MAX = 8 << 20;
 const REPORT_MS = 1000;
+/** Rows that the last values take at once, and the longest wait for them: what is new is told soon. */
+const LAST_ROWS = 10_000;
+const LAST_DELAY_MS = 100;
+/** Of a process without last values, which nobody asks. */
+const NO_ANSWER: LastAnswer = { values: [], next: null, offset: null, isWhole: false, notes: [] };
 
 export interface HostOptions {
   readonly clock: Clock;
@@ -26,6 +33,7 @@ export interface HostOptions {
 export class SinksHost {
   readonly #options: HostOptions;
   readonly #runners = new Map<string, SinkRunner>();
+  #last: LastRoom | undefined;
   #timer: Timer | undefined;
 
   constructor(options: HostOptions) {
@@ -39,7 +47,13 @@ export class SinksHost {
       const deadLetters = await DeadLetters.open(path, this.#options.log);
       this.#runners.set(sink.name, this.#runner(sink, start, sites, deadLetters));
     }
+    if (start.last !== null) await this.#startLast(start.last, { ...start, sinks }, sites);
     this.#report();
+  }
+
+  /** The newest readings that somebody asks for. */
+  last(ask: LastAsk): Promise<LastAnswer> {
+    return this.#last === undefined ? Promise.resolve(NO_ANSWER) : this.#last.tiers.answer(ask);
   }
 
   get statuses(): SinkStatus[] {
@@ -56,7 +70,31 @@ export class SinksHost {
   /** Ends each sink behind what it is doing, which may take as long as its disk or server does. */
   async stop(): Promise<void> {
     this.#timer?.cancel();
+    this.#last?.tiers.close();
     await Promise.all([...this.#runners.values()].map((runner) => runner.stop()));
+  }
+
+  async #startLast(config: LastConfig, start: Omit<SinksStart, "sites">, sites: Sites): Promise<void> {
+    const { clock, random, log } = this.#options;
+    const { socket, directory, paused } = start;
+    const name = LAST_SINK_NAME;
+    const offset = (): number | undefined => this.#runners.get(name)?.status.offset ?? undefined;
+    const room = new LastRoom(config, start, offset, { clock, log });
+    this.#last = room;
+    const runner = new SinkRunner({
+      name,
+      kind: "last",
+      make: () => Promise.resolve(room.sink),
+      openFeed: (place) => new Feed({ socket, clock, random }, place),
+      sites,
+      deadLetters: await DeadLetters.open(deadLetterFile(directory, name), log),
+      limits: { maxRows: LAST_ROWS, maxDelayMs: LAST_DELAY_MS, maxBytes: CHUNK_BYTES_MAX },
+      isPaused: paused.includes(name),
+      clock,
+      random,
+      log,
+    });
+    this.#runners.set(name, runner);
   }
 
   #runner(

@@ -41,6 +41,8 @@ async function take(message: ToSinks): Promise<void> {
     case "command":
       host.command(message.command);
       return send({ is: "report", sinks: host.statuses, id: message.id });
+    case "last":
+      return send({ is: "last", id: message.id, answer: await host.last(message.ask) });
     case "stop":
       await host.stop();
       process.disconnect();

@@ -13,19 +13,23 @@ import { expectAccepted } from "@paddock/base/outcome.ts";
 import type { WholeItem } from "../log/log-items.ts";
 import type { LogPlace } from "../log/log-place.ts";
 import { DeadLetters } from "./dead-letters.ts";
+import { PlaceDrift } from "./feed.ts";
 import type { Row } from "./row.ts";
 import { HANGS_AFTER_MS } from "./hang-watch.ts";
 import { SinkRunner } from "./runner.ts";
 import type { RowChunk, Sink, SinkState } from "./sink.ts";
-import { rowAt } from "./testing/rows.ts";
+import { chunkAt, rowAt } from "./testing/rows.ts";
 
 let directory: string;
 let events: string[];
 let runner: SinkRunner;
+/** What all feeds throw. */
+let drift: PlaceDrift | undefined;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "paddock-runner-"));
   events = [];
+  drift = undefined;
 });
 
 afterEach(async () => {
@@ -94,6 +98,7 @@ class ListFeed {
   }
 
   next(): Promise<WholeItem> {
+    if (drift !== undefined) return Promise.reject(drift);
     const item = this.#items[this.#at];
     if (item === undefined) return new Promise((_, reject) => (this.#close = reject));
     this.#at++;
@@ -194,4 +199,22 @@ test.each([
   expect(events).toContain("sink-goes-on");
   clock.advance(60_000);
   expect(runner.status.problem).toBeNull();
+});
+
+test("a place that is none of this log any more stops a sink; one that can forget all begins anew", async () => {
+  drift = new PlaceDrift("The ledger was made anew.");
+  const sink = new MemorySink();
+  await run(sink, 10);
+  await until(() => expect(runner.status).toMatchObject({ phase: "stopped", problem: /made anew.*sinks rebuild a/u }));
+  await runner.stop();
+  const forgetful = Object.assign(new MemorySink(), {
+    forget(): void {
+      forgetful.chunks.length = 0;
+      drift = undefined;
+    },
+  });
+  forgetful.chunks.push({ ...chunkAt(0, 7), rows: [] });
+  await run(forgetful, 10);
+  await until(() => expect(kept(forgetful)).toEqual(ALL_BUT_THE_THIRD));
+  expect(runner.status).toMatchObject({ failures: 1 });
 });

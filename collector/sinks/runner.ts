@@ -213,7 +213,7 @@ export class SinkRunner {
       .catch((error: unknown) => {
         if (!isStill() || error instanceof FeedClosed) return;
         this.#pull = undefined;
-        if (error instanceof PlaceDrift) this.#tell({ is: "drifted", message: this.#driftMessage(error) });
+        if (error instanceof PlaceDrift) this.#drift(error);
         else this.#fail(error);
       });
   }
@@ -230,9 +230,14 @@ export class SinkRunner {
     this.#tell({ is: "gathered", ...added });
   }
 
-  #driftMessage({ message }: PlaceDrift): string {
+  #drift({ message }: PlaceDrift): void {
     const { name } = this.#options;
-    return `${message} The sink keeps what it has and stops. To go on: paddock collector sinks rebuild ${name} --from OFFSET, which forgets its rows from there on; copy them first, they may be the only ones.`;
+    if (this.#sink?.forget !== undefined) {
+      this.#sink.forget();
+      return this.#fail(new PaddockError("SINK_UNAVAILABLE", `${message} It begins anew.`));
+    }
+    const remedy = `To go on: paddock collector sinks rebuild ${name} --from OFFSET, which forgets its rows from there on; copy them first, they may be the only ones.`;
+    this.#tell({ is: "drifted", message: `${message} The sink keeps what it has and stops. ${remedy}` });
   }
 
   async #write(): Promise<SinkEvent> {

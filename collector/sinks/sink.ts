@@ -53,6 +53,11 @@ export interface Sink {
    * earlier one. Gives the place where it stands.
    */
   rewind(offset: number, place: LogPlace): Promise<LogPlace>;
+  /**
+   * Forgets all, because its place is none of this log any more: what it had can be made again. Absent where a sink may hold the
+   * only rows of a log that is gone: it stops, and an operator says where it goes on.
+   */
+  forget?(): void;
   /** What an operator wants to know of it, in its own words: bytes, files, the server's version. */
   report(): Readonly<Record<string, string | number | null>>;
   close(): Promise<void>;

@@ -9,7 +9,8 @@ import { replaceFile } from "@paddock/base/durable-file.ts";
 import { accept, refuse, type Outcome } from "@paddock/base/outcome.ts";
 import type { Log } from "@paddock/base/log.ts";
 import { ownDirectory, setAside } from "../set-aside.ts";
-import { kindOf, type SinkConfig } from "./config.ts";
+import { kindOf, LAST_SINK_NAME } from "./config.ts";
+import type { LastAnswer, LastAsk } from "./last/ask.ts";
 import type { FromSinks, SinkCommand, SinksStart, ToSinks } from "./messages.ts";
 import type { SinkStatus } from "./report.ts";
 
@@ -27,6 +28,8 @@ const STOP_MS = 8000;
 const HEAP = ["--max-semi-space-size=8", "--heap-growing-percent=100"];
 /** Node's own number of threads for files and names. */
 const THREADS = 4;
+/** Longer than all tiers of the last values may take together. */
+const LAST_ANSWER_MS = 15_000;
 /** A process that says nothing for so long hangs. */
 const SILENT_MS = 30_000;
 
@@ -50,7 +53,8 @@ const PausedFile = v.strictObject({ paused: v.array(v.string()) });
 export class SinksProcess {
   readonly #options: SinksProcessOptions;
   readonly #paused: Set<string>;
-  readonly #waiting = new Map<number, (sinks: readonly SinkStatus[]) => void>();
+  readonly #waiting = new Map<number, (sinks: readonly SinkStatus[] | undefined) => void>();
+  readonly #asking = new Map<number, (answer: LastAnswer | undefined) => void>();
   #child: ChildProcess | undefined;
   #statuses = new Map<string, SinkStatus>();
   /** Counts of the processes before this one. */
@@ -86,7 +90,9 @@ export class SinksProcess {
   }
 
   get all(): KnownSink[] {
-    return this.#options.sinks.map((sink) => this.#known(sink));
+    const { sinks, last } = this.#options;
+    const known = sinks.map((sink) => this.#known(sink.name, kindOf(sink)));
+    return last === null ? known : [...known, this.#known(LAST_SINK_NAME, "last")];
   }
 
   /** One by its name. */
@@ -104,13 +110,23 @@ export class SinksProcess {
     return accept(this.get(name)!);
   }
 
+  /** Whether last values are in memory there. */
+  get hasLast(): boolean {
+    return this.#options.last !== null;
+  }
+
+  /** Newest readings; undefined when the process does not answer. */
+  last(ask: LastAsk): Promise<LastAnswer | undefined> {
+    if (this.#child === undefined) return Promise.resolve(undefined);
+    return this.#ask(this.#asking, (id) => ({ do: "last", id, ask }), LAST_ANSWER_MS);
+  }
+
   /** Ends the process behind what it is doing, or after a while at once. Calling it again waits for the same end. */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
   }
 
-  #known(sink: SinkConfig): KnownSink {
-    const { name } = sink;
+  #known(name: string, kind: string): KnownSink {
     const status = this.#statuses.get(name);
     const before = this.#before.get(name);
     const silentMs = (this.#options.clock.monotonicUs() - this.#heardUs) / 1000;
@@ -120,7 +136,7 @@ export class SinksProcess {
       : this.#gone;
     const known = {
       name,
-      kind: kindOf(sink),
+      kind,
       offset: status?.offset ?? null,
       rows: (before?.rows ?? 0) + (status?.rows ?? 0),
       chunks: (before?.chunks ?? 0) + (status?.chunks ?? 0),
@@ -133,9 +149,10 @@ export class SinksProcess {
   }
 
   #begin(): void {
-    const { clock, log, socket, directory, sinks, sites } = this.#options;
+    const { clock, log, socket, directory, sinks, sites, last } = this.#options;
     // A sink has one thing under way in a disk: however many disks hang, threads are left for the others.
-    const threads = Math.max(THREADS, Number(process.env["UV_THREADPOOL_SIZE"]) || 0) + sinks.length;
+    const threads =
+      Math.max(THREADS, Number(process.env["UV_THREADPOOL_SIZE"]) || 0) + sinks.length + (last === null ? 0 : 1);
     const child = spawn(process.execPath, [...HEAP, programFile()], {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
       env: { ...process.env, UV_THREADPOOL_SIZE: String(threads) },
@@ -154,14 +171,16 @@ export class SinksProcess {
     child.on("error", (error) => over(error.message));
     child.on("exit", (code, signal) => over(`exit ${code ?? signal}`));
     const paused = [...this.#paused];
-    this.#send({ do: "start", with: { socket, directory, sinks, sites, paused } });
+    this.#send({ do: "start", with: { socket, directory, sinks, sites, last, paused } });
     log.info("sinks-started", { pid: child.pid ?? null, sinks: sinks.map(({ name }) => name) });
   }
 
   #lost(detail: string): void {
     this.#child = undefined;
-    for (const answer of this.#waiting.values()) answer([]);
-    this.#waiting.clear();
+    for (const waiting of [this.#waiting, this.#asking]) {
+      for (const answer of waiting.values()) answer(undefined);
+      waiting.clear();
+    }
     for (const [name, { rows, chunks, failures }] of this.#statuses) {
       const { rows: r, chunks: c, failures: f } = this.#before.get(name) ?? { rows: 0, chunks: 0, failures: 0 };
       this.#before.set(name, { rows: r + rows, chunks: c + chunks, failures: f + failures });
@@ -179,6 +198,11 @@ export class SinksProcess {
   #heard(message: FromSinks): void {
     this.#heardUs = this.#options.clock.monotonicUs();
     if (message.is === "log") return this.#options.log[message.level](message.event, message.fields);
+    if (message.is === "last") {
+      this.#asking.get(message.id)?.(message.answer);
+      this.#asking.delete(message.id);
+      return undefined;
+    }
     this.#statuses = new Map(message.sinks.map((status) => [status.name, status]));
     if (message.id === undefined) return;
     this.#waiting.get(message.id)?.(message.sinks);
@@ -186,19 +210,29 @@ export class SinksProcess {
   }
 
   /** Whether the process took a command. */
-  #tell(command: SinkCommand): Promise<boolean> {
-    if (this.#child === undefined) return Promise.resolve(false);
+  async #tell(command: SinkCommand): Promise<boolean> {
+    if (this.#child === undefined) return false;
+    const sinks = await this.#ask(this.#waiting, (id) => ({ do: "command", id, command }), ANSWER_MS);
+    return sinks !== undefined && sinks.length > 0;
+  }
+
+  /** Sends a message with a number and waits for the answer under it; undefined when none comes in time. */
+  #ask<Value>(
+    waiting: Map<number, (answer: Value | undefined) => void>,
+    message: (id: number) => ToSinks,
+    waitMs: number,
+  ): Promise<Value | undefined> {
     const id = this.#nextId++;
     return new Promise((resolve) => {
-      const limit = this.#options.clock.after(ANSWER_MS, () => {
-        this.#waiting.delete(id);
-        resolve(false);
+      const limit = this.#options.clock.after(waitMs, () => {
+        waiting.delete(id);
+        resolve(undefined);
       });
-      this.#waiting.set(id, (sinks) => {
+      waiting.set(id, (answer) => {
         limit.cancel();
-        resolve(sinks.length > 0);
+        resolve(answer);
       });
-      this.#send({ do: "command", id, command });
+      this.#send(message(id));
     });
   }
 
