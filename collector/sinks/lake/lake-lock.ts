@@ -5,9 +5,9 @@ import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 
 const LOCK = "_lock";
 /** How often who has a lake says so by the time of the lock's file. */
-const TOUCH_MS = 5000;
-/** A holder whose process cannot be seen from here, and that said nothing for so long, is gone. */
-const SILENT_MS = 20_000;
+const TOUCH_MS = 3000;
+/** A holder whose process cannot be seen from here, and that said nothing for so long, is gone. Less than after what a sink counts as hung. */
+const SILENT_MS = 12_000;
 
 /**
  * That one process alone changes a lake. A process that is gone holds nothing: one of this machine and container is seen to
