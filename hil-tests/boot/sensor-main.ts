@@ -1,6 +1,6 @@
 /*
- * A sensor that counts, to be run in the namespace of a boot test. Its one argument is JSON: { name, to, count, key }. Posts
- * a SenML pack with one value to port 5683 until the answer is 2.04, then the next value; each acknowledged one is a line of
+ * A sensor that counts, to be run in the namespace of a boot test. Its one argument is JSON: { name, to, count, key, paceMs }. Posts
+ * a SenML pack with one value to port 5683 until the answer is 2.04, then, `paceMs` later, the next value; each acknowledged one is a line of
  * JSON on standard output: { "value", "atMs" }. Ends after `count` values, if that is given. With a `key` (hex) its frames
  * are numbered and have a tag, and each try has a Message-ID of its own, as that of a sensor has that starts anew.
  */
@@ -16,14 +16,21 @@ import { ALG_HMAC_256_256, encodeMac0 } from "@paddock/wire/cose-mac.ts";
 
 /** Between two tries of one value; a machine that starts answers nobody for a while. */
 const AGAIN_MS = 200;
-/** Between two values. */
+/** Between two values, unless something else is said. */
 const PACE_MS = 50;
 
-const { name, to, count, key } = JSON.parse(process.argv[2]!) as {
+const {
+  name,
+  to,
+  count,
+  key,
+  paceMs = PACE_MS,
+} = JSON.parse(process.argv[2]!) as {
   name: string;
   to: string;
   count?: number;
   key?: string;
+  paceMs?: number;
 };
 const secret = key === undefined ? undefined : createSecretKey(key, "hex");
 const socket = createSocket("udp6");
@@ -82,6 +89,6 @@ for (let value = 0; value !== count; value++) {
     if (secret !== undefined) nextMessageId();
   }
   process.stdout.write(`${JSON.stringify({ value, atMs: Date.now() })}\n`);
-  await new Promise((done) => setTimeout(done, PACE_MS));
+  await new Promise((done) => setTimeout(done, paceMs));
 }
 socket.close();

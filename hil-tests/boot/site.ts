@@ -167,15 +167,17 @@ export class Site {
 
   /**
    * Starts a sensor on the first link that posts `count` frames (default: without end) until each is acknowledged. With
-   * `key`, hex, they are authenticated frames of the sensor of that name.
+   * `key`, hex, they are authenticated frames of the sensor of that name. `paceMs` is the time between two of them; the
+   * default keeps an emulated processor busy with nothing else.
    */
-  startSensor(name: string, count?: number, key?: string): Sensor {
+  startSensor(name: string, count?: number, key?: string, paceMs?: number): Sensor {
     const { tap, eui } = UPLINKS[0];
     const sensor = new Sensor(this.namespace, {
       name,
       to: `fe80${eui}%${tap}`,
       ...(count === undefined ? {} : { count }),
       ...(key === undefined ? {} : { key }),
+      ...(paceMs === undefined ? {} : { paceMs }),
     });
     this.#sensors.push(sensor);
     return sensor;
@@ -200,6 +202,7 @@ interface SensorOptions {
   readonly to: string;
   readonly count?: number;
   readonly key?: string;
+  readonly paceMs?: number;
 }
 
 /** A sensor that counts: each value is sent until the gateway acknowledges it, then comes the next one. */

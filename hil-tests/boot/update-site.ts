@@ -93,8 +93,8 @@ export class UpdateSite {
   }
 
   /** The sensor whose frames are known again whatever happens in between, as they have a number and a tag. */
-  startKeyedSensor(): Sensor {
-    return this.site.startSensor(KEYED.name, undefined, KEYED.key);
+  startKeyedSensor(paceMs?: number): Sensor {
+    return this.site.startSensor(KEYED.name, undefined, KEYED.key, paceMs);
   }
 
   /** Starts a server of what is in `releases` now; with `stallAfter` it answers no more after so many bytes. */
