@@ -85,7 +85,7 @@ describe("the commands", () => {
     });
     expect(JSON.parse(json.stdout)).toMatchObject({ gateways: [{ state: "approved" }] });
     expect(gaps).toMatchObject({ code: 0, stdout: /No gaps/u });
-    expect(moved).toMatchObject({ code: 0, stdout: /lake: offset 2/u });
+    expect(moved).toMatchObject({ code: 0, stdout: /lake: offset 2 with 1 record\(s\) behind it, since/u });
     expect(listed.code).toBe(0);
   });
 
@@ -120,8 +120,14 @@ describe("the commands", () => {
     expect(first.stdout.trim().split("\n")).toHaveLength(1);
     const rest = await paddock("log", "--consumer", "reader", "--format", "senml", "--config", config);
     expect(JSON.parse(rest.stdout)).toMatchObject({ offset: 2, value: 21.5 });
-    expect((await paddock("consumers", "reader", "--config", config)).stdout).toMatch(/offset 3/u);
+    expect((await paddock("consumers", "reader", "--config", config)).stdout).toMatch(
+      /offset 3, at the end of the log/u,
+    );
     expect(await paddock("consumers", "reader", "--remove", "--config", config)).toMatchObject({ code: 0 });
+    expect(await paddock("log", "--consumer", "reader", "--config", config)).toMatchObject({
+      code: 2,
+      stderr: /no consumer reader\. To make one .*consumers reader --offset 0/u,
+    });
     expect(await paddock("log", "--from", "99", "--config", config)).toMatchObject({
       code: 2,
       stderr: /COLLECTOR_REFUSED.*end of the log, 3/u,

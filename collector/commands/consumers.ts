@@ -50,14 +50,16 @@ function ask(socket: string, name: string | undefined, offset: number | undefine
   return askJson<ShownConsumer>(socket, { method: "PUT", path, body: { offset, rewind } });
 }
 
-/** `problem` where its place is none of this log any more. */
-type ShownConsumer = Consumer & { readonly problem?: string };
+/** `lag` in records; `problem` instead where its place is none of this log any more. */
+type ShownConsumer = Consumer & { readonly problem?: string; readonly lag?: number };
 
 function renderConsumers(found: readonly ShownConsumer[]): string {
   if (found.length === 0) return "No consumer has a place yet.";
   return found
-    .map(({ name, offset, updated, problem }) => {
-      const line = `${name}: offset ${offset}, since ${new Date(updated).toISOString()}`;
+    .map(({ name, offset, updated, problem, lag }) => {
+      const where = lag === 0 ? ", at the end of the log" : ` with ${lag} record(s) behind it`;
+      const since = `since ${new Date(updated).toISOString()}`;
+      const line = `${name}: offset ${offset}${lag === undefined ? "" : where}, ${since}`;
       return problem === undefined ? line : `${line}\n  ${problem}`;
     })
     .join("\n");

@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
@@ -28,6 +28,7 @@ beforeEach(async () => {
       asked.on("end", () => answer.end("{}"));
       return;
     }
+    if (asked.url!.includes("follow")) return void answer.writeHead(200).write(`${LINE}\n`);
     const whole = asked.headers.accept === LOG_CONTENT_TYPES.batches ? LOSS_ITEM : `${LINE}\n`;
     answer.writeHead(200).write(whole, () => setImmediate(() => answer.destroy()));
   });
@@ -53,5 +54,17 @@ test.each([["ndjson"], ["senml"], ["cbor"], ["ndjson", "--consumer", "lake"], ["
     });
     // What was written out counts: a line of two lost records takes two offsets.
     expect(moved).toEqual(more.length === 0 ? [] : [{ offset: 6 }]);
+  },
+);
+
+test.each(["SIGINT", "SIGTERM"] as const)(
+  "a follower that gets %s has its place behind what it wrote",
+  async (signal) => {
+    const argv = [MAIN, "log", "--socket", socket, "--consumer", "lake", "--follow"];
+    const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
+    await once(child.stdout, "data");
+    child.kill("SIGINT");
+    expect(await once(child, "exit")).toEqual([0, null]);
+    expect(moved).toEqual([{ offset: 6 }]);
   },
 );

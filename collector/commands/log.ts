@@ -7,9 +7,9 @@ import { LOG_CONTENT_TYPES, type LogLine } from "../log/log-line.ts";
 import { ItemSplitter } from "../log/log-items.ts";
 import { senmlLines, type SenmlLines } from "../log/senml-lines.ts";
 import { DatingBook } from "../sinks/dating.ts";
-import { ask, askStream, refuseErrorStream } from "../operator/operator-client.ts";
+import { askStream, refuseErrorStream } from "../operator/operator-client.ts";
 import { CONNECT_OPTIONS, parseCommandLine, socketOf, textOption, wholeOption, type Command } from "./command.ts";
-import { wroteOut } from "./standard-output.ts";
+import { consume, type Piece } from "./consume.ts";
 
 const FORMATS = ["ndjson", "cbor", "senml"] as const;
 type Format = (typeof FORMATS)[number];
@@ -22,7 +22,8 @@ export const log: Command = {
   help: `  --config FILE   the collector's configuration, to find its operator socket
   --socket PATH   the operator socket itself
   --from WHERE    a log offset, or a time such as 2026-01-31T12:00:00Z; from the start when absent
-  --consumer NAME from the place of this consumer, which moves along behind what was written out
+  --consumer NAME from the place of this consumer, which moves along behind what was written out, once a second and at the
+                  end, SIGINT and SIGTERM too; killed in between, the next reader gets the last second again
   --no-commit     leave that place where it is (--commit, to move it, is the default)
   --log ID        only when the log has this name (header paddock-log, "log" in fleet --json): offsets mean nothing in another
   --follow        go on with what arrives
@@ -78,12 +79,6 @@ export const log: Command = {
   },
 };
 
-/** What is written out at once, and the log offset behind it. */
-interface Piece {
-  readonly text: string;
-  readonly nextOffset: number;
-}
-
 /** The answer as it comes. Throws STATUS_UNREACHABLE when the collector goes before its end. */
 async function* whole(answer: IncomingMessage): AsyncGenerator<Buffer> {
   try {
@@ -101,39 +96,6 @@ async function* linesWithOffsets(answer: IncomingMessage): AsyncGenerator<Piece>
     const line = JSON.parse(text) as LogLine;
     const count = line.lost ?? line.evicted ?? line.undecodable ?? line.damaged ?? 1;
     yield { text: `${text}\n`, nextOffset: line.offset + count };
-  }
-}
-
-/** Moves the consumer at most this often while lines keep coming. */
-const ADVANCE_MS = 1000;
-
-/** Writes lines out and moves the consumer behind them: whoever is cut off reads the last second again, and misses nothing. */
-async function consume(
-  socket: string,
-  consumer: string,
-  answer: IncomingMessage,
-  pieces: AsyncIterable<Piece>,
-): Promise<void> {
-  let written: number | undefined;
-  const advance = async (): Promise<void> => {
-    if (written === undefined) return;
-    const offset = written;
-    written = undefined;
-    await ask(socket, { method: "PUT", path: `/v1/consumers/${encodeURIComponent(consumer)}`, body: { offset } });
-  };
-  let failure: unknown;
-  const timer = setInterval(() => void advance().catch((error: unknown) => (failure ??= error)), ADVANCE_MS);
-  try {
-    for await (const { text, nextOffset } of pieces) {
-      if (text !== "" && !(await wroteOut(text))) break;
-      written = nextOffset;
-      if (failure !== undefined) throw failure;
-    }
-  } finally {
-    clearInterval(timer);
-    answer.destroy();
-    // Also behind a cut: what was written out is not read again.
-    await advance();
   }
 }
 

@@ -110,7 +110,8 @@ export class Consumers {
       return refuse("too-many", `There are ${CONSUMERS_MAX} consumers already.`);
     }
     if (known !== undefined && offset < known.offset && !rewind) {
-      return refuse("backwards", `${name} is at ${known.offset}; going back to ${offset} takes "rewind": true.`);
+      const why = `${name} is at ${known.offset}; going back to ${offset} takes "rewind": true`;
+      return refuse("backwards", `${why}. A reader that is told this was overtaken: each needs a name of its own.`);
     }
     const place = { offset, updated: nowMs, ...mark };
     await this.#keepBefore(name);

@@ -105,7 +105,7 @@ export function operatorHandler(context: OperatorContext): OperatorHandler {
       case "GET /v1/evidence":
         return jsonAnswer(200, context.evidence.all());
       case "GET /v1/consumers":
-        return jsonAnswer(200, await Promise.all(context.consumers.all().map((one) => withProblem(context, one))));
+        return jsonAnswer(200, await Promise.all(context.consumers.all().map((one) => shown(context, one))));
       case "GET /v1/last":
         return answerLast(context, searchParams);
       case "GET /v1/log":
@@ -183,20 +183,26 @@ function driftAnswer({ reason, detail, goOnAt }: LogDrift, consumer?: Consumer):
   return errorAnswer(416, reason, `${consumer.name} is at ${detail} ${remedy}`);
 }
 
-async function withProblem({ ledger }: OperatorContext, consumer: Consumer): Promise<Consumer & { problem?: string }> {
+/** A consumer with how many records it has not read yet, or why its place is none of this log. */
+async function shown({ ledger }: OperatorContext, consumer: Consumer): Promise<ShownConsumer> {
   const drift = await driftOf(ledger, consumer);
-  return drift === undefined ? consumer : { ...consumer, problem: `It is at ${drift.detail}` };
+  if (drift !== undefined) return { ...consumer, problem: `It is at ${drift.detail}` };
+  return { ...consumer, lag: ledger.logEnd() - consumer.offset };
 }
 
+type ShownConsumer = Consumer & ({ readonly problem: string } | { readonly lag: number });
+
 function noConsumer(name: string): Answer {
-  return errorAnswer(404, "not-found", `There is no consumer ${name.slice(0, 64)}.`);
+  const shortName = name.slice(0, 64);
+  const remedy = `To make one at the start of the log: paddock collector consumers ${shortName} --offset 0`;
+  return errorAnswer(404, "not-found", `There is no consumer ${shortName}. ${remedy}`);
 }
 
 async function routeByName(context: OperatorContext, request: IncomingMessage, path: string): Promise<Answer> {
   const consumer = /^\/v1\/consumers\/([^/]+)$/u.exec(path)?.[1];
   if (consumer !== undefined && request.method === "GET") {
     const known = context.consumers.get(consumer);
-    return known === undefined ? noConsumer(consumer) : jsonAnswer(200, await withProblem(context, known));
+    return known === undefined ? noConsumer(consumer) : jsonAnswer(200, await shown(context, known));
   }
   if (consumer !== undefined && request.method === "DELETE") {
     return (await context.consumers.remove(consumer)) ? jsonAnswer(200, { removed: consumer }) : noConsumer(consumer);
@@ -231,7 +237,7 @@ async function putConsumer(context: OperatorContext, request: IncomingMessage, n
   const logEnd = ledger.logEnd();
   const put = await consumers.put(name, offset, { rewind, logEnd, mark: await markAt(ledger, offset), nowMs });
   if (!put.ok) return errorAnswer(put.reason === "backwards" ? 409 : 400, put.reason, put.detail);
-  return jsonAnswer(200, put.value);
+  return jsonAnswer(200, await shown(context, put.value));
 }
 
 async function decideGateway(context: OperatorContext, prefix: string, state: "approved" | "denied"): Promise<Answer> {

@@ -180,13 +180,13 @@ describe("consumers", () => {
   test("keep their place over a restart, and go back only on purpose", async () => {
     await client.upload(sealer.chain, sealer.sealMany(5));
     expect(await json<Consumer>(put({ offset: 4 }))).toMatchObject({ name: "lake", offset: 4 });
-    expect(await refusal(put({ offset: 2 }))).toMatch(/409.*rewind/u);
+    expect(await refusal(put({ offset: 2 }))).toMatch(/409.*rewind.*overtaken.*a name of its own/u);
     expect(await refusal(put({ offset: 6 }))).toMatch(/400.*beyond the end/u);
     expect(await refusal(put({ offset: "x" }))).toMatch(/400/u);
     expect((await logLines("consumer=lake")).map(({ offset }) => offset)).toEqual([4]);
     expect(await refusal({ path: "/v1/log?consumer=nobody" })).toMatch(/404/u);
     await collector.restart();
-    expect(await json<Consumer>("/v1/consumers/lake")).toMatchObject({ offset: 4 });
+    expect(await json<Consumer>("/v1/consumers/lake")).toMatchObject({ offset: 4, lag: 1 });
     expect(await json<Consumer>(put({ offset: 2, rewind: true }))).toMatchObject({ offset: 2 });
     expect(await json<Consumer[]>("/v1/consumers")).toHaveLength(1);
     await json({ method: "DELETE", path: "/v1/consumers/lake" });
