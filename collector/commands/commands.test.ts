@@ -105,7 +105,7 @@ describe("the commands", () => {
       source: "mote-1",
       name: "room/temp",
       unit: "Cel",
-      value: 21.5,
+      number: 21.5,
     });
     expect(sequence.stdout).toContain("telemetry");
     expect(refused).toMatchObject({ code: 2, stderr: /no time/u });
@@ -119,7 +119,7 @@ describe("the commands", () => {
     expect(await paddock("log", "--commit", "--config", config)).toMatchObject({ code: 2 });
     expect(first.stdout.trim().split("\n")).toHaveLength(1);
     const rest = await paddock("log", "--consumer", "reader", "--format", "senml", "--config", config);
-    expect(JSON.parse(rest.stdout)).toMatchObject({ offset: 2, value: 21.5 });
+    expect(JSON.parse(rest.stdout)).toMatchObject({ offset: 2, number: 21.5 });
     expect((await paddock("consumers", "reader", "--config", config)).stdout).toMatch(
       /offset 3, at the end of the log/u,
     );

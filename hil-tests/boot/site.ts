@@ -144,8 +144,8 @@ export class Site {
     );
     const readings: string[] = [];
     for await (const line of createInterface({ input: child.stdout! })) {
-      const { name, value } = JSON.parse(line) as { name?: string; value?: number };
-      if (name !== undefined) readings.push(`${name} ${value}`);
+      const { name, number } = JSON.parse(line) as { name?: string; number?: number };
+      if (name !== undefined) readings.push(`${name} ${number}`);
     }
     return readings;
   }

@@ -1,5 +1,5 @@
 import type { FilesConfig } from "../config.ts";
-import { rfc3339 } from "../rfc3339.ts";
+import { rowLine } from "../row-line.ts";
 import type { Row } from "../row.ts";
 
 export type LineFormat = FilesConfig["format"];
@@ -16,7 +16,7 @@ export interface Lines {
 }
 
 export const LINES: Readonly<Record<LineFormat, Lines>> = {
-  ndjson: { ending: ".ndjson", line: ndjsonLine, whyNot: () => undefined, offsetOf: (line) => numberAt(NDJSON, line) },
+  ndjson: { ending: ".ndjson", line: rowLine, whyNot: () => undefined, offsetOf: (line) => numberAt(NDJSON, line) },
   influx: {
     ending: ".lp",
     line: influxLine,
@@ -26,15 +26,6 @@ export const LINES: Readonly<Record<LineFormat, Lines>> = {
 };
 
 const NDJSON = /^\{"offset":(\d{1,16}),/u;
-
-/** The fields of a row under their names, those that are null left out; the time as RFC 3339 with microseconds. */
-function ndjsonLine(row: Row, site: string): string {
-  const { offset, part, timeUs, data, ...rest } = row;
-  const line: Record<string, unknown> = { offset, part, time: rfc3339(timeUs), site };
-  for (const [name, value] of Object.entries(rest)) if (value !== null) line[name] = value;
-  if (data !== null) line["data"] = Buffer.from(data.buffer, data.byteOffset, data.length).toString("base64");
-  return `${JSON.stringify(line)}\n`;
-}
 
 /**
  * InfluxDB line protocol: the name as measurement; gateway, site, source, lane and unit as tags; log offset and place in
