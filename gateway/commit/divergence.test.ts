@@ -163,3 +163,17 @@ test("frames that wait while the epoch changes go into the new one, once each", 
   }
   expect(frames).toEqual([0, 1, 2, 3, 4]);
 });
+
+test("a store that cannot be read ends the process, and no epoch began", async () => {
+  const broken = new Error("unreadable");
+  const told: unknown[] = [];
+  const store = {
+    chain: () => {
+      throw broken;
+    },
+  } as unknown as ChainStore;
+  const { loop: commitLoop } = gatewayOver(await openStore(false));
+  const options = { store, commitLoop, gateway: identity.id, clock, fatal: (error: unknown) => told.push(error) };
+  expect(await new Divergence(options).found(1, 0, "fork")).toBe(false);
+  expect(told).toEqual([broken]);
+});

@@ -8,6 +8,7 @@ const usual = [refuse(0.2), evict(0.5), evict(0.3)];
 test.each([
   ["alarm takes from the lane that is furthest above its share", 0, [10, 45, 45], usual, [2]],
   ["telemetry above its share gives up its own first", 1, [0, 60, 40], usual, [1, 2]],
+  ["telemetry above its share goes first, also when bulk is further above", 1, [0, 55, 45], usual, [1, 2]],
   ["telemetry within its share takes from bulk, at last from itself", 1, [0, 20, 80], usual, [2, 1]],
   ["a lane that fills the store alone gives up its own", 2, [0, 0, 100], usual, [2]],
   ["nobody takes from a lane that refuses", 2, [90, 5, 5], usual, [2]],

@@ -65,7 +65,7 @@ export class Answers {
       REFUSALS[reason],
       {
         payload: detail,
-        ...(retryAfterS !== undefined && (reason === "rate" || reason === "pressure") && { maxAge: retryAfterS }),
+        ...((reason === "rate" || reason === "pressure") && { maxAge: retryAfterS }),
         ...(reason === "too-large" && { size1: FRAME_BYTES_MAX }),
       },
       from,

@@ -59,7 +59,7 @@ export function isSuppressed(noResponse: number, code: number): boolean {
 /** What an answer carries besides its code. */
 export interface AnswerParts {
   /** Seconds. */
-  readonly maxAge?: number;
+  readonly maxAge?: number | undefined;
   /** Bytes that would have been taken at most (RFC 7959 §4). */
   readonly size1?: number;
   readonly size2?: number;

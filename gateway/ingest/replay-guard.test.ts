@@ -67,3 +67,25 @@ test("what a lane had before a start is in the state that it writes after it", (
   expect(again.judge(0, tagOf(0))).not.toBe("new");
   expect(frame.lane).toBe(1);
 });
+
+test.each([
+  [0, 1],
+  [1, 0],
+] as const)("what two lanes wrote is known of both, whichever is further: lanes %i, %i", (...lanes) => {
+  const guard = new ReplayGuard(FINGERPRINT);
+  const states = lanes.map((lane, index) => {
+    let state: Buffer = Buffer.alloc(0);
+    for (const sequence of [index, 60 + index, 62 + 40 * index])
+      ({ state } = guard.begin(sequence, tagOf(sequence), lane));
+    return [lane, decodeReplayState(state, FINGERPRINT)!] as const;
+  });
+  for (const order of [states, states.toReversed()]) {
+    const after = new ReplayGuard(FINGERPRINT, order);
+    const known = Array.from({ length: 104 }, (_, sequence) => sequence).filter(
+      (sequence) => after.judge(sequence, tagOf(sequence)) === "stored",
+    );
+    // 102 is the highest, and its window begins at 39.
+    expect([after.highest, known]).toEqual([102, [60, 61, 62, 102]]);
+    expect(after.judge(38, tagOf(38))).toBe("refused");
+  }
+});

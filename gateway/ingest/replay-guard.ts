@@ -141,9 +141,8 @@ export class ReplayGuard {
   }
 }
 
-function unite(left: ReplayWindow, right: ReplayWindow): ReplayWindow {
-  let united = left.highest >= right.highest ? left : right;
-  const other = united === left ? right : left;
+function unite(one: ReplayWindow, other: ReplayWindow): ReplayWindow {
+  let united = one;
   for (let age = REPLAY_WINDOW_WIDTH - 1; age >= 0; age--) {
     const sequence = other.highest - age;
     // No window has seen a number below zero, so none comes out of here.

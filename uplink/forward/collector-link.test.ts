@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { collectorLinks, portOf, type CollectorLinkOptions } from "./collector-link.ts";
 import type { CollectorLink, LinkOutcome, VerifiedReceipt } from "./ports.ts";
 import { FakeCollector, type Mood } from "./testing/fake-collector.ts";
+import { EAGER_STEP_MS } from "./tls-connect.ts";
 
 const gateway = generateIdentity();
 const chain = { lane: 1, epoch: 0 } as const;
@@ -349,4 +350,18 @@ test("to show the key of a session that carries nothing keeps no process alive",
   timers.mockRestore();
   expect(timer.hasRef()).toBe(false);
   standby.close();
+});
+
+test.each([
+  [undefined, 0],
+  [false, 0],
+  [true, 1],
+])("a session that is opened in a hurry (%s) begins further attempts beside the first", async (hurry, expected) => {
+  const timers = vi.spyOn(globalThis, "setInterval");
+  const open = collectorLinks({ publicKey: collector.identity.publicKeyRaw, identity: gateway });
+  const opened = await open({ name: "fibre", endpoint: collector.endpoint, preference: 1 }, never, hurry);
+  const attempts = timers.mock.calls.filter(([, everyMs]) => everyMs === EAGER_STEP_MS);
+  timers.mockRestore();
+  expect([opened.ok, attempts.length]).toEqual([true, expected]);
+  if (opened.ok) opened.value.link.close();
 });

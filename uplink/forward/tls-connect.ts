@@ -62,7 +62,7 @@ export function connectTls(target: TlsTarget, signal: AbortSignal): Promise<Outc
 }
 
 /** So long a connection may go without an answer before another one is tried beside it. */
-const EAGER_STEP_MS = 1500;
+export const EAGER_STEP_MS = 1500;
 
 /**
  * `connectTls`, with a fresh attempt every one and a half seconds beside those that wait; the first that gets through
