@@ -102,9 +102,12 @@ describe("while a write is under way", () => {
     await endWrite(0);
     expect(writes[1]!.keys).toEqual(["b", "c"]);
     void put("e", (4 << 20) - 1);
-    void put("f", 1);
+    void put("f", (4 << 20) - 1);
+    void put("g", 1);
     await endWrite(1);
     expect(writes[2]!.keys).toEqual(["d", "e"]);
+    await endWrite(2);
+    expect(writes[3]!.keys).toEqual(["f"]);
   });
 });
 

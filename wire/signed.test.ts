@@ -12,6 +12,7 @@ import {
   signatureInput,
   verifySign1,
   type Sign1,
+  writeSignerHeader,
 } from "./cose-sign.ts";
 import type { SigningIdentity } from "./identity.ts";
 import { openKeyProof } from "./key-proof.ts";
@@ -112,6 +113,12 @@ describe("receipt", () => {
     const encoded = signReceipt(testCollector, receipt);
     expect(encoded.length).toBeLessThanOrEqual(RECEIPT_BYTES_MAX);
     expect(openReceipt(encoded, testCollector.publicKey).ok).toBe(true);
+  });
+
+  test("that names another signer than its collector is refused, though the signature is right", () => {
+    const { payload } = expectAccepted(decodeSign1(vectorBytes("receipt", "held"), RECEIPT_BYTES_MAX));
+    const signed = encodeSign1(testCollector.privateKey, writeSignerHeader(testGateway.id), payload);
+    expect(openReceipt(signed, testCollector.publicKey)).toMatchObject({ ok: false, reason: "receipt-format" });
   });
 
   test("with more ranges than a reader takes is not written", () => {

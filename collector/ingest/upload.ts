@@ -20,7 +20,7 @@ export interface UploadRefusal {
   readonly code: string;
   readonly message: string;
   /** Index of the batch at fault. */
-  readonly item?: number;
+  readonly item?: number | undefined;
 }
 
 export interface UploadTaken {
@@ -233,5 +233,5 @@ function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
 }
 
 function refusal(status: UploadRefusal["status"], code: string, message: string, item?: number): UploadRefusal {
-  return { ok: false, status, code, message, ...(item === undefined ? {} : { item }) };
+  return { ok: false, status, code, message, item };
 }

@@ -119,6 +119,13 @@ describe("the answer table of docs/protocol.md §1.2, for a CON and for a NON", 
     expect(world.sink.frames).toHaveLength(1);
   });
 
+  test("a refusal that no wait mends has no Max-Age, also behind one that had", () => {
+    const world = new World();
+    world.sink.refuseWith = FULL;
+    expect(world.ask()).toMatchObject({ code: "5.03", maxAge: 30 });
+    expect(world.ask({ payload: Buffer.from("ff", "hex") })).toMatchObject({ code: "4.00", maxAge: undefined });
+  });
+
   test("4.29 with Max-Age over the rate; other addresses are not affected", () => {
     const world = new World({ rateFramesPerS: 0.5 });
     expect(world.ask().code).toBe("2.04");

@@ -143,8 +143,7 @@ export class ReplayGuard {
 
 function unite(one: ReplayWindow, other: ReplayWindow): ReplayWindow {
   let united = one;
-  for (let age = REPLAY_WINDOW_WIDTH - 1; age >= 0; age--) {
-    const sequence = other.highest - age;
+  for (let sequence = other.highest - REPLAY_WINDOW_WIDTH; sequence <= other.highest; sequence++) {
     // No window has seen a number below zero, so none comes out of here.
     if (judgeSequence(other, sequence) === "duplicate") united = recordSequence(united, sequence);
   }

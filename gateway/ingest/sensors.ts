@@ -158,8 +158,6 @@ export class Sensors {
     const several = entry.addresses.length > 1 || entry.addresses.some((text) => parsePrefix(text)!.bits < 128);
     sensor.sharesEndpoint = several && entry.key === undefined;
     const key = entry.key === undefined ? undefined : createSecretKey(Buffer.from(entry.key, "hex"));
-    const same = key === undefined ? sensor.key === undefined : sensor.key?.equals(key) === true;
-    if (same) return;
     sensor.key = key;
     if (key === undefined) return;
     // Another key is another life of the sensor: its numbers start anew, and its old frames do not verify. The old

@@ -291,10 +291,8 @@ function refusalOf(response: ExchangeResponse): LinkRefusal {
       return refuse("fork", detail);
     case 429:
     case 503:
-    case 507: {
-      const retryAfterMs = parseRetryAfter(response.retryAfter);
-      return { ok: false, reason: "busy", detail, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
-    }
+    case 507:
+      return { ok: false, reason: "busy", detail, retryAfterMs: parseRetryAfter(response.retryAfter) };
     case 408:
       // The path was too slow for what was asked of it: that says nothing about the chain.
       return refuse("unreachable", detail);

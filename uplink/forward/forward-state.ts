@@ -210,7 +210,7 @@ export type ForwardEvent =
       readonly path: string;
       readonly liveness: Liveness;
       readonly why: string;
-      readonly detectedInMs?: number;
+      readonly detectedInMs?: number | undefined;
     }
   /** The path's configuration changed, for example its source address: its session is opened anew. */
   | { readonly kind: "configured"; readonly config: PathConfig }
@@ -232,13 +232,13 @@ export type ForwardEvent =
   /** A verified receipt came back. */
   | { readonly kind: "delivered"; readonly flight: number }
   /** The receipt is durable, or could not be made so. */
-  | { readonly kind: "settled"; readonly flight: number; readonly failure?: string }
+  | { readonly kind: "settled"; readonly flight: number; readonly failure?: string | undefined }
   | {
       readonly kind: "failed";
       readonly flight: number;
       readonly failure: LinkFailure;
       readonly detail: string;
-      readonly retryAfterMs?: number;
+      readonly retryAfterMs?: number | undefined;
     }
   /** The current receipt of a chain is there and durable. */
   | { readonly kind: "answered"; readonly path: string; readonly lane: Lane; readonly epoch: number }
@@ -249,7 +249,7 @@ export type ForwardEvent =
       readonly epoch: number;
       readonly failure: LinkFailure;
       readonly detail: string;
-      readonly retryAfterMs?: number;
+      readonly retryAfterMs?: number | undefined;
     }
   | ({ readonly kind: "enrolled"; readonly path: string } & EnrolmentAnswer)
   | {
@@ -257,7 +257,7 @@ export type ForwardEvent =
       readonly path: string;
       readonly failure: LinkFailure;
       readonly detail: string;
-      readonly retryAfterMs?: number;
+      readonly retryAfterMs?: number | undefined;
     }
   | { readonly kind: "loss"; readonly path: string; readonly share: number }
   | { readonly kind: "used"; readonly path: string; readonly bytes: number };
@@ -372,7 +372,7 @@ export function freshSession(settings: ForwardSettings): SessionState {
 /** `enrols` when the gateway can ask for enrolment; without, uploads go out and the collector decides. */
 export function initialForward(
   configs: readonly PathConfig[],
-  options: { settings: ForwardSettings; enrols: boolean; usage?: Readonly<Record<string, PathUsage>> },
+  options: { settings: ForwardSettings; enrols: boolean; usage?: Readonly<Record<string, PathUsage>> | undefined },
 ): ForwardState {
   return {
     paths: initialPaths(configs, options.usage),

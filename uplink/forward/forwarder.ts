@@ -73,7 +73,7 @@ export class Forwarder {
     this.#state = initialForward(options.paths, {
       settings: this.#settings,
       enrols: options.enrolment !== undefined,
-      ...(options.usage === undefined ? {} : { usage: options.usage }),
+      usage: options.usage,
     });
   }
 
@@ -86,7 +86,7 @@ export class Forwarder {
   /** What a path's watcher found; `detectedInMs` is how long after the failure, as it measured. Unknown names are ignored. */
   setLiveness(path: string, liveness: Liveness, detail: { why?: string; detectedInMs?: number } = {}): void {
     const { why = "its watcher says so", detectedInMs } = detail;
-    this.#dispatch({ kind: "liveness", path, liveness, why, ...(detectedInMs === undefined ? {} : { detectedInMs }) });
+    this.#dispatch({ kind: "liveness", path, liveness, why, detectedInMs });
   }
 
   /** What a path is configured as now. Throws RangeError for an unknown name. */
@@ -257,7 +257,7 @@ export class Forwarder {
     counters.batches += load.value.batches.length;
     counters.records += records;
     this.#receipts.add({ lane, epoch }, outcome.value, [[first, last]], (failure) => {
-      this.#dispatch({ kind: "settled", flight, ...(failure === undefined ? {} : { failure }) });
+      this.#dispatch({ kind: "settled", flight, failure });
     });
     this.#dispatch({ kind: "delivered", flight });
   }
@@ -298,5 +298,5 @@ function refusalFields(
 ): Pick<Extract<ForwardEvent, { kind: "failed" }>, "failure" | "detail" | "retryAfterMs"> {
   if (outcome === undefined) return { failure: "not-processed", detail: "the session was closed" };
   const { reason: failure, detail, retryAfterMs } = outcome;
-  return { failure, detail, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  return { failure, detail, retryAfterMs };
 }

@@ -59,7 +59,7 @@ export interface LinkRefusal {
   readonly ok: false;
   readonly reason: LinkFailure;
   readonly detail: string;
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
 }
 
 export type LinkOutcome<Value> = { readonly ok: true; readonly value: Value } | LinkRefusal;

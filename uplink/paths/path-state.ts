@@ -116,7 +116,7 @@ export type PathFact =
       readonly path: string;
       readonly liveness: Liveness;
       readonly why: string;
-      readonly detectedInMs?: number;
+      readonly detectedInMs?: number | undefined;
     }
   | { readonly kind: "session-open"; readonly path: string }
   /** `harmless` when we closed it ourselves, or when nothing was in flight: an ingress closes idle connections. */
