@@ -6,8 +6,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { systemClock } from "@paddock/base/clock.ts";
 import { seededRandom } from "@paddock/base/random.ts";
 import type { RedisConfig } from "@paddock/collector/sinks/config.ts";
+import type { LastAsk } from "@paddock/collector/sinks/last/ask.ts";
+import { LastValues } from "@paddock/collector/sinks/last/last-values.ts";
+import { readingOf } from "@paddock/collector/sinks/last/reading.ts";
+import { RedisTier } from "@paddock/collector/sinks/last/redis-tier.ts";
+import { LastTiers } from "@paddock/collector/sinks/last/tiers.ts";
 import { RedisSink } from "@paddock/collector/sinks/redis/redis-sink.ts";
 import type { Row } from "@paddock/collector/sinks/row.ts";
 import type { RowChunk } from "@paddock/collector/sinks/sink.ts";
@@ -141,6 +147,72 @@ test("a cache in an older form is emptied, and filled again from the start of th
   expect(cli("KEYS", "*")).toBe("other");
   await sink.write(chunkOf(0, [testRow({ name: "t" })]));
   expect(await sink.open()).toMatchObject({ place: { offset: 1 } });
+});
+
+describe("as a tier below the last values in memory", () => {
+  const ask = (name: string): LastAsk => ({
+    filter: {
+      gateway: "07".repeat(32),
+      source: { text: "barn", isPrefix: false },
+      name: { text: name, isPrefix: false },
+    },
+    after: null,
+    limit: 10,
+    logEnd: 3,
+  });
+  const rows = ["a", "b", "c"].map((name, offset) => testRow({ offset, name, number: offset, unit: null, sum: 7 }));
+  let tier: RedisTier;
+  let tiers: LastTiers;
+
+  /** Memory that has lost the reading of `a` and `b`. */
+  function begin(): void {
+    const values = new LastValues(1);
+    for (const [from, row] of rows.entries()) values.take(from, [row]);
+    tier = new RedisTier(options);
+    tiers = new LastTiers({ values, offset: () => 3, tiers: [tier], clock: systemClock });
+  }
+
+  afterEach(() => tier.close());
+
+  test("gives what the memory lost, and no older one than that", async () => {
+    await sink.open();
+    await sink.write(chunkOf(0, rows.slice(0, 1)));
+    begin();
+    const lost = { tier: "redis", values: [{ since: 0, reading: readingOf(rows[0]!) }], notes: [] };
+    expect(await tiers.answer(ask("a"))).toMatchObject(lost);
+    // Redis has seen less of the log than the memory lost: it stays out of it.
+    expect(await tiers.answer(ask("a"))).toMatchObject({ tier: "redis" });
+    expect(await tiers.answer(ask("b"))).toMatchObject({ values: [], notes: [] });
+    await sink.write(chunkOf(1, rows.slice(1)));
+    expect(await tiers.answer(ask("b"))).toMatchObject({ tier: "redis", values: [{ reading: readingOf(rows[1]!) }] });
+    expect(await tiers.answer(ask("b"))).toMatchObject({ tier: "memory" });
+    expect(await tiers.answer(ask("nothing"))).toMatchObject({ values: [], isWhole: false, notes: [] });
+  });
+
+  test("holds nobody up when it hangs, is gone, or refuses, and is asked again when it is back", async () => {
+    await sink.open();
+    await sink.write(chunkOf(0, rows));
+    begin();
+    expect(await tiers.answer(ask("a"))).toMatchObject({ tier: "redis" });
+    server!.kill("SIGSTOP");
+    // Nothing but its own waits ends these: a lasting one would end the test.
+    const hung = await tiers.answer(ask("b"));
+    expect(hung).toMatchObject({ values: [], notes: [expect.stringMatching(/^redis: /u)] });
+    server!.kill("SIGCONT");
+    begin();
+    await endServer();
+    expect(await tiers.answer(ask("b"))).toMatchObject({ values: [], notes: [/^redis: .*cannot be used/u] });
+    await startServer();
+    // It rests for a while, and then its data is there again.
+    await expect.poll(() => tiers.answer(ask("b")), { timeout: 60_000 }).toMatchObject({ tier: "redis" });
+    cli("SET", `pad[dock]:last:${"07".repeat(32)}:barn:a`, "mine");
+    begin();
+    expect(await tiers.answer(ask("a"))).toMatchObject({ values: [], notes: [/WRONGTYPE/u] });
+    cli("DEL", `pad[dock]:last:${"07".repeat(32)}:barn:a`);
+    cli("HSET", `pad[dock]:last:${"07".repeat(32)}:barn:a`, "value", "5");
+    begin();
+    expect(await tiers.answer(ask("a"))).toMatchObject({ values: [], notes: [] });
+  });
 });
 
 describe("what goes wrong is told", () => {
