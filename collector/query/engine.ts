@@ -13,18 +13,30 @@ export interface Engine extends Disposable {
   readonly connection: DuckDBConnection;
 }
 
+/** What an engine may take. */
+export interface EngineLimits {
+  readonly memoryBytes: number;
+  readonly threads?: number;
+}
+
 /**
  * Opens a database in memory whose time zone is UTC, whatever the environment says, and which fetches nothing: extensions
  * that are not built in are neither got nor loaded. `scratch` takes what does not fit into memory.
  */
-export async function openEngine(duckdb: DuckDB, scratch: string): Promise<Engine> {
-  const memoryBytes = Math.max(MEMORY_BYTES_MIN, Math.floor(totalmem() * MEMORY_SHARE));
+export async function openEngine(
+  duckdb: DuckDB,
+  scratch: string,
+  { memoryBytes, threads }: EngineLimits = {
+    memoryBytes: Math.max(MEMORY_BYTES_MIN, Math.floor(totalmem() * MEMORY_SHARE)),
+  },
+): Promise<Engine> {
   const instance = await duckdb.DuckDBInstance.create(":memory:", {
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
     allow_community_extensions: "false",
     allow_persistent_secrets: "false",
     memory_limit: `${memoryBytes}B`,
+    ...(threads === undefined ? {} : { threads: String(threads) }),
     temp_directory: join(scratch, "spill"),
   });
   const connection = await instance.connect();

@@ -149,17 +149,18 @@ test("a cache in an older form is emptied, and filled again from the start of th
   expect(await sink.open()).toMatchObject({ place: { offset: 1 } });
 });
 
+const askFor = (name: string): LastAsk => ({
+  filter: {
+    gateway: "07".repeat(32),
+    source: { text: "barn", isPrefix: false },
+    name: { text: name, isPrefix: false },
+  },
+  after: null,
+  limit: 10,
+  logEnd: 3,
+});
+
 describe("as a tier below the last values in memory", () => {
-  const ask = (name: string): LastAsk => ({
-    filter: {
-      gateway: "07".repeat(32),
-      source: { text: "barn", isPrefix: false },
-      name: { text: name, isPrefix: false },
-    },
-    after: null,
-    limit: 10,
-    logEnd: 3,
-  });
   const rows = ["a", "b", "c"].map((name, offset) => testRow({ offset, name, number: offset, unit: null, sum: 7 }));
   let tier: RedisTier;
   let tiers: LastTiers;
@@ -179,39 +180,42 @@ describe("as a tier below the last values in memory", () => {
     await sink.write(chunkOf(0, rows.slice(0, 1)));
     begin();
     const lost = { tier: "redis", values: [{ since: 0, reading: readingOf(rows[0]!) }], notes: [] };
-    expect(await tiers.answer(ask("a"))).toMatchObject(lost);
+    expect(await tiers.answer(askFor("a"))).toMatchObject(lost);
     // Redis has seen less of the log than the memory lost: it stays out of it.
-    expect(await tiers.answer(ask("a"))).toMatchObject({ tier: "redis" });
-    expect(await tiers.answer(ask("b"))).toMatchObject({ values: [], notes: [] });
+    expect(await tiers.answer(askFor("a"))).toMatchObject({ tier: "redis" });
+    expect(await tiers.answer(askFor("b"))).toMatchObject({ values: [], notes: [] });
     await sink.write(chunkOf(1, rows.slice(1)));
-    expect(await tiers.answer(ask("b"))).toMatchObject({ tier: "redis", values: [{ reading: readingOf(rows[1]!) }] });
-    expect(await tiers.answer(ask("b"))).toMatchObject({ tier: "memory" });
-    expect(await tiers.answer(ask("nothing"))).toMatchObject({ values: [], isWhole: false, notes: [] });
+    expect(await tiers.answer(askFor("b"))).toMatchObject({
+      tier: "redis",
+      values: [{ reading: readingOf(rows[1]!) }],
+    });
+    expect(await tiers.answer(askFor("b"))).toMatchObject({ tier: "memory" });
+    expect(await tiers.answer(askFor("nothing"))).toMatchObject({ values: [], isWhole: false, notes: [] });
   });
 
   test("holds nobody up when it hangs, is gone, or refuses, and is asked again when it is back", async () => {
     await sink.open();
     await sink.write(chunkOf(0, rows));
     begin();
-    expect(await tiers.answer(ask("a"))).toMatchObject({ tier: "redis" });
+    expect(await tiers.answer(askFor("a"))).toMatchObject({ tier: "redis" });
     server!.kill("SIGSTOP");
     // Nothing but its own waits ends these: a lasting one would end the test.
-    const hung = await tiers.answer(ask("b"));
+    const hung = await tiers.answer(askFor("b"));
     expect(hung).toMatchObject({ values: [], notes: [expect.stringMatching(/^redis: /u)] });
     server!.kill("SIGCONT");
     begin();
     await endServer();
-    expect(await tiers.answer(ask("b"))).toMatchObject({ values: [], notes: [/^redis: .*cannot be used/u] });
+    expect(await tiers.answer(askFor("b"))).toMatchObject({ values: [], notes: [/^redis: .*cannot be used/u] });
     await startServer();
     // It rests for a while, and then its data is there again.
-    await expect.poll(() => tiers.answer(ask("b")), { timeout: 60_000 }).toMatchObject({ tier: "redis" });
+    await expect.poll(() => tiers.answer(askFor("b")), { timeout: 60_000 }).toMatchObject({ tier: "redis" });
     cli("SET", `pad[dock]:last:${"07".repeat(32)}:barn:a`, "mine");
     begin();
-    expect(await tiers.answer(ask("a"))).toMatchObject({ values: [], notes: [/WRONGTYPE/u] });
+    expect(await tiers.answer(askFor("a"))).toMatchObject({ values: [], notes: [/WRONGTYPE/u] });
     cli("DEL", `pad[dock]:last:${"07".repeat(32)}:barn:a`);
     cli("HSET", `pad[dock]:last:${"07".repeat(32)}:barn:a`, "value", "5");
     begin();
-    expect(await tiers.answer(ask("a"))).toMatchObject({ values: [], notes: [] });
+    expect(await tiers.answer(askFor("a"))).toMatchObject({ values: [], notes: [] });
   });
 });
 

@@ -4,6 +4,7 @@ import type { Log } from "@paddock/base/log.ts";
 import { logEndOf } from "../../operator/operator-client.ts";
 import { LAST_SINK_NAME, type LastConfig } from "../config.ts";
 import type { SinksStart } from "../messages.ts";
+import { LakeTier } from "./lake-tier.ts";
 import { LastSink } from "./last-sink.ts";
 import { LastValues } from "./last-values.ts";
 import { LogTier } from "./log-tier.ts";
@@ -31,5 +32,10 @@ export class LastRoom {
 /** Of each kind the first one that is configured. */
 function lowerTiers(sinks: SinksStart["sinks"], socket: string): LowerTier[] {
   const redis = sinks.find((sink) => sink.redis !== null)?.redis ?? null;
-  return [...(redis === null ? [] : [new RedisTier(redis)]), new LogTier(socket)];
+  const lake = sinks.find((sink) => sink.lake !== null)?.lake ?? null;
+  return [
+    ...(redis === null ? [] : [new RedisTier(redis)]),
+    ...(lake === null ? [] : [new LakeTier(lake.directory)]),
+    new LogTier(socket),
+  ];
 }
