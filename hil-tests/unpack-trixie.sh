@@ -1,11 +1,11 @@
 # Sourced, not run. Unpacks programs of the Debian release after bookworm into a folder of their own, beside whatever is installed,
 # and writes starters that run them with the loader and the libraries they came with. Nothing outside the folder changes, and no
-# service is started. Where the packages come from is what this machine's own apt says.
+# service is started. Where the packages come from is what this machine's own apt says. Who needs another suite sets SUITE before.
 #
 #     unpack NAME PACKAGES PROGRAMS DIRECTORY     the first program says by --version whether all is there
 # shellcheck shell=sh
 
-SUITE=trixie
+SUITE=${SUITE:-trixie}
 
 fail() {
   echo "$0: $*" >&2

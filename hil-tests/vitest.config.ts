@@ -7,7 +7,8 @@ export default defineConfig({
     include: ["interop/**/*.test.ts"],
     // libcoap's client waits a second or more at its ends; files side by side would only share the two cores.
     fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Beyond what `until` waits for one condition.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 });

@@ -6,14 +6,14 @@ import { barnChunk, barnRow } from "@paddock/collector/sinks/testing/barn.ts";
 import { ApacheServer } from "../lamp/apache-server.ts";
 import { documentedGrants } from "../lamp/grants.ts";
 import { partsOf } from "../lamp/html.ts";
-import { MARIADBS, MariadbServer } from "../mariadb/mariadb-server.ts";
+import { MariadbServer, SQL_SERVERS } from "../mariadb/mariadb-server.ts";
 
 /** An old PHP page in Debian's Apache over what the SQL bridge wrote; lamp-chain.test.ts has the way from a form to it. */
 
 const PAGE = join(import.meta.dirname, "../lamp/readings.php");
 const READER = { user: "reader", password: "another one" };
 
-describe.each(MARIADBS)("$name", (kind) => {
+describe.each(SQL_SERVERS)("$name", (kind) => {
   let server: MariadbServer;
   let apache: ApacheServer;
   let sink: SqlSink;

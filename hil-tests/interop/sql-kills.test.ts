@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "@paddock/base/testing/until.ts";
-import { MARIADBS, MariadbServer } from "../mariadb/mariadb-server.ts";
+import { MariadbServer, SQL_SERVERS } from "../mariadb/mariadb-server.ts";
 import { sumsBelow } from "../mariadb/sql-rows.ts";
 
 /** SIGKILL at any moment: of who writes, of the server, of both. PADDOCK_SQL_KILLS is how many of each server. */
@@ -12,7 +12,7 @@ const KILLS = Number(process.env["PADDOCK_SQL_KILLS"] ?? 10);
 const LIMIT_MS = 120_000 + KILLS * 30_000;
 const WRITER = join(import.meta.dirname, "../mariadb/sql-writer.ts");
 
-describe.each(MARIADBS)("$name", (kind) => {
+describe.each(SQL_SERVERS)("$name", (kind) => {
   let server: MariadbServer;
   let writer: ChildProcess | undefined;
   beforeAll(async () => {

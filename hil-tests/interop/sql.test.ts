@@ -3,13 +3,13 @@ import type { Row } from "@paddock/collector/sinks/row.ts";
 import { connectSql } from "@paddock/collector/sinks/sql/connection.ts";
 import { SqlSink } from "@paddock/collector/sinks/sql/sql-sink.ts";
 import { TEST_GATEWAY, barnChunk, barnRow, barnRows } from "@paddock/collector/sinks/testing/barn.ts";
-import { MARIADBS, MariadbServer } from "../mariadb/mariadb-server.ts";
+import { MariadbServer, SQL_SERVERS } from "../mariadb/mariadb-server.ts";
 
 /** The SQL bridge against MariaDB itself, and what it wrote read by MariaDB's own client. */
 
 const ascending = (one: number, other: number): number => one - other;
 
-describe.each(MARIADBS)("$name", (kind) => {
+describe.each(SQL_SERVERS)("$name", (kind) => {
   let server: MariadbServer;
   let sink: SqlSink;
   beforeAll(async () => {

@@ -7,18 +7,19 @@ import { join } from "node:path";
 import { until } from "@paddock/base/testing/until.ts";
 import { hasEnded } from "../has-ended.ts";
 
-/** A MariaDB that hil-tests/setup.sh has put on this machine. */
+/** A MariaDB or MySQL that hil-tests/setup.sh has put on this machine. */
 export interface MariadbKind {
   readonly name: string;
   readonly server: string;
   readonly client: string;
-  /** Where its messages and the statements are that make its system tables. */
+  /** Where its messages are, and the statements that make MariaDB's system tables. */
   readonly share: string;
-  /** What the names of these statements begin with. */
-  readonly prefix: string;
+  /** What the names of these statements begin with; undefined: it is a MySQL, which makes its system tables by itself. */
+  readonly prefix: string | undefined;
 }
 
 const UNPACKED = "/var/cache/paddock-hil/mariadb11";
+const UNPACKED_MYSQL = "/var/cache/paddock-hil/mysql9";
 
 /** Debian's of bookworm, and the next release's. */
 export const MARIADBS: readonly MariadbKind[] = [
@@ -37,6 +38,21 @@ export const MARIADBS: readonly MariadbKind[] = [
     prefix: "mariadb",
   },
 ];
+
+const MYSQL: MariadbKind = {
+  name: "MySQL 9.7",
+  server: `${UNPACKED_MYSQL}/bin/mysqld`,
+  client: `${UNPACKED_MYSQL}/bin/mysql`,
+  share: `${UNPACKED_MYSQL}/root/usr/share/mysql`,
+  prefix: undefined,
+};
+
+/**
+ * With MySQL where it is asked for by PADDOCK_HIL_MYSQL=1: Debian has it in the suite alone that changes every day, which
+ * is nothing for every run to depend on.
+ */
+export const SQL_SERVERS: readonly MariadbKind[] =
+  process.env["PADDOCK_HIL_MYSQL"] === "1" ? [...MARIADBS, MYSQL] : MARIADBS;
 
 export interface Asked {
   readonly user?: string;
@@ -61,11 +77,12 @@ export class MariadbServer {
 
   /** Makes the data directory with an administrator `root` without a password, and starts, in a zone with summer time. */
   static async start(kind: MariadbKind, options: readonly string[] = []): Promise<MariadbServer> {
-    if (!existsSync(kind.server)) throw new Error(`${kind.server} is missing: run hil-tests/setup.sh`);
+    if (!existsSync(kind.server))
+      throw new Error(`${kind.server} is missing: run hil-tests/${kind === MYSQL ? "setup-mysql9.sh" : "setup.sh"}`);
     const directory = await mkdtemp(join(tmpdir(), "paddock-mariadb-"));
     const server = new MariadbServer(kind, directory, options);
-    await mkdir(join(directory, "data", "mysql"), { recursive: true });
-    await server.#bootstrap();
+    if (kind.prefix === undefined) await server.#initialise();
+    else await server.#bootstrap(kind.prefix);
     await server.resume();
     return server;
   }
@@ -73,7 +90,8 @@ export class MariadbServer {
   /** Starts it again, and waits until it answers. */
   async resume(): Promise<void> {
     const log = await open(join(this.directory, "log"), "a");
-    const own = [`--socket=${this.socketPath}`, "--skip-networking", ...this.#options];
+    const mysqls = this.kind.prefix === undefined ? ["--mysqlx=OFF", "--secure-file-priv=NULL"] : [];
+    const own = [`--socket=${this.socketPath}`, "--skip-networking", ...mysqls, ...this.#options];
     const child = spawn(this.kind.server, [...this.#arguments(), ...own], {
       stdio: ["ignore", log.fd, log.fd],
       env: { ...process.env, TZ: "Europe/Berlin" },
@@ -133,24 +151,34 @@ export class MariadbServer {
   #arguments(): string[] {
     // The root of a container is who runs the tests. A process that is killed leaves what it wrote to the kernel.
     const user = process.getuid?.() === 0 ? ["--user=root"] : [];
-    const small = ["--innodb-log-file-size=32M", "--innodb-buffer-pool-size=64M", "--innodb-flush-method=nosync"];
+    const log = this.kind.prefix === undefined ? "--innodb-redo-log-capacity=32M" : "--innodb-log-file-size=32M";
+    const small = [log, "--innodb-buffer-pool-size=64M", "--innodb-flush-method=nosync"];
     const where = [`--datadir=${join(this.directory, "data")}`, `--lc-messages-dir=${this.kind.share}`];
     return ["--no-defaults", ...user, ...where, `--pid-file=${join(this.directory, "pid")}`, ...small];
   }
 
-  async #bootstrap(): Promise<void> {
-    const { share, prefix, server, name } = this.kind;
+  async #bootstrap(prefix: string): Promise<void> {
+    await mkdir(join(this.directory, "data", "mysql"), { recursive: true });
     const files = ["system_tables", "performance_tables", "system_tables_data"].map((file) =>
-      readFile(join(share, `${prefix}_${file}.sql`), "utf8"),
+      readFile(join(this.kind.share, `${prefix}_${file}.sql`), "utf8"),
     );
     const statements = ["use mysql;", "SET @auth_root_socket=NULL;", ...(await Promise.all(files))].join("\n");
-    const child = spawn(server, [...this.#arguments(), "--bootstrap", "--skip-grant-tables"], {
-      stdio: ["pipe", "ignore", "pipe"],
-    });
+    await this.#make(["--bootstrap", "--skip-grant-tables"], statements);
+  }
+
+  #initialise(): Promise<void> {
+    return this.#make(["--initialize-insecure"], "");
+  }
+
+  /** Runs it once to make its data directory. */
+  async #make(how: readonly string[], statements: string): Promise<void> {
+    const child = spawn(this.kind.server, [...this.#arguments(), ...how], { stdio: ["pipe", "ignore", "pipe"] });
     let told = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => (told += text));
+    // One that refuses its arguments is gone before it reads.
+    child.stdin.on("error", () => {});
     child.stdin.end(`${statements}\n`);
     const [code] = (await once(child, "close")) as [number | null];
-    if (code !== 0) throw new Error(`${name} did not make its data directory: ${told}`);
+    if (code !== 0) throw new Error(`${this.kind.name} did not make its data directory: ${told}`);
   }
 }
