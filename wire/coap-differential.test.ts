@@ -1,4 +1,5 @@
 import { seededRandom } from "@paddock/base/random.ts";
+import { scaled } from "@paddock/base/testing/fuzz.ts";
 import { generate, parse, type ParsedPacket } from "coap-packet";
 import { describe, expect, test } from "vitest";
 import { formatCode } from "./coap-codes.ts";
@@ -72,7 +73,7 @@ test("coap-packet reads what we write", () => {
     fc.property(coapMessages, (message) => {
       expect(theirs(parse(encodeMessage(message)))).toEqual(ours(message));
     }),
-    { numRuns: 1000 },
+    { numRuns: scaled(4000) },
   );
 });
 
@@ -96,7 +97,7 @@ test("we read what coap-packet writes, and both write the same bytes", () => {
       const read = readMessage(bytes);
       expect(read.ok && ours(read.value)).toEqual(ours(message));
     }),
-    { numRuns: 1000 },
+    { numRuns: scaled(4000) },
   );
 });
 

@@ -114,15 +114,6 @@ describe("views", () => {
     expect(await value("temp WHERE measurement = 'Temp'")).toBe('{"v":[2]}\n');
   });
 
-  test("of very many measurements some have a view, and any that is named", async () => {
-    await Promise.all(
-      Array.from({ length: 300 }, (_, at) => writeLakeFile(lake, "a", [temp(at, at, { name: `m${1000 + at}` })])),
-    );
-    const { stdout, stderr } = await query("SELECT value FROM m1299", "--format", "ndjson");
-    expect(stdout).toBe('{"value":299}\n');
-    expect(stderr).toMatch(/300 measurements; 257 of them have a view/u);
-  });
-
   test("measurements too many for a folder each are what their names say", async () => {
     const undated = { timeBy: "collector", clock: "unset" } as const;
     await writeLakeFile(lake, "a", [temp(0, 1)]);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { scaled } from "@paddock/base/testing/fuzz.ts";
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
 import { RUNS_MAX } from "@paddock/store/chain-state.ts";
@@ -72,7 +73,7 @@ test("no bytes whatever make it throw", async () => {
       if (answer.ok) expect(good.subarray(0, body.length).equals(body)).toBe(true);
       else expect(answer.status).toBeLessThan(500);
     }),
-    { numRuns: 500 },
+    { numRuns: scaled(2000) },
   );
 });
 

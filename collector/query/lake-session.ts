@@ -1,14 +1,10 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { readBoots } from "./boots-file.ts";
+import { chosenMeasurements, READINGS } from "./chosen-measurements.ts";
 import type { Engine } from "./engine.ts";
 import { globEscaped, lakeFilesOf, type LakeFiles } from "./lake-files.ts";
 import { bootsSql, emptyFileSql, NAMED_MEASUREMENT, quotedText, viewSql } from "./views.ts";
-
-const READINGS = "readings";
-
-/** Views of measurements that are made without being asked for, so that SHOW TABLES lists them. */
-const VIEWS_MAX = 256;
 
 /** What is told of the lake beside the answer. */
 export interface LakeNotes {
@@ -32,7 +28,7 @@ export async function openLake(engine: Engine, directory: string, scratch: strin
   if (isDated) for (const statement of bootsSql(boots.datings)) await run(statement);
 
   const named = namesIn(engine, sql);
-  const chosen = chosenMeasurements(files, named);
+  const chosen = chosenMeasurements(files.measurements, named);
   const other = files.other === undefined ? [] : [files.other];
   const hasOther = other.length > 0;
   const listed = chosen.length;
@@ -71,12 +67,6 @@ function namesIn({ connection }: Engine, sql: string): string[] {
     // What is wrong with the SQL is told when it runs.
     return [];
   }
-}
-
-function chosenMeasurements({ measurements }: LakeFiles, named: readonly string[]): string[] {
-  const usable = (key: string): boolean => key !== READINGS && measurements.has(key);
-  const chosen = new Set([...named.filter(usable), ...[...measurements.keys()].filter(usable).slice(0, VIEWS_MAX)]);
-  return [...chosen];
 }
 
 /** Which of the names are measurements without a folder of their own: there are too many of them to list. */

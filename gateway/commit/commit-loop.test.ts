@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { scaled } from "@paddock/base/testing/fuzz.ts";
 import * as fc from "fast-check";
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
@@ -136,7 +137,7 @@ describe("CommitLoop", () => {
           expect([...reports.values()].every((count) => count === 1)).toBe(true);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: scaled(240) },
     );
   });
 
@@ -397,7 +398,7 @@ describe("CommitLoop", () => {
         expect(stopped).toBe(true);
         expect(open).toBe(0);
       }),
-      { numRuns: 30 },
+      { numRuns: scaled(120) },
     );
   });
 

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { scaled } from "@paddock/base/testing/fuzz.ts";
 import { VirtualClock } from "@paddock/base/clock.ts";
 import { silentLog } from "@paddock/base/log.ts";
 import { contains, subtract, union, type Ranges } from "@paddock/base/ranges.ts";
@@ -114,7 +115,7 @@ test("whatever is evicted, received and started anew: a loss record that can sti
         expect(subtract(subtract(evicted, acknowledged), await told(world.store, arrived))).toEqual([]);
       }
     }),
-    { numRuns: 12 },
+    { numRuns: scaled(60) },
   );
 });
 

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { scaled } from "@paddock/base/testing/fuzz.ts";
 import { DuplicateRing, PENDING } from "./duplicate-ring.ts";
 
 const CAPACITY = 8;
@@ -77,7 +78,7 @@ test("remembers what a plain list of the last messages does, however keys collid
         }
       }
     }),
-    { numRuns: 300 },
+    { numRuns: scaled(1200) },
   );
 });
 

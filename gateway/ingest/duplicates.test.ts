@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { scaled } from "@paddock/base/testing/fuzz.ts";
 import { seededRandom } from "@paddock/base/random.ts";
 import { generateIdentity } from "@paddock/wire/identity.ts";
 import { RECORDS_MAX } from "@paddock/wire/limits.ts";
@@ -366,7 +367,7 @@ describe("copies by sequence number", () => {
           }
         },
       ),
-      { numRuns: 60 },
+      { numRuns: scaled(240) },
     );
   });
 });

@@ -1,6 +1,8 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { PaddockError } from "@paddock/base/errors.ts";
+import { askJson } from "@paddock/collector/operator/operator-client.ts";
 import type { SinkReport } from "@paddock/collector/operator/operator-sinks.ts";
 import { formatCount, plural } from "@paddock/gateway/cli/format.ts";
 import type { Children } from "./children.ts";
@@ -27,7 +29,7 @@ interface Totals {
 
 /** Asks the lake in SQL for the readings just sent, once it has all that the ledger has; `frames` is what the ledger has. */
 export async function checkLake(children: Children, files: DemoFiles, frames: number): Promise<Check> {
-  await lakeIsThere(children, files);
+  await lakeIsThere(files);
   const [totals] = await ask<Totals>(children, files, COUNT);
   const { records, rows, keys } = totals!;
   const inLedger = await readingsInLedger(children, files);
@@ -58,17 +60,27 @@ async function readingsInLedger(children: Children, files: DemoFiles): Promise<n
   return count;
 }
 
-async function lakeIsThere(children: Children, files: DemoFiles): Promise<void> {
+/** Asks the collector itself, again and again: a command started for each question takes from a small machine what the lake needs. */
+async function lakeIsThere(files: DemoFiles): Promise<void> {
   const untilMs = performance.now() + LAKE_MS;
   for (;;) {
-    const args = ["sinks", "--config", files.collectorConfig, "--json"];
-    const { stdout, lastLines } = await children.run("lake", "collector", args, { nice: true });
-    const [lake] = stdout === "" ? [] : (JSON.parse(stdout) as SinkReport[]);
-    if (lake?.lag?.records === 0) return;
+    const { lag, problem } = await lakeReport(files);
+    if (lag?.records === 0) return;
     if (performance.now() > untilMs) {
-      throw new DemoFailure(`The lake does not come to the ledger's end. ${lake?.problem ?? lastLines.join(" ")}`);
+      throw new DemoFailure(`The lake does not come to the ledger's end. ${problem ?? ""}`);
     }
     await sleep(LOOK_MS);
+  }
+}
+
+async function lakeReport({ operatorSocket }: DemoFiles): Promise<Pick<SinkReport, "lag" | "problem">> {
+  try {
+    const [lake] = await askJson<SinkReport[]>(operatorSocket, { path: "/v1/sinks" });
+    return lake ?? { lag: null, problem: "The collector knows of no lake." };
+  } catch (error) {
+    // A collector that is gone is reported by whoever watches its process.
+    if (error instanceof PaddockError) return { lag: null, problem: error.message };
+    throw error;
   }
 }
 

@@ -8,7 +8,7 @@ import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { print } from "@paddock/base/printable.ts";
 import { run } from "../image/run.ts";
 import { gather } from "./gather.ts";
-import { judge, redOf, testFiles } from "./judge.ts";
+import { judge, redOf } from "./judge.ts";
 import { testResults } from "./test-results.ts";
 import { writeReport } from "./write-report.ts";
 
@@ -96,10 +96,9 @@ async function runTests(): Promise<string> {
   const scratch = await mkdtemp(join(tmpdir(), "paddock-conformance-"));
   const file = join(scratch, "tests.json");
   const vitest = join(HOUSE, "node_modules/vitest/vitest.mjs");
-  // As often as in `npm run trial`.
-  process.env["PADDOCK_FUZZ_SCALE"] ??= "1";
+  const config = join(import.meta.dirname, "vitest.config.ts");
   try {
-    await run(process.execPath, [vitest, "run", "--reporter=json", `--outputFile=${file}`, ...testFiles()], {
+    await run(process.execPath, [vitest, "run", "--config", config, "--reporter=json", `--outputFile=${file}`], {
       cwd: HOUSE,
     }).catch(() => "");
     return await readFile(file, "utf8");

@@ -33,10 +33,10 @@ const imageFor = (board: Board): Buffer =>
 
 /** A disk with a gateway for `board`, its data partition behind the image. */
 function gatewayDisk(board: Board): Buffer {
-  const disk = Buffer.alloc(32 * MIB, 0xee);
+  const disk = Buffer.alloc(14 * MIB, 0xee);
   const table = readTable(imageFor(board).subarray(0, TABLE_BYTES));
   if (!table.ok) throw new Error(table.detail);
-  const data = entryOf("data", (16 * MIB) / SECTOR, (20 * MIB) / SECTOR - 1, 0xda);
+  const data = entryOf("data", (9 * MIB) / SECTOR, (13 * MIB) / SECTOR - 1, 0xda);
   const { start, end } = tableFor(table.value, disk.length, [data]);
   disk.set(start, 0);
   disk.set(end, disk.length - BACKUP_BYTES);

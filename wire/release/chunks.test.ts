@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { scaled } from "@paddock/base/testing/fuzz.ts";
 import { fc } from "../testing/fast-check.ts";
 import { CHUNK_BLOCK_BYTES, CHUNK_BLOCKS_MAX, chunksOf, type Chunk } from "./chunks.ts";
 
@@ -41,7 +42,7 @@ describe("chunks", () => {
         }
         expect(end).toBe(bytes.length);
       }),
-      { numRuns: 60 },
+      { numRuns: scaled(240) },
     );
   });
 
@@ -56,7 +57,7 @@ describe("chunks", () => {
         expect(fresh.length).toBeLessThanOrEqual(3);
         expect(fresh.length).toBeGreaterThan(0);
       }),
-      { numRuns: 100 },
+      { numRuns: scaled(400) },
     );
   });
 
@@ -69,7 +70,7 @@ describe("chunks", () => {
         const fresh = moved.filter(({ hash }) => !before.has(Buffer.from(hash).toString("hex")));
         expect(fresh.reduce((sum, { bytes: length }) => sum + length, 0)).toBeLessThan(160 * CHUNK_BLOCK_BYTES);
       }),
-      { numRuns: 40 },
+      { numRuns: scaled(160) },
     );
   });
 
