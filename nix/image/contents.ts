@@ -158,7 +158,7 @@ export function initrdModules(architecture: Architecture): string[] {
 /** Further drivers: networks, watchdogs, file systems, the packet filter. Those that the machine has are loaded. */
 const ROOT_MODULES: readonly string[] = `autofs4 cdc_ether cdc_mbim cdc_ncm dm_crypt e1000 e1000e
 efivarfs ext4 i6300esb igb igc asix ax88179_178a nf_tables nft_ct nft_limit nft_reject_inet nft_log option
-qmi_wwan r8152 r8169 realtek softdog tpm_crb usbserial virtio_net virtio_rng xts`
+qmi_wwan r8152 r8169 realtek softdog tpm_crb usbserial virtio_net virtio_rng xts zram`
   .trim()
   .split(/\s+/);
 

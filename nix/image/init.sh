@@ -87,6 +87,20 @@ little_memory() {
   read -r _ total _ </proc/meminfo && [ "$total" -lt 163840 ]
 }
 
+# save_memory: without V8's optimizing compilers the gateway keeps 8 MB less of its own, and 8 MB less of Node's text
+save_memory() {
+  little_memory || return 0
+  echo 'NODE_FLAGS=--lite-mode --max-semi-space-size=1' >/run/paddock-boot/node-flags
+}
+
+# swap_to_memory: what programs wrote and do not look at is kept compressed; with the drivers and places of the root
+swap_to_memory() {
+  [ -e /root/run/paddock-boot/node-flags ] || return 0
+  chroot /root /usr/sbin/modprobe -q zram || return 0
+  echo 0 >/root/proc/sys/vm/page-cluster
+  echo 64M >/root/sys/block/zram0/disksize && $BB mkswap /root/dev/zram0 >/root/dev/null && $BB swapon /root/dev/zram0
+}
+
 # open_root: the checked root file system at /root
 open_root() {
   data=$(wait_for partition "paddock_$VERSION") || { say "no partition paddock_$VERSION"; return 1; }
@@ -159,10 +173,12 @@ echo "$VERSION" >/run/paddock-boot/release
 disk=$(basename "$(dirname "$(readlink -f "/sys/class/block/${data##*/}")")")
 echo "/dev/$disk" >/run/paddock-boot/disk
 for name in esp CONFIG data; do link $name; done
+save_memory
 aliases=$(machine)
 for place in dev proc sys run; do mount -o move /$place /root/$place; done
 # In one go, before udev asks for one after the other. By its path: of a bare name busybox would run its own, in the root too,
 # which has no use for the root's indexes. What it ends with tells nothing, as not every device has a driver.
 chroot /root /usr/sbin/modprobe -abq $(chroot /root cat /usr/lib/paddock/early-modules) $aliases 2>/root/dev/null
 [ -d /root/sys/module/ext4 ] || echo "<4>paddock: the drivers of the root were not loaded at once; this start takes longer" >/root/dev/kmsg
+swap_to_memory
 exec switch_root /root /usr/lib/systemd/systemd

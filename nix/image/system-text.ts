@@ -12,11 +12,26 @@ export function systemText(): Readonly<Record<string, string>> {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .map((path) => [path.slice(MADE.length + 1), readFileSync(path, "utf8")] as const);
+  const files = Object.fromEntries(made);
   return {
     ...TEXT,
-    ...Object.fromEntries(made),
+    ...files,
+    "etc/systemd/system/paddock-gateway.service.d/node-flags.conf": nodeFlags(
+      files["etc/systemd/system/paddock-gateway.service"]!,
+    ),
     "usr/lib/paddock/provision.sh": readFileSync(join(import.meta.dirname, "provision.sh"), "utf8"),
   };
+}
+
+/** Lets a unit that starts Node give it the flags that init.sh finds right for the machine. */
+function nodeFlags(unit: string): string {
+  const [, node, program] = /^ExecStart=(\S+\/node) (.+)$/mu.exec(unit)!;
+  return `[Service]
+Environment=NODE_FLAGS=
+EnvironmentFile=-/run/paddock-boot/node-flags
+ExecStart=
+ExecStart=${node} $NODE_FLAGS ${program}
+`;
 }
 
 const TEXT = {
@@ -166,7 +181,7 @@ Description=Paddock: what does not fit into the memory
 ConditionMemory=<${LITTLE_MEMORY}
 [Service]
 Type=oneshot
-ExecStart=/bin/echo 'paddock: little memory: BFD is not started; receipts alone tell when a path is gone'
+ExecStart=/bin/echo 'paddock: little memory: BFD is not started, receipts alone tell when a path is gone; the gateway is not compiled, and slower'
 StandardOutput=journal+console
 `,
   // The watchdog starts the machine anew when systemd is silent for so long. A disk that is slow is better than no gateway.
