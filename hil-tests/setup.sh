@@ -49,8 +49,10 @@ bmap-tools:bmaptool
 nix-bin:nix-instantiate
 redis-server:redis-server
 curl:curl
-jq:jq'
-SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd redis-server prometheus apache2'
+jq:jq
+influxdb:influxd
+influxdb-client:influx'
+SERVICES='frr bird bird6 keepalived nftables avahi-daemon.socket avahi-daemon nginx radvd redis-server prometheus apache2 influxdb'
 POLICY=/usr/sbin/policy-rc.d
 LOG=$(mktemp)
 PATH=$PATH:/usr/sbin:/sbin
