@@ -334,8 +334,22 @@ describe("nothing is deleted but what a signed receipt of this chain names", () 
     const source = sourceOver(store, () => Promise.resolve(true));
     const { receipt, encoded } = receiptFor([[0, 3]], 0, null, [[1, 2]]);
     await source.acknowledge(chain, receipt, encoded, []);
+    const linked = receiptFor([[0, 3]], 4, Buffer.alloc(32, 9));
+    await source.acknowledge(chain, linked.receipt, linked.encoded, []);
     expect(source.backlog()).toEqual([]);
     await source.stop();
+  });
+
+  test("its head vouches for the headers up to it, and for none of those behind a gap", async () => {
+    const loop = commitLoop(store);
+    for (const byte of [1, 2, 3, 4, 5, 6]) await seal(loop, byte);
+    const source = sourceOver(store, () => Promise.resolve(true));
+    const [header] = await store.readHeaders(chain, 2, 2);
+    const { receipt, encoded } = receiptFor([[0, 5]], 3, headerHash(header!.header));
+    await source.acknowledge(chain, receipt, encoded, []);
+    expect(store.chain(chain)!.acknowledged).toEqual([[0, 2]]);
+    await source.stop();
+    await loop.stop();
   });
 
   test("every receipt is noted and followed by a trim, and none begins after the stop", async () => {

@@ -48,6 +48,11 @@ describe("walkReadings", () => {
     ]);
   });
 
+  test("a base value that no double holds says nothing of a text", () => {
+    // bv 9007199254740993, vs "x".
+    expect(walked("81a3241b0020000000000001006161036178").readings).toMatchObject([{ value: "x", exact: undefined }]);
+  });
+
   test("two numbers too far apart to be added are shown as a sum", () => {
     expect(walked("81a324c48218c80100616102c4823901f401").readings[0]!.exact).toBe("1e200 + 1e-501");
   });

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { DATA_PATH, filesOf } from "./data-path.ts";
-import { judge, type FileResult } from "./judge.ts";
+import { judge, pooled, type FileResult } from "./judge.ts";
 import { mutantsOf } from "./mutants-of.ts";
 import { sourcesOf } from "./test-order.ts";
 
@@ -28,6 +28,19 @@ test("a file counts by its mutants, not by its sample, and a small sample says l
   expect(low).toBeLessThan(0.7);
   expect(high).toBeGreaterThan(0.95);
   expect(judge([{ ...large, ...result(400, 0) }], 0.9).rate!.low).toBeGreaterThan(0.99);
+});
+
+test("several runs are judged as one: each file with all that was asked of it, weighed by what it has now", () => {
+  const other = mutantsOf("b.ts", "const c = !a;")[0]!;
+  const runs = [
+    ...result(1, 0).verdicts,
+    { mutant: other, end: "survived" as const, tookMs: 1 },
+    ...result(0, 1).verdicts,
+  ];
+  expect(pooled(runs, (file) => (file === "a.ts" ? 30 : 10))).toEqual([
+    { file: "a.ts", mutants: 30, verdicts: [runs[0], runs[2]] },
+    { file: "b.ts", mutants: 10, verdicts: [runs[1]] },
+  ]);
 });
 
 test("a run in which no mutant was tried does not hold", () => {

@@ -51,6 +51,12 @@ export function judge(results: readonly FileResult[], partMin: number): Judgemen
   return { tried: verdicts.length, dead, rate, faults };
 }
 
+/** What several runs found, as of one: each file with all that was asked of it. `mutantsIn` says how many a file has. */
+export function pooled(verdicts: readonly Verdict[], mutantsIn: (file: string) => number): FileResult[] {
+  const byFile = Map.groupBy(verdicts, ({ mutant }) => mutant.file);
+  return [...byFile].map(([file, asked]) => ({ file, mutants: mutantsIn(file), verdicts: asked }));
+}
+
 /** `12.3 %`. */
 export function percent(part: number): string {
   return `${(100 * part).toFixed(1)} %`;

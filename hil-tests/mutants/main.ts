@@ -5,17 +5,19 @@ import { confirmed } from "./confirmed.ts";
 import { DATA_PATH, DEAD_PART_MIN, filesOf } from "./data-path.ts";
 import { DECISIONS, within } from "./decisions.ts";
 import { HostProcess, type Outcome } from "./host-process.ts";
-import { judge, percent, type FileResult, type Verdict } from "./judge.ts";
+import { judge, percent, pooled, type FileResult, type Verdict } from "./judge.ts";
 import { mutantsOf, sampleOf, type Mutant } from "./mutants-of.ts";
 import { importGraph, sourcesOf, testsOf, type ImportGraph } from "./test-order.ts";
 
 const USAGE = `usage: npm run mutants -- [FILE|FOLDER/]... [--sample N] [--seed TEXT] [--tests TEXT] [--out FILE]
        npm run mutants -- --decisions 2.04|sealed|trimmed|all [FILE]...
+       npm run mutants -- --pool FILE [--pool FILE]...
 Puts one small fault after the other into the code of the data path and asks whether a test of the room notices.
 Without names the whole data path. --sample: mutants a file (10; "all": every one). The same seed chooses the same ones.
 --decisions: every mutant of the functions that decide about 2.04, a sealed batch, a trimmed one (decisions.ts).
 --tests: only test files with this in their path, or with one of several (a,b), for who writes one.
 --out: a line of JSON for each mutant, hil-tests/results/mutants.jsonl without it.
+--pool: what several runs wrote with --out, judged as one; nothing is tried.
 Exit code 1: too few died, none was tried, or a test fails without any.`;
 /** A mutant that hangs is one that is noticed; the floor is wide, because a busy machine is not a mutant. */
 const LIMIT_MS = 40_000;
@@ -29,6 +31,7 @@ const { values, positionals } = parseArgs({
     tests: { type: "string", default: "" },
     decisions: { type: "string" },
     out: { type: "string", default: join(root, "hil-tests/results/mutants.jsonl") },
+    pool: { type: "string", multiple: true, default: [] },
     help: { type: "boolean", short: "h", default: false },
   },
 });
@@ -38,6 +41,13 @@ const deciding = DECISIONS.filter(({ verb }) => decisions === "all" || decisions
 if (values.help || !(size >= 0) || (decisions !== undefined && deciding.length === 0)) {
   console.error(USAGE);
   process.exit(values.help ? 0 : 2);
+}
+
+if (values.pool.length > 0) {
+  const lines = values.pool.flatMap((file) => readFileSync(file, "utf8").trimEnd().split("\n"));
+  const verdicts = lines.map((line) => JSON.parse(line) as Verdict);
+  report(pooled(verdicts, (file) => mutantsOf(file, readFileSync(join(root, file), "utf8")).length));
+  process.exit();
 }
 
 const host = new HostProcess(root);
@@ -63,18 +73,23 @@ for (const file of files) {
 }
 host.stop();
 
-const { tried, dead, rate, faults } = judge(results, DEAD_PART_MIN);
 const seconds = (Date.now() - began) / 1000;
+const asked = results.reduce((sum, { verdicts }) => sum + verdicts.length, 0);
 console.log(
-  `\n${dead} of ${tried} mutants died, seed ${values.seed}, ${values.sample} a file, ${files.length} files, ${(seconds / 60).toFixed(0)} min`,
+  `\nseed ${values.seed}, ${values.sample} a file, ${files.length} files, ${(seconds / 60).toFixed(0)} min, ${(seconds / asked).toFixed(1)} s a mutant`,
 );
-if (rate !== undefined) {
-  console.log(
-    `${percent(rate.part)} of all would (95 %: ${percent(rate.low)} to ${percent(rate.high)}); ${(seconds / tried).toFixed(1)} s a mutant`,
-  );
+report(results);
+
+/** Prints what was found and sets the exit code. */
+function report(found: readonly FileResult[]): void {
+  const { tried, dead, rate, faults } = judge(found, DEAD_PART_MIN);
+  console.log(`${dead} of ${tried} mutants died`);
+  if (rate !== undefined) {
+    console.log(`${percent(rate.part)} of all would (95 %: ${percent(rate.low)} to ${percent(rate.high)})`);
+  }
+  for (const fault of faults) console.error(fault);
+  process.exitCode = faults.length === 0 ? 0 : 1;
 }
-for (const fault of faults) console.error(fault);
-process.exitCode = faults.length === 0 ? 0 : 1;
 
 async function tryFile(file: string, imports: ImportGraph): Promise<FileResult> {
   const mutants = askedOf(file);
