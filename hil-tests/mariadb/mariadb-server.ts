@@ -151,8 +151,12 @@ export class MariadbServer {
   #arguments(): string[] {
     // The root of a container is who runs the tests. A process that is killed leaves what it wrote to the kernel.
     const user = process.getuid?.() === 0 ? ["--user=root"] : [];
-    const log = this.kind.prefix === undefined ? "--innodb-redo-log-capacity=32M" : "--innodb-log-file-size=32M";
-    const small = [log, "--innodb-buffer-pool-size=64M", "--innodb-flush-method=nosync"];
+    // The performance schema is half of what a MySQL takes to start, and nobody here looks at it.
+    const own =
+      this.kind.prefix === undefined
+        ? ["--innodb-redo-log-capacity=32M", "--performance-schema=OFF"]
+        : ["--innodb-log-file-size=32M"];
+    const small = [...own, "--innodb-buffer-pool-size=64M", "--innodb-flush-method=nosync"];
     const where = [`--datadir=${join(this.directory, "data")}`, `--lc-messages-dir=${this.kind.share}`];
     return ["--no-defaults", ...user, ...where, `--pid-file=${join(this.directory, "pid")}`, ...small];
   }
