@@ -22,6 +22,7 @@ import { startIngestServer, type IngestServer, type ListenAddress } from "./inge
 import { Receipts } from "./ingest/receipts.ts";
 import { Consumers } from "./log/consumers.ts";
 import { collectorMetrics } from "./metrics.ts";
+import { OtlpExporter } from "./otlp/exporter.ts";
 import { operatorHandler } from "./operator/operator-routes.ts";
 import { sinkReports } from "./operator/operator-sinks.ts";
 import { startOperatorServer, type OperatorServer } from "./operator/operator-server.ts";
@@ -103,6 +104,7 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
     let server: IngestServer | undefined;
     const follow = { count: noFollowers };
     let sinks: SinksProcess | undefined;
+    let otlp: OtlpExporter | undefined;
     const metrics = collectorMetrics({
       connections: () => server?.connections.taken ?? 0,
       unprovenConnections: () => server?.connections.unproven ?? 0,
@@ -121,6 +123,7 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
       scrub: () => scrub.progress,
       bfd: () => bfd?.report(),
       sinks: () => sinkReports({ ledger, clock, sinks: () => sinks }),
+      otlpProblem: () => otlp?.hasProblem,
     });
     const failure = Promise.withResolvers<never>();
     let stage: Stage = "starting";
@@ -163,6 +166,19 @@ async function openCollector(config: CollectorConfig, clock: Clock, log: Log): P
       log,
     });
     if (metricsListener !== undefined) closing.add(() => metricsListener.close());
+    if (config.otlp !== null) {
+      otlp = await OtlpExporter.start(config.otlp, {
+        families: () => metrics.families(),
+        instance: hexOf(identity.id),
+        clock,
+        log,
+        onPush: (outcome) => {
+          metrics.otlpPushes.inc({ result: outcome.is });
+          if (outcome.is === "taken") metrics.otlpRejected.inc(outcome.rejected);
+        },
+      });
+      closing.add(() => otlp?.close());
+    }
     const last = lastConfig(config) ?? null;
     if (config.sinks.length > 0 || last !== null) {
       sinks = await SinksProcess.start({

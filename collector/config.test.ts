@@ -24,6 +24,23 @@ describe("the collector's configuration", () => {
     expect(parse(config)).toEqual(config);
   });
 
+  test("pushes nothing by OTLP unless it says where to, and shows a token over TLS alone", () => {
+    const otlpOf = (otlp: object) => parse({ dataDir: "/var/lib/paddock", otlp }).otlp;
+    expect(parse({ dataDir: "/var/lib/paddock" }).otlp).toBeNull();
+    const endpoint = "https://otel.example.org:4318/v1/metrics";
+    expect(otlpOf({ endpoint })).toEqual({ endpoint, intervalMs: 60_000, ca: null, tokenFile: null });
+    const tokenFile = "/etc/paddock/token";
+    expect(otlpOf({ endpoint, tokenFile })).toMatchObject({ tokenFile });
+    for (const here of ["[::1]", "127.0.0.1", "localhost"]) {
+      expect(otlpOf({ endpoint: `http://${here}:4318/v1/metrics`, tokenFile })).toMatchObject({ tokenFile });
+    }
+    const plain = { endpoint: "http://otel.example.org/v1/metrics", tokenFile };
+    expect(() => otlpOf(plain)).toThrow(/otlp\.tokenFile.*https/u);
+    expect(() => otlpOf({ endpoint: "otel.example.org:4318" })).toThrow(/otlp\.endpoint.*URL of http/u);
+    expect(() => otlpOf({ endpoint: "https://otel.example.org:4318" })).toThrow(/\/v1\/metrics/u);
+    expect(() => otlpOf({ endpoint: "https://me:secret@otel.example.org/v1/metrics" })).toThrow(/tokenFile/u);
+  });
+
   test("has sinks of one kind each, under different names", () => {
     const files = { directory: "/srv/readings" };
     expect(sinksOf({ name: "a", files })).toEqual([

@@ -8,6 +8,7 @@ import {
   REFLECTOR_ADDRESS,
   REFLECTOR_INTERVAL_MS,
 } from "@paddock/uplink/bfd/reflector-config.ts";
+import { OtlpSchema } from "./otlp/config.ts";
 import { LastSchema, SinksSchema, SitesSchema, type LastConfig } from "./sinks/config.ts";
 import { CLAIM_BYTES_MAX } from "@paddock/wire/limits.ts";
 
@@ -202,6 +203,7 @@ export const CollectorConfigSchema = v.strictObject({
     {},
   ),
   metrics: v.optional(Metrics, {}),
+  otlp: OtlpSchema,
   bfd: v.pipe(
     v.optional(Bfd, {}),
     describe(

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type OpenMetricsContentType } from "prom-client";
 import type { ReflectorReport } from "@paddock/uplink/bfd/reflector.ts";
+import type { Family } from "./otlp/metrics-data.ts";
 import type { SinkReport } from "./operator/operator-sinks.ts";
 
 /** Every metric of the collector, under names that docs/operations.md lists. */
@@ -17,8 +18,13 @@ export interface CollectorMetrics {
   evidence: Counter<"kind">;
   /** By the tier that answered, `none` where no reading is known, `refused` where nobody answered. */
   lastReads: Counter<"tier">;
+  /** By outcome: `taken`, `refused` or `failed`. */
+  otlpPushes: Counter<"result">;
+  otlpRejected: Counter;
   /** OpenMetrics text. */
   render(): Promise<string>;
+  /** What the text is made of. */
+  families(): Promise<readonly Family[]>;
   readonly contentType: string;
 }
 
@@ -45,6 +51,8 @@ export interface MetricSources {
   /** Undefined when the collector answers no BFD. */
   readonly bfd: () => ReflectorReport | undefined;
   readonly sinks: () => Promise<readonly SinkReport[]>;
+  /** Whether the last push by OTLP did not get through whole; undefined when nothing is pushed. */
+  readonly otlpProblem: () => boolean | undefined;
 }
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -110,6 +118,19 @@ export function collectorMetrics(sources: MetricSources): CollectorMetrics {
   });
   registry.registerMetric(gateways);
   registerSinks(registry, sources.sinks);
+  const otlpAttention = new Gauge({
+    name: "paddock_collector_otlp_attention",
+    help: "1 while the last push by OTLP did not get through whole.",
+    registers: [],
+    collect() {
+      this.reset();
+      const hasProblem = sources.otlpProblem();
+      if (hasProblem === undefined) this.remove();
+      else this.set(hasProblem ? 1 : 0);
+    },
+  });
+  registry.registerMetric(otlpAttention);
+  const alone = oneAtATime();
   return {
     uploads: counter("uploads", "Uploads answered, by result.", ["result"]),
     batches: counter("batches", "Batches acknowledged, stored now or repeated.", ["outcome"]),
@@ -126,8 +147,21 @@ export function collectorMetrics(sources: MetricSources): CollectorMetrics {
     connectionErrors: counter("connection_errors", "Connections that failed, by kind.", ["kind"]),
     lastReads: counter("last_reads", "Questions for newest readings, by what answered them.", ["tier"]),
     evidence: counter("evidence", "Uploads refused as fork or wrong link.", ["kind"]),
-    render: () => registry.metrics(),
+    otlpPushes: counter("otlp_pushes", "Pushes by OTLP, by what became of them.", ["result"]),
+    otlpRejected: counter("otlp_rejected_values", "Values of pushes that the receiver did not take, as it says."),
+    render: () => alone(() => registry.metrics()),
+    families: () => alone(() => registry.getMetricsAsJSON()),
     contentType: registry.contentType,
+  };
+}
+
+/** Two looks at once would find gauges that the other is filling. */
+function oneAtATime(): <Value>(look: () => Promise<Value>) => Promise<Value> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (look) => {
+    const looked = last.then(look);
+    last = looked.catch(() => {});
+    return looked;
   };
 }
 

@@ -3,15 +3,17 @@ import { messageOf, PaddockError } from "@paddock/base/errors.ts";
 import { readMetricsFiles } from "@paddock/base/metrics-listener.ts";
 import { readTlsFiles } from "@paddock/base/tls-files.ts";
 import type { CollectorConfig } from "./config.ts";
+import { readOtlpFiles } from "./otlp/config.ts";
 
 /**
- * Looks at what a configuration names as a start would, and changes nothing: the TLS files, the token of the metrics,
- * and what lies at dataDir.
+ * Looks at what a configuration names as a start would, and changes nothing: the TLS files, the tokens, and what lies at
+ * dataDir.
  * Resolves with what is wrong; empty when all is well.
  */
-export async function problemsOfNamedFiles({ tls, metrics, dataDir }: CollectorConfig): Promise<PaddockError[]> {
+export async function problemsOfNamedFiles({ tls, metrics, otlp, dataDir }: CollectorConfig): Promise<PaddockError[]> {
   const checks: Promise<unknown>[] = [assertDirectoryOrNothing(dataDir), readMetricsFiles(metrics)];
   if (tls !== null) checks.push(readTlsFiles("tls", tls));
+  if (otlp !== null) checks.push(readOtlpFiles(otlp));
   const problems: PaddockError[] = [];
   for (const outcome of await Promise.allSettled(checks)) {
     if (outcome.status === "fulfilled") continue;

@@ -1,7 +1,7 @@
 import { PaddockError } from "@paddock/base/errors.ts";
 import { readMetricsFiles } from "@paddock/base/metrics-listener.ts";
 import { readInjectedIdentity } from "@paddock/wire/identity-file.ts";
-import { readAuthorities } from "./authorities.ts";
+import { readAuthorities } from "@paddock/base/authorities.ts";
 import type { GatewayConfig } from "./config.ts";
 import { readSensorsFile } from "./ingest/sensors-file.ts";
 
@@ -19,7 +19,7 @@ export async function problemsOfNamedFiles(config: GatewayConfig): Promise<Paddo
   const checks: Promise<unknown>[] = [];
   if (file !== null) checks.push(readSensorsFile(file));
   if (keyFile !== null) checks.push(readInjectedIdentity(keyFile));
-  if (typeof collector?.ca === "string") checks.push(readAuthorities(collector.ca));
+  if (typeof collector?.ca === "string") checks.push(readAuthorities("collector.ca", collector.ca));
   checks.push(readMetricsFiles(metrics));
   const problems: PaddockError[] = [];
   for (const outcome of await Promise.allSettled(checks)) {

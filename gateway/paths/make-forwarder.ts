@@ -9,7 +9,7 @@ import { PATH_SETTINGS } from "@paddock/uplink/paths/path-state.ts";
 import { signEnrolment } from "@paddock/wire/enrolment.ts";
 import type { SigningIdentity } from "@paddock/wire/identity.ts";
 import type { Lane } from "@paddock/wire/lanes.ts";
-import { readAuthorities } from "../authorities.ts";
+import { readAuthorities } from "@paddock/base/authorities.ts";
 import { uplinkPaths, type UplinksConfig } from "./configured-paths.ts";
 import type { PathEndpoints } from "./path-endpoints.ts";
 import type { PathSources } from "./path-sources.ts";
@@ -46,7 +46,7 @@ export async function makeForwarder(
 ): Promise<Forwarder> {
   const { config, identity, sources, endpoints, clock, log } = options;
   const { forward } = config;
-  const ca = collector.ca === null ? undefined : await readAuthorities(collector.ca);
+  const ca = collector.ca === null ? undefined : await readAuthorities("collector.ca", collector.ca);
   const openLink = endpoints.inTurn(
     collectorLinks({
       publicKey: Buffer.from(collector.publicKey, "hex"),

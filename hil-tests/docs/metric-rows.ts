@@ -41,6 +41,7 @@ const ALERTS: Readonly<Record<string, string>> = {
   paddock_collector_sink_attention: "1 for 10 minutes: `paddock collector sinks`",
   paddock_collector_sink_lag_seconds: "above 600: the sink does not keep up, or stands still",
   paddock_collector_sink_dead_letters: "a rise: `paddock collector sinks dead NAME`",
+  paddock_collector_otlp_attention: "1 for 10 minutes: the log's last `otlp-failed`, `otlp-refused` or `otlp-partial`",
   paddock_collector_body_bytes_in_flight: "near `limits.maxBodyBytesInFlight`",
   paddock_collector_connection_errors: "a rise",
 };
@@ -109,6 +110,7 @@ export function collectorExposition(): Promise<string> {
     scrub: () => ({ share: 0, rounds: 0 }),
     bfd: () => undefined,
     sinks: () => Promise.resolve([SINK]),
+    otlpProblem: () => false,
   });
   metrics.uploads.inc({ result: "taken" });
   metrics.batches.inc({ outcome: "stored" });
@@ -116,6 +118,7 @@ export function collectorExposition(): Promise<string> {
   metrics.enrolments.inc({ state: "approved" });
   metrics.connectionErrors.inc({ kind: "tls" });
   metrics.evidence.inc({ kind: "fork" });
+  metrics.otlpPushes.inc({ result: "taken" });
   return metrics.render();
 }
 

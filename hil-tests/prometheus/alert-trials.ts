@@ -101,6 +101,7 @@ export const ALERT_TRIALS: Readonly<Record<string, AlertTrial>> = {
   PaddockLedgerDamage: { series: stays("paddock_collector_ledger_damage{}", 1), at: "1m" },
   PaddockMissingBatches: { series: stays("paddock_collector_missing_batches{}", 2, 1600), at: "1500m" },
   PaddockGatewayWaits: { series: stays('paddock_collector_gateways{state="pending"}', 1), at: SOON },
+  PaddockOtlpFails: { series: stays("paddock_collector_otlp_attention{}", 1), at: SOON },
   PaddockLedgerFills: {
     series: {
       ...stays("paddock_collector_ledger_bytes{}", 81),
