@@ -182,6 +182,15 @@ function registerSinks(registry: Registry<OpenMetricsContentType>, read: MetricS
       ({ details }) => numberIn(details["entries"]),
     ],
     evictions: ["Newest readings that gave way there.", ({ details }) => numberIn(details["evictions"])],
+    files: ["Files that a sink has made and knows.", ({ details }) => numberIn(details["files"])],
+    other_rows: [
+      "Rows of a lake whose site and day have too many measurements, in the folder _other.",
+      ({ details }) => numberIn(details["rowsOfTooManyMeasurements"]),
+    ],
+    wild_rows: [
+      "Rows of a lake whose time is no clock's, in the folder of their arrival, since its process began.",
+      ({ details }) => numberIn(details["rowsOfWildClocks"]),
+    ],
     attention: ["1 while a sink has a problem.", ({ problem }) => (problem === null ? 0 : 1)],
   };
   let reading: Promise<readonly SinkReport[]> | undefined;
@@ -207,6 +216,7 @@ function registerSinks(registry: Registry<OpenMetricsContentType>, read: MetricS
   }
 }
 
+/** What a sink says of itself, where it is a number. */
 function numberIn(detail: string | number | null | undefined): number | undefined {
   return typeof detail === "number" ? detail : undefined;
 }

@@ -46,12 +46,13 @@ export class Farm {
     this.redis = redis;
   }
 
-  static async start(seed: number): Promise<Farm> {
+  /** The lake lies where it is said, or beside all else. */
+  static async start(seed: number, { lake }: { readonly lake?: string } = {}): Promise<Farm> {
     const directory = await mkdtemp(join(tmpdir(), "paddock-farm-"));
     const [mariadb, redis] = await Promise.all([MariadbServer.start(MARIADBS[0]!), RedisServer.start()]);
     const farm = new Farm(directory, seed, mariadb, redis);
     await mariadb.freshDatabase();
-    await farm.#startPrograms();
+    await farm.#startPrograms(lake ?? farm.path("lake"));
     return farm;
   }
 
@@ -67,12 +68,12 @@ export class Farm {
     return join(this.directory, name);
   }
 
-  async #startPrograms(): Promise<void> {
+  async #startPrograms(lake: string): Promise<void> {
     const listen = [{ address: "::1", port: 0 }];
     await this.#sim(["keys", SCENARIO, "--seed", String(this.#seed), "--out", this.path("sensors.json")]);
     const sinks = [
       { name: "files", maxDelayMs: 200, files: { directory: this.path("files"), rotateBytes: 262_144 } },
-      { name: "lake", maxDelayMs: 500, lake: { directory: this.path("lake") } },
+      { name: "lake", maxDelayMs: 500, lake: { directory: lake } },
       {
         name: "sql",
         maxDelayMs: 200,

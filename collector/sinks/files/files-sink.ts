@@ -1,11 +1,12 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { PaddockError } from "@paddock/base/errors.ts";
 import type { LogPlace } from "../../log/log-place.ts";
 import { setAside } from "../../set-aside.ts";
 import type { FilesConfig } from "../config.ts";
 import type { SinkContext } from "../kinds.ts";
 import type { Row } from "../row.ts";
+import { diskTrouble } from "../disk-trouble.ts";
 import type { RowChunk, Sink, SinkState } from "../sink.ts";
 import { DatingFile } from "./dating-file.ts";
 import { cutTo, linesOf, writeFrom } from "./disk.ts";
@@ -222,7 +223,7 @@ export class FilesSink implements Sink {
       return await work();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-      throw new PaddockError("SINK_UNAVAILABLE", `${this.#config.directory}: ${messageOf(error)}.`, { cause: error });
+      throw diskTrouble(this.#config.directory, error);
     }
   }
 }

@@ -223,7 +223,11 @@ describe("what disks and people do", () => {
     disk.full = true;
     disk.torn = 0.5;
     const chunk = chunkOf(0, LOG, LOG_END);
-    await expect(sink.write(chunk)).rejects.toMatchObject({ code: "SINK_UNAVAILABLE", message: /ENOSPC/u });
+    await expect(sink.write(chunk)).rejects.toMatchObject({
+      code: "SINK_UNAVAILABLE",
+      message: /ENOSPC/u,
+      remedy: /Make room/u,
+    });
     disk.full = false;
     await sink.open();
     await sink.write(chunk);

@@ -10,7 +10,7 @@ import { LakeLock } from "./lake-lock.ts";
 import { LakeStore } from "./lake-store.ts";
 import type { LakeFile } from "./manifest.ts";
 import { encodeRows } from "./parquet.ts";
-import { OTHER, partitionRows } from "./partitions.ts";
+import { isWild, OTHER, partitionRows } from "./partitions.ts";
 import { expiredFiles } from "./retention.ts";
 
 export interface LakeOptions {
@@ -36,6 +36,8 @@ export class LakeSink implements Sink {
   #keptAtMs = 0;
   #strays = 0;
   #lost = 0;
+  /** Since the process began. */
+  #wildRows = 0;
 
   constructor(options: LakeOptions) {
     this.#options = options;
@@ -87,6 +89,7 @@ export class LakeSink implements Sink {
       await this.#store.unstage(add.map(({ path }) => path).filter((path) => !files.has(path)));
       throw error;
     }
+    for (const row of chunk.rows) if (isWild(row)) this.#wildRows++;
     await this.#tidy();
   }
 
@@ -110,6 +113,7 @@ export class LakeSink implements Sink {
       bytes,
       rows,
       rowsOfTooManyMeasurements: others,
+      rowsOfWildClocks: this.#wildRows,
       missingRecords: missing.reduce((sum, { count }) => sum + count, 0),
       lostFiles: this.#lost,
       strayFiles: this.#strays,

@@ -1,4 +1,5 @@
-import { messageOf, PaddockError } from "@paddock/base/errors.ts";
+import { PaddockError } from "@paddock/base/errors.ts";
+import { diskTrouble } from "../disk-trouble.ts";
 import type { LakeDisk } from "./lake-disk.ts";
 import {
   applyCommit,
@@ -148,8 +149,6 @@ export async function guarded<Value>(work: () => Promise<Value>): Promise<Value>
   } catch (error) {
     if (error instanceof PaddockError || error instanceof RangeError) throw error;
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-    throw new PaddockError("SINK_UNAVAILABLE", `The lake cannot be written or read: ${messageOf(error)}.`, {
-      cause: error,
-    });
+    throw diskTrouble("The lake cannot be written or read", error);
   }
 }

@@ -18,11 +18,16 @@ export function measurementOf(name: string): string {
   return last === "" ? name : last;
 }
 
-/** The UTC day of the reading; of its arrival where its time is wild, so that a bad clock makes no thousand partitions. */
-export function dateOf({ timeUs, arrivedMs }: Pick<Row, "timeUs" | "arrivedMs">): string {
+/** Whether a reading's time is no clock's. */
+export function isWild({ timeUs, arrivedMs }: Pick<Row, "timeUs" | "arrivedMs">): boolean {
   const arrivedUs = arrivedMs * 1000;
-  const isWild = timeUs > arrivedUs + AHEAD_MAX_US || timeUs < arrivedUs - BEHIND_MAX_US;
-  return new Date(Math.floor((isWild ? arrivedUs : timeUs) / 1000)).toISOString().slice(0, 10);
+  return timeUs > arrivedUs + AHEAD_MAX_US || timeUs < arrivedUs - BEHIND_MAX_US;
+}
+
+/** The UTC day of the reading; of its arrival where its time is wild, so that a bad clock makes no thousand partitions. */
+export function dateOf(row: Pick<Row, "timeUs" | "arrivedMs">): string {
+  const ms = isWild(row) ? row.arrivedMs : Math.floor(row.timeUs / 1000);
+  return new Date(ms).toISOString().slice(0, 10);
 }
 
 const PLAIN = /^[A-Za-z0-9_.-]$/u;
