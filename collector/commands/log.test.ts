@@ -57,11 +57,14 @@ test.each([["ndjson"], ["senml"], ["cbor"], ["ndjson", "--consumer", "lake"], ["
   },
 );
 
-test.each(["SIGINT", "SIGTERM"] as const)("a follower that gets %s has its place behind what it wrote", async () => {
-  const argv = [MAIN, "log", "--socket", socket, "--consumer", "lake", "--follow"];
-  const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
-  await once(child.stdout, "data");
-  child.kill("SIGINT");
-  expect(await once(child, "exit")).toEqual([0, null]);
-  expect(moved).toEqual([{ offset: 6 }]);
-});
+test.each(["SIGINT", "SIGTERM"] as const)(
+  "a follower that gets %s has its place behind what it wrote",
+  async (signal) => {
+    const argv = [MAIN, "log", "--socket", socket, "--consumer", "lake", "--follow"];
+    const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
+    await once(child.stdout, "data");
+    child.kill(signal);
+    expect(await once(child, "exit")).toEqual([0, null]);
+    expect(moved).toEqual([{ offset: 6 }]);
+  },
+);
