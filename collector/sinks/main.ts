@@ -1,3 +1,4 @@
+import { constants, setPriority } from "node:os";
 import { systemClock } from "@paddock/base/clock.ts";
 import type { Log, LogFields, LogLevel } from "@paddock/base/log.ts";
 import { systemRandom } from "@paddock/base/random.ts";
@@ -47,6 +48,13 @@ async function take(message: ToSinks): Promise<void> {
       await host.stop();
       process.disconnect();
   }
+}
+
+try {
+  // Where the processor is short, the ledger goes first.
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+} catch {
+  // A service manager may not allow it.
 }
 
 // A service manager and a terminal signal every process of the group; when the sinks end is the collector's to say.

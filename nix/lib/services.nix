@@ -125,6 +125,8 @@ let
       capabilitiesWhy = lowPorts;
       families = "AF_UNIX AF_INET AF_INET6 AF_NETLINK";
       familiesWhy = "Netlink: the list of interfaces. ${noMemoryDeny}";
+      systemCallsToo = "setpriority";
+      systemCallsWhy = "The process of the sinks steps back behind the ledger.";
     }))
     install
   ];
