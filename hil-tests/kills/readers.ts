@@ -9,32 +9,29 @@ import type { Reading } from "./tally.ts";
 
 /** The same readings, by programs that know nothing of each other. */
 
-/** A line of `paddock collector log --format senml`. */
-interface LedgerLine {
-  readonly offset: number;
+/** A line of `paddock collector log --format senml`, and of the sink of the kind files. */
+interface RowLine extends Omit<Reading, "value"> {
   readonly gateway: string;
   readonly source: string;
-  readonly time: number;
-  readonly name: string;
-  readonly value: number | boolean;
+  /** With six digits behind the second, so that its text has the order of the times. */
+  readonly time: string;
+  readonly number?: number;
+  readonly flag?: boolean;
 }
 
 export interface LedgerReading extends Reading {
   /** As Redis' keys end. */
   readonly channel: string;
-  readonly time: number;
+  readonly time: string;
 }
 
-/** Readings in a file with the ledger's replay; of a record they come in the order of the pack. */
+/** Readings in a file with the ledger's replay. */
 export async function ledgerReadings(path: string): Promise<LedgerReading[]> {
   const readings: LedgerReading[] = [];
   for await (const line of linesOf(path)) {
-    const read = JSON.parse(line) as LedgerLine;
-    if (!("value" in read)) throw new Error(`no reading: ${line}`);
-    const { offset, gateway, source, time, name, value } = read;
-    const before = readings.at(-1);
-    const part = before?.offset === offset ? before.part + 1 : 0;
-    readings.push({ offset, part, name, value: Number(value), time, channel: `${gateway}:${source}:${name}` });
+    const row = JSON.parse(line) as RowLine;
+    const { gateway, source, name, time } = row;
+    readings.push({ ...readingOf(row), time, channel: `${gateway}:${source}:${name}` });
   }
   return readings;
 }
@@ -44,9 +41,7 @@ export async function fileReadings(directory: string): Promise<Reading[]> {
   const readings: Reading[] = [];
   for (const file of (await readdir(directory)).filter((name) => name.startsWith("rows-")).toSorted()) {
     for await (const line of linesOf(join(directory, file))) {
-      const row = JSON.parse(line) as Omit<Reading, "value"> & { number?: number; flag?: boolean };
-      const { offset, part, name } = row;
-      readings.push({ offset, part, name, value: Number(row.number ?? row.flag) });
+      readings.push(readingOf(JSON.parse(line) as RowLine));
     }
   }
   return readings;
@@ -100,6 +95,12 @@ export function newestOffsets(readings: readonly LedgerReading[]): Map<string, n
     if (known === undefined || reading.time >= known.time) newest.set(reading.channel, reading);
   }
   return new Map([...newest].map(([channel, { offset }]) => [channel, offset]));
+}
+
+function readingOf({ offset, part, name, number, flag }: RowLine): Reading {
+  const value = Number(number ?? flag);
+  if (Number.isNaN(value)) throw new Error(`no number at ${offset}: ${name}`);
+  return { offset, part, name, value };
 }
 
 function linesOf(path: string): AsyncIterable<string> {
