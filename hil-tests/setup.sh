@@ -84,7 +84,7 @@ if [ -z "$missing" ]; then
   echo "All there: $(echo "$WANTED" | cut -d: -f1 | tr '\n' ' ')"
   sh "$(dirname "$0")/setup-frr10.sh"
   sh "$(dirname "$0")/setup-mariadb11.sh"
-  sh "$(dirname "$0")/setup-python.sh"
+  sh "$(dirname "$0")/setup-otlp.sh"
   exit 0
 fi
 
@@ -122,4 +122,4 @@ echo "Installed: $missing"
 echo "No service was started; the tests start what they need inside network namespaces."
 sh "$(dirname "$0")/setup-frr10.sh"
 sh "$(dirname "$0")/setup-mariadb11.sh"
-sh "$(dirname "$0")/setup-python.sh"
+sh "$(dirname "$0")/setup-otlp.sh"

@@ -1,10 +1,6 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "@paddock/base/log.ts";
 import { selfSigned } from "@paddock/base/testing/self-signed.ts";
@@ -13,10 +9,7 @@ import { VERSION } from "@paddock/base/version.ts";
 import { ask } from "@paddock/collector/operator/operator-client.ts";
 import { handIn } from "@paddock/collector/testing/hand-in.ts";
 import { TestCollector } from "@paddock/collector/testing/test-collector.ts";
-
-/** What hil-tests/setup-python.sh has installed. */
-const PYTHON = "/var/cache/paddock-hil/python/bin/python";
-const RECEIVER = fileURLToPath(new URL("../python/otlp-receiver.py", import.meta.url));
+import { OtlpReceiver } from "../otlp/receiver.ts";
 
 /** What goes on by itself while nobody does anything. */
 const RESTLESS = /^paddock_collector_(?:otlp_|scrub)/u;
@@ -64,8 +57,7 @@ describe("a receiver with OpenTelemetry's own messages", () => {
   const token = "fleet-watch-0123456789";
   const requests: Request[] = [];
   let directory: string;
-  let receiver: ChildProcess;
-  let said = "";
+  let receiver: OtlpReceiver | undefined;
   let collector: TestCollector;
 
   beforeAll(async () => {
@@ -73,21 +65,15 @@ describe("a receiver with OpenTelemetry's own messages", () => {
     const { cert, key } = selfSigned();
     const file = (name: string) => join(directory, name);
     await writeFile(file("cert.pem"), cert);
-    await writeFile(file("key.pem"), key);
     await writeFile(file("token"), `${token}\n`);
-    receiver = spawn(PYTHON, [RECEIVER, file("cert.pem"), file("key.pem"), token], {
-      stdio: ["ignore", "pipe", "pipe"],
+    receiver = await OtlpReceiver.start({
+      cert,
+      key,
+      token,
+      received: ({ unknown, request }) => requests.push({ ...(request as Omit<Request, "unknown">), unknown }),
     });
-    receiver.once("error", (error) => (said += error.message));
-    receiver.stderr!.setEncoding("utf8").on("data", (text: string) => (said += text));
-    let port: number | undefined;
-    createInterface({ input: receiver.stdout! }).on("line", (line) => {
-      if (port === undefined) port = Number(line);
-      else requests.push(JSON.parse(line) as Request);
-    });
-    await until(() => expect(port, said).toBeDefined());
     const otlp = {
-      endpoint: `https://[::1]:${port}/v1/metrics`,
+      endpoint: `https://[::1]:${receiver.port}/v1/metrics`,
       intervalMs: 1000,
       ca: file("cert.pem"),
       tokenFile: file("token"),
@@ -97,14 +83,14 @@ describe("a receiver with OpenTelemetry's own messages", () => {
   });
   afterAll(async () => {
     await collector?.end();
-    if (receiver?.exitCode === null && receiver.kill()) await once(receiver, "exit");
+    await receiver?.stop();
     await rm(directory, { recursive: true, force: true });
   });
 
   /** A request that began after now: the first of the next two may have begun before. */
   async function nextRequest(): Promise<Request> {
     const before = requests.length;
-    await until(() => expect(requests.length, said).toBeGreaterThanOrEqual(before + 2));
+    await until(() => expect(requests.length).toBeGreaterThanOrEqual(before + 2));
     return requests.at(-1)!;
   }
 
