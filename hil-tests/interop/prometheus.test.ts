@@ -191,9 +191,9 @@ describe("a Prometheus that scrapes over TLS with a token", () => {
   });
 
   test("finds every metric of the rules and the dashboard, but for what did not happen", async () => {
-    // Nothing is watched by BFD here, and there are no sinks; nobody failed or forked; the gateway handed in what it says of itself, or nothing yet.
+    // Nothing is watched by BFD here, there are no sinks, and nothing is pushed by OTLP; nobody failed or forked; the gateway handed in what it says of itself, or nothing yet.
     const absent =
-      /bfd|_sink_|path_liveness|path_downs|evidence_total|connection_errors_total|uploads_total|last_receipt_age|write_amplification/u;
+      /bfd|_sink_|otlp_|path_liveness|path_downs|evidence_total|connection_errors_total|uploads_total|last_receipt_age|write_amplification/u;
     const named = [...(await alertsOfFile()), ...(await expressionsOfDashboard())];
     const metrics = new Set(named.flatMap(({ expression }) => metricsIn(expression).keys().toArray()));
     for (const metric of metrics) {
