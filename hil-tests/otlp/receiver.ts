@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
@@ -51,17 +52,15 @@ export class OtlpReceiver {
       const parts: Buffer[] = [];
       request.on("data", (part: Buffer) => parts.push(part));
       request.on("end", () => {
-        const answer = (status: number, body: Uint8Array = Buffer.alloc(0)): void =>
-          void response.writeHead(status, { "content-type": "application/x-protobuf" }).end(body);
-        if (request.url !== "/v1/metrics") return answer(404);
-        if (authorization !== `Bearer ${token}`) return answer(401);
-        if (type !== "application/x-protobuf" || coding !== "gzip") return answer(415);
+        if (request.url !== "/v1/metrics") return answer(response, 404);
+        if (authorization !== `Bearer ${token}`) return answer(response, 401);
+        if (type !== "application/x-protobuf" || coding !== "gzip") return answer(response, 415);
         const bytes = gunzipSync(Buffer.concat(parts));
         const message = ExportMetricsServiceRequest.decode(bytes);
         // What it skipped is not written again.
         const unknown = ExportMetricsServiceRequest.encode(message).finish().length !== bytes.length;
         received({ unknown, request: ExportMetricsServiceRequest.toObject(message, { longs: String, enums: String }) });
-        return answer(200, ExportMetricsServiceResponse.encode(rejection).finish());
+        return answer(response, 200, ExportMetricsServiceResponse.encode(rejection).finish());
       });
     });
     await once(server.listen(0, "::1"), "listening");
@@ -77,6 +76,10 @@ export class OtlpReceiver {
     this.#server.closeAllConnections();
     await once(this.#server, "close");
   }
+}
+
+function answer(response: ServerResponse, status: number, body: Uint8Array = Buffer.alloc(0)): void {
+  response.writeHead(status, { "content-type": "application/x-protobuf" }).end(body);
 }
 
 function loadMessages(): Messages {
