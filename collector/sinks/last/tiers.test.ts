@@ -79,6 +79,14 @@ test("what gave way is asked from the tiers in their order, and the memory takes
   expect(await other.answer(ask("a"))).toMatchObject({ tier: "lake" });
 });
 
+test("a reading of a tier that is behind is told as that, and not taken", async () => {
+  const behind = new FakeTier("redis", () => Promise.resolve(found(0)));
+  const room = roomOf(behind);
+  const answer = { tier: "redis", notes: ["redis: has taken the log up to offset 0; a newer one may stand before 1"] };
+  expect(await room.answer(ask("a"))).toMatchObject(answer);
+  expect(await room.answer(ask("a"))).toMatchObject(answer);
+});
+
 test("a list says what it may lack", async () => {
   const tier = new FakeTier("redis", () => Promise.resolve({}));
   const { filter, ...rest } = ask("a");

@@ -98,6 +98,11 @@ export class LastTiers {
       if (found === undefined) continue;
       const { reading, since, upTo } = found;
       if (upTo !== null) values.fill(reading, upTo);
+      if (upTo !== null && upTo < hints.before) {
+        notes.push(
+          `${tier.tier}: has taken the log up to offset ${upTo}; a newer one may stand before ${hints.before}`,
+        );
+      }
       return { values: [{ reading, since }], tier: tier.tier, notes };
     }
     return { values: [], notes };
