@@ -134,9 +134,9 @@ describe.each(SQL_SERVERS)("$name", (kind) => {
 
     test("of a newer Paddock are left alone", async () => {
       await sink.write(chunk(0));
+      await server.ask("UPDATE paddock_schema SET version=3");
+      await expect(sink.open()).rejects.toMatchObject(refused(/version 3/u, /newer Paddock/u));
       await server.ask("UPDATE paddock_schema SET version=2");
-      await expect(sink.open()).rejects.toMatchObject(refused(/version 2/u, /newer Paddock/u));
-      await server.ask("UPDATE paddock_schema SET version=1");
       await sink.write(chunk(5));
     });
 
@@ -147,7 +147,7 @@ describe.each(SQL_SERVERS)("$name", (kind) => {
       );
       await sink.open();
       await sink.write(chunk(0));
-      expect(await server.ask("SELECT version FROM paddock_schema")).toBe("1");
+      expect(await server.ask("SELECT version FROM paddock_schema")).toBe("2");
     });
   });
 

@@ -1,13 +1,13 @@
 import { PaddockError } from "@paddock/base/errors.ts";
 import type { SqlConnection } from "./connection.ts";
 import { textLiteral } from "./literals.ts";
-import { columnsOf, creation, SCHEMA_TABLE, SCHEMA_VERSION, TABLE_NAMES } from "./schema.ts";
+import { columnsOf, creation, SCHEMA_TABLE, SCHEMA_VERSION, TABLE_NAMES, viewStatements } from "./schema.ts";
 
 /** A creation waits for tables that others have open. */
 const CREATION_MS = 600_000;
 
 /**
- * Makes the tables of an empty database, and refuses one whose tables are another version's or are not whole: what is
+ * Makes the tables of an empty database and the views of one of an older version, and refuses one whose tables are another version's or are not whole: what is
  * made anew beside something damaged would hide it.
  */
 export async function migrate(connection: SqlConnection, database: string): Promise<void> {
@@ -26,10 +26,7 @@ export async function migrate(connection: SqlConnection, database: string): Prom
       throw damaged(database, `there are ${[...tables.keys()].join(", ")}, and no paddock_schema`);
     }
     await connection.run(SCHEMA_TABLE, { timeoutMs: CREATION_MS });
-    for (const statement of creation()) await connection.run(statement, { timeoutMs: CREATION_MS });
-    await connection.run(
-      `INSERT INTO paddock_schema (version) VALUES (${SCHEMA_VERSION}) ON DUPLICATE KEY UPDATE version=version`,
-    );
+    await make(connection, creation());
     return;
   }
   for (const table of TABLE_NAMES) {
@@ -38,6 +35,15 @@ export async function migrate(connection: SqlConnection, database: string): Prom
     const missing = columnsOf(table).filter((column) => !columns.has(column));
     if (missing.length > 0) throw damaged(database, `${table} has no column ${missing.join(", ")}`);
   }
+  if (version < SCHEMA_VERSION) await make(connection, viewStatements());
+}
+
+/** What is cut short has no version, and is done again by the next start. */
+async function make(connection: SqlConnection, statements: readonly string[]): Promise<void> {
+  for (const statement of statements) await connection.run(statement, { timeoutMs: CREATION_MS });
+  await connection.run(
+    `INSERT INTO paddock_schema (version) VALUES (${SCHEMA_VERSION}) ON DUPLICATE KEY UPDATE version=version`,
+  );
 }
 
 export function damaged(database: string, what: string): PaddockError {

@@ -1,7 +1,7 @@
 import { VIEWS } from "./views.ts";
 
-/** The number that stands in `paddock_schema`. A database with a higher one was made by a newer Paddock. */
-export const SCHEMA_VERSION = 1;
+/** The number that stands in `paddock_schema`; 2: the views have the right seconds in MySQL, too. A database with a higher one was made by a newer Paddock. */
+export const SCHEMA_VERSION = 2;
 
 /** What the bridge compares by its bytes: the default collation differs between servers, and merges names. */
 const TEXT = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
@@ -145,7 +145,7 @@ export function creation(): readonly string[] {
 }
 
 /** Views are made again at each start of a new version: they hold nothing. */
-function viewStatements(): readonly string[] {
+export function viewStatements(): readonly string[] {
   return Object.entries(VIEWS).map(
     ([name, select]) => `CREATE OR REPLACE SQL SECURITY INVOKER VIEW ${name} AS ${select}`,
   );

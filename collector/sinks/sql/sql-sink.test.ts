@@ -2,8 +2,9 @@ import { PaddockError } from "@paddock/base/errors.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { TEST_GATEWAY, barnChunk, barnRow, barnRows } from "../testing/barn.ts";
 import type { SqlAnswer, SqlConnection } from "./connection.ts";
-import { columnsOf, TABLE_NAMES } from "./schema.ts";
+import { columnsOf, SCHEMA_VERSION, TABLE_NAMES } from "./schema.ts";
 import { SqlSink } from "./sql-sink.ts";
+import { VIEWS } from "./views.ts";
 
 /** What the sink says to a server, in order, and a server that answers what the test wants. */
 class Script {
@@ -11,7 +12,7 @@ class Script {
   sessions = 0;
   destroyed = 0;
   place: SqlAnswer = { log: null, log_offset: null, behind: null, updated: null, rewinding: 0 };
-  version: number | undefined = 1;
+  version: number | undefined = SCHEMA_VERSION;
   tables = new Map<string, readonly string[]>(TABLE_NAMES.map((name) => [name, columnsOf(name)]));
   packet = 16_777_216;
   /** Thrown at the first statement that begins so. */
@@ -168,10 +169,10 @@ test("after a failure nothing of the session is used again, neither it nor the c
 
 describe("a database that is not as it was left", () => {
   test("of a newer Paddock is refused", async () => {
-    script.version = 2;
+    script.version = SCHEMA_VERSION + 1;
     await expect(sink.open()).rejects.toMatchObject({
       code: "SINK_REFUSED",
-      message: expect.stringContaining("version 2") as string,
+      message: expect.stringContaining(`version ${SCHEMA_VERSION + 1}`) as string,
     });
   });
 
@@ -202,6 +203,14 @@ test("an empty database gets its tables, and its version last", async () => {
   expect(made[0]).toContain("paddock_schema");
   expect(made.at(-1)).toContain("INSERT INTO paddock_schema");
   for (const name of TABLE_NAMES) expect(made.filter((text) => text.includes(`EXISTS ${name} `))).toHaveLength(1);
+});
+
+test("a database of an older version gets its views anew, and its version last", async () => {
+  script.version = 1;
+  await sink.open();
+  const made = script.said.filter((text) => /^(?:CREATE|INSERT)/u.test(text));
+  expect(made.slice(0, -1).map((text) => / VIEW (\w+) AS /u.exec(text)?.[1])).toEqual(Object.keys(VIEWS));
+  expect(made.at(-1)).toContain(`INSERT INTO paddock_schema (version) VALUES (${SCHEMA_VERSION})`);
 });
 
 test("what a rewind did not finish is finished before anything else", async () => {
