@@ -87,7 +87,7 @@ little_memory() {
   read -r _ total _ </proc/meminfo && [ "$total" -lt 163840 ]
 }
 
-# save_memory: without V8's optimizing compilers the gateway keeps 8 MB less of its own, and 8 MB less of Node's text
+# save_memory: without V8's compilers the gateway keeps less of its own, and looks at less of Node's text
 save_memory() {
   little_memory || return 0
   echo 'NODE_FLAGS=--lite-mode --max-semi-space-size=1' >/run/paddock-boot/node-flags
