@@ -12,6 +12,7 @@ import { CLAIM, testConfig } from "@paddock/collector/testing/test-collector.ts"
 import { Sealer, testIdentity, type SealedBatch } from "@paddock/store/testing/sealer.ts";
 import { signEnrolment } from "@paddock/wire/enrolment.ts";
 import { partyId } from "@paddock/wire/identity.ts";
+import { hasEnded } from "../has-ended.ts";
 
 const MAIN = join(import.meta.dirname, "../../collector/main.ts");
 
@@ -107,7 +108,7 @@ export class CollectorProcess {
     const child = this.#child;
     this.#child = undefined;
     this.#client?.session.destroy();
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || hasEnded(child)) return;
     child.kill(signal);
     await once(child, "exit");
   }

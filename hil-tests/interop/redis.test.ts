@@ -1,9 +1,6 @@
 /* The cache of last values in a real Redis, read by redis-cli. */
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { execFileSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "@paddock/base/clock.ts";
@@ -18,48 +15,29 @@ import { RedisSink } from "@paddock/collector/sinks/redis/redis-sink.ts";
 import type { Row } from "@paddock/collector/sinks/row.ts";
 import type { RowChunk } from "@paddock/collector/sinks/sink.ts";
 import { testRow } from "@paddock/collector/sinks/testing/row.ts";
+import { RedisServer } from "../redis/redis-server.ts";
 
-let directory: string;
-let server: ChildProcess | undefined;
+let server: RedisServer;
 let options: RedisConfig;
 let sink: RedisSink;
 
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "paddock-redis-"));
-  const socketPath = join(directory, "redis.sock");
+async function startServer(...redisOptions: string[]): Promise<void> {
+  server = await RedisServer.start(redisOptions);
+  const { socketPath } = server;
   options = { socketPath, host: "", port: 0, username: null, passwordFile: null, db: 0, prefix: "pad[dock]:" };
   sink = new RedisSink(options);
-  await startServer();
-});
-afterEach(async () => {
+}
+
+async function endServer(): Promise<void> {
   await sink.close();
-  await endServer();
-  await rm(directory, { recursive: true, force: true });
-});
-
-async function startServer(...more: string[]): Promise<void> {
-  const { socketPath } = options;
-  await rm(socketPath!, { force: true });
-  const args = ["--port", "0", "--unixsocket", socketPath!, "--dir", directory, "--save", "", "--appendonly", "yes"];
-  server = spawn("redis-server", [...args, ...more], { stdio: "ignore" });
-  await expect.poll(() => existsSync(socketPath!) && cli("PING"), { timeout: 30_000 }).toBe("PONG");
+  await server.stop();
 }
 
-async function endServer(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
-  if (server === undefined) return;
-  const ended = once(server, "exit");
-  server.kill(signal);
-  await ended;
-  server = undefined;
-}
+beforeEach(() => startServer());
+afterEach(endServer);
 
 function cli(...args: string[]): string {
-  try {
-    return execFileSync("redis-cli", ["-s", options.socketPath!, ...args], { encoding: "utf8" }).trimEnd();
-  } catch (error) {
-    // While it starts.
-    return String(error);
-  }
+  return execFileSync("redis-cli", ["-s", server.socketPath, ...args], { encoding: "utf8" }).trimEnd();
 }
 
 function valueOf(name: string): string {
@@ -179,7 +157,7 @@ describe("as a tier below the last values in memory", () => {
     await sink.open();
     await sink.write(chunkOf(0, rows.slice(0, 1)));
     begin();
-    const lost = { tier: "redis", values: [{ since: 0, reading: readingOf(rows[0]!) }], notes: [] };
+    const lost = { tier: "redis", values: [{ since: 0, reading: readingOf(rows[0]!) }], notes: [/up to offset 1;/u] };
     expect(await tiers.answer(askFor("a"))).toMatchObject(lost);
     // Redis has seen less of the log than the memory lost: it stays out of it.
     expect(await tiers.answer(askFor("a"))).toMatchObject({ tier: "redis" });
@@ -198,15 +176,15 @@ describe("as a tier below the last values in memory", () => {
     await sink.write(chunkOf(0, rows));
     begin();
     expect(await tiers.answer(askFor("a"))).toMatchObject({ tier: "redis" });
-    server!.kill("SIGSTOP");
+    server.signal("SIGSTOP");
     // Nothing but its own waits ends these: a lasting one would end the test.
     const hung = await tiers.answer(askFor("b"));
     expect(hung).toMatchObject({ values: [], notes: [expect.stringMatching(/^redis: /u)] });
-    server!.kill("SIGCONT");
+    server.signal("SIGCONT");
     begin();
-    await endServer();
+    await server.kill();
     expect(await tiers.answer(askFor("b"))).toMatchObject({ values: [], notes: [/^redis: .*cannot be used/u] });
-    await startServer();
+    await server.resume();
     // It rests for a while, and then its data is there again.
     await expect.poll(() => tiers.answer(askFor("b")), { timeout: 60_000 }).toMatchObject({ tier: "redis" });
     cli("SET", `pad[dock]:last:${"07".repeat(32)}:barn:a`, "mine");
@@ -222,18 +200,18 @@ describe("as a tier below the last values in memory", () => {
 describe("what goes wrong is told", () => {
   test("a server that is away, a password, a place that is none, no room", async () => {
     cli("CONFIG", "SET", "requirepass", "secret");
-    await writeFile(join(directory, "wrong"), "wrong");
-    await writeFile(join(directory, "right"), "secret\n");
+    await writeFile(join(server.directory, "wrong"), "wrong");
+    await writeFile(join(server.directory, "right"), "secret\n");
     for (const name of ["wrong", "missing"]) {
-      const wrong = new RedisSink({ ...options, passwordFile: join(directory, name) });
+      const wrong = new RedisSink({ ...options, passwordFile: join(server.directory, name) });
       await expect(wrong.open()).rejects.toMatchObject({ code: "SINK_REFUSED" });
     }
     await expect(new RedisSink(options).open()).rejects.toMatchObject({ code: "SINK_REFUSED" });
-    const right = new RedisSink({ ...options, passwordFile: join(directory, "right") });
+    const right = new RedisSink({ ...options, passwordFile: join(server.directory, "right") });
     await right.open();
     await right.close();
     cli("-a", "secret", "CONFIG", "SET", "requirepass", "");
-    const away = new RedisSink({ ...options, socketPath: join(directory, "nothing") });
+    const away = new RedisSink({ ...options, socketPath: join(server.directory, "nothing") });
     await expect(away.open()).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
     await expect(away.write(chunkOf(0, []))).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
     cli("SET", "pad[dock]:place", "mine");
@@ -262,6 +240,9 @@ test(`after ${KILLS} kills of the server under load every channel has its newest
     const known = expected.get(row.name);
     if (known === undefined || row.timeUs >= known.timeUs) expected.set(row.name, row);
   }
+  // What the sink was told is on the disk then.
+  await endServer();
+  await startServer("--appendfsync", "always");
   let { place } = await sink.open();
   let kills = 0;
   let failures = 0;
@@ -274,8 +255,8 @@ test(`after ${KILLS} kills of the server under load every channel has its newest
       kills++;
       // Somewhere in the midst of it: the event loop gives the write a few turns.
       for (let turn = random.below(6); turn > 0; turn--) await new Promise((done) => setImmediate(done));
-      await Promise.all([endServer(), write.catch(() => failures++)]);
-      await startServer("--appendfsync", "always");
+      await Promise.all([server.kill(), write.catch(() => failures++)]);
+      await server.resume();
       ({ place } = await sink.open());
     } else {
       await write;
@@ -285,8 +266,7 @@ test(`after ${KILLS} kills of the server under load every channel has its newest
   expect(kills).toBe(KILLS);
   expect(failures).toBeGreaterThan(0);
   const names = [...expected.keys()];
-  const commands = names.map((name) => `HGET "pad[dock]:last:${"07".repeat(32)}:barn:${name}" value\n`);
-  const read = execFileSync("redis-cli", ["-s", options.socketPath!], { encoding: "utf8", input: commands.join("") });
-  expect(read.trimEnd().split("\n")).toEqual(names.map((name) => String(expected.get(name)!.number)));
+  const read = await server.askAll(names.map((name) => `HGET "pad[dock]:last:${"07".repeat(32)}:barn:${name}" value`));
+  expect(read).toEqual(names.map((name) => String(expected.get(name)!.number)));
   expect(cli("DBSIZE")).toBe(String(expected.size + 1));
 });

@@ -10,9 +10,10 @@ import { until as untilMinute } from "@paddock/base/testing/until.ts";
 import type { SinkReport } from "@paddock/collector/operator/operator-sinks.ts";
 import { askJson } from "@paddock/collector/operator/operator-client.ts";
 import { askGateway } from "@paddock/gateway/status/status-client.ts";
+import type { LogEvent } from "../demo/children.ts";
 import { MARIADBS, MariadbServer } from "../mariadb/mariadb-server.ts";
 import { RedisServer } from "../redis/redis-server.ts";
-import { Service, type LogEvent } from "./service.ts";
+import { Service } from "./service.ts";
 
 const MAINS = {
   collector: fileURLToPath(import.meta.resolve("@paddock/collector/main.ts")),

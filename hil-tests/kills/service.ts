@@ -3,9 +3,7 @@ import { once } from "node:events";
 import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { until } from "@paddock/base/testing/until.ts";
-
-/** A line of a program's log. */
-export type LogEvent = Readonly<Record<string, unknown>> & { readonly event: string };
+import type { LogEvent } from "../demo/children.ts";
 
 /** A program of ours that is started again whenever it ends, as systemd does with `Restart=always`. */
 export class Service {

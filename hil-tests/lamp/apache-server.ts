@@ -35,8 +35,13 @@ export class ApacheServer {
     }
     const directory = await mkdtemp(join(tmpdir(), "paddock-apache-"));
     const server = new ApacheServer(directory, await freePort(), process.getuid?.() === 0 ? wwwData() : {});
-    await server.#lay(pages, socketPath);
-    await server.resume();
+    try {
+      await server.#lay(pages, socketPath);
+      await server.resume();
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
     return server;
   }
 

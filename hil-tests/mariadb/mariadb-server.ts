@@ -81,9 +81,14 @@ export class MariadbServer {
       throw new Error(`${kind.server} is missing: run hil-tests/${kind === MYSQL ? "setup-mysql9.sh" : "setup.sh"}`);
     const directory = await mkdtemp(join(tmpdir(), "paddock-mariadb-"));
     const server = new MariadbServer(kind, directory, options);
-    if (kind.prefix === undefined) await server.#initialise();
-    else await server.#bootstrap(kind.prefix);
-    await server.resume();
+    try {
+      if (kind.prefix === undefined) await server.#initialise();
+      else await server.#bootstrap(kind.prefix);
+      await server.resume();
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
     return server;
   }
 

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "@paddock/base/testing/until.ts";
+import { hasEnded } from "../has-ended.ts";
 
 /** Redis' own defaults for what shall outlive it: each command in a file, which goes to the disk once a second. */
 const DURABLE = ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"];
@@ -24,7 +25,12 @@ export class RedisServer {
   /** With `options` behind those that make it durable. */
   static async start(options: readonly string[] = []): Promise<RedisServer> {
     const server = new RedisServer(await mkdtemp(join(tmpdir(), "paddock-redis-")), options);
-    await server.resume();
+    try {
+      await server.resume();
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
     return server;
   }
 
@@ -44,7 +50,7 @@ export class RedisServer {
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || hasEnded(child)) return;
     const ended = once(child, "exit");
     child.kill(signal);
     await ended;
